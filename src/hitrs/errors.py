@@ -1,0 +1,29 @@
+"""Errors that are written for people.
+
+Each message names what is wrong (file, frame, joint, key), what was expected and what to do. The command line prints
+them without a traceback and exits with 1; any other exception is a defect of the package.
+"""
+
+
+class HitrsError(Exception):
+    """Base of all errors that the package raises on purpose."""
+
+
+class DataError(HitrsError):
+    """A recording, a data file or a store is not what it should be."""
+
+
+class LayoutError(HitrsError):
+    """A skeleton layout is unknown, malformed, or does not fit the data or model it is used with."""
+
+
+class ConfigError(HitrsError):
+    """A configuration file or command-line value is not usable."""
+
+
+class CheckpointError(HitrsError):
+    """A model directory or checkpoint cannot be read or does not fit."""
+
+
+class TrainingError(HitrsError):
+    """Training cannot go on, for example because the loss is no longer finite."""
