@@ -1,0 +1,36 @@
+"""What all tests share: one thread each, no window system, and the folder of real data."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+# Tests run side by side, one process each (make test); more threads would only get in each other's way.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["MPLBACKEND"] = "Agg"
+
+import torch
+from hypothesis import settings
+
+torch.set_num_threads(1)
+
+# A slow machine must not fail a test, and the same commit must not pass one day and fail the next.
+settings.register_profile("hitrs", deadline=None, derandomize=True)
+settings.load_profile("hitrs")
+
+
+@pytest.fixture(scope="session")
+def hitrs_data() -> Callable[[str], Path]:
+    """``hitrs_data("nw_ucla")`` is that folder of the real data; the test is skipped where there is none."""
+
+    def folder(name: str) -> Path:
+        root = os.environ.get("HITRS_DATA")
+        if not root:
+            pytest.skip("HITRS_DATA is not set: it names the folder that holds the real data sets")
+        path = Path(root) / name
+        if not path.exists():
+            pytest.skip(f"HITRS_DATA={root} holds no {name}")
+        return path
+
+    return folder
