@@ -1,0 +1,47 @@
+"""Size and behaviour of the encoder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from hitrs.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Size and behaviour of the hierarchical encoder. The defaults are the paper configuration."""
+
+    width: int = 128
+    """D: features per joint; clips have 2 D, videos 4 D."""
+    heads: int = 8
+    """Attention heads at every level."""
+    head_width: int = 64
+    """Width of one attention head, at every level."""
+    layers: int = 3
+    """Transformer layers at each of the three levels."""
+    dropout: float = 0.2
+    """Dropout on the two residual branches of every layer."""
+    window: int = 7
+    """W: frames per clip; odd."""
+    stride: int = 7
+    """Frames from the start of one clip to the start of the next."""
+    dilation: int = 2
+    """Frames from one frame of a clip to the next."""
+    max_clips: int = 200
+    """Clips that the video level sees at once; longer recordings are cut into overlapping stretches."""
+    mode: Literal["default", "paper"] = "default"
+    """paper: absent bodies, unseen joints and padding are zeros that take part; default: they are masked."""
+
+    def __post_init__(self) -> None:
+        for name in ("width", "heads", "head_width", "layers", "window", "stride", "dilation"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model.{name} must be at least 1, got {getattr(self, name)}")
+        if self.window % 2 == 0:
+            raise ConfigError(f"model.window must be odd (a clip is centred on a frame), got {self.window}")
+        if self.width % 4:
+            raise ConfigError(f"model.width must be a multiple of 4 (sinusoidal codes), got {self.width}")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"model.dropout must lie in [0, 1), got {self.dropout}")
+        if self.max_clips < 2:
+            raise ConfigError(f"model.max_clips must be at least 2, got {self.max_clips}")

@@ -1,0 +1,37 @@
+"""Video level: are the clips of a video in order, or were two exchanged? (Hi-TRS, section 3.3)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from hitrs.pretext.pairs import draw_pair, exchange
+from hitrs.pretext.task import TaskResult, no_result, order_result
+
+
+class VideoOrder(nn.Module):
+    """Linear(4D, 2) on the feature of a video and of the same video with two clips exchanged."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.head = nn.Linear(width, 2)
+
+    def draw(self, slots: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Videos with two clips exchanged.
+
+        Args:
+            slots: (S, N) rows of the clip features, -1 for no clip.
+        Returns:
+            sequences: those with two clips or more, (R,); swapped slots: (R, N).
+        """
+        sequences = ((slots >= 0).sum(1) >= 2).nonzero()[:, 0]
+        if len(sequences) == 0:
+            return sequences, slots[sequences]
+        taking_part = slots[sequences]
+        return sequences, exchange(taking_part, draw_pair(taking_part >= 0, generator))
+
+    def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
+        """Video features (R, 4D) of the videos and (R, 4D) of their negatives."""
+        if len(in_order) == 0:
+            return no_result(self.head.weight)
+        return order_result(self.head(in_order), self.head(swapped))
