@@ -1,0 +1,65 @@
+"""NW-UCLA (Northwestern-UCLA Multiview Action 3D): 1,484 sequences, 10 classes, 10 subjects, 3 cameras, Kinect v1.
+
+The protocol is cross-view: cameras 1 and 2 train (1,020), camera 3 tests (464).
+
+In the distributed skeletons all 95 camera-3 files of actions 2 and 3 hold exactly the skeletons of their camera-2 twins.
+So 95 test sequences stand in the training part; ``Store.twins("cross-view")`` finds them, and results are reported on all
+464 test sequences and on the 369 clean ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from hitrs.data.catalog.base import Dataset, matching_files
+from hitrs.data.formats.nw_ucla import read_nw_ucla
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError
+from hitrs.skeleton import get_layout
+
+NAME = "nw-ucla"
+CLASSES = {
+    1: "pick up with one hand", 2: "pick up with two hands", 3: "drop trash", 4: "walk around", 5: "sit down",
+    6: "stand up", 8: "donning", 9: "doffing", 11: "throw", 12: "carry",
+}  # fmt: skip
+"""Action number in the file name -> class name; the numbers 7 and 10 do not exist."""
+SEQUENCES = 1484
+_FILE = re.compile(r"a(\d+)_s(\d+)_e(\d+)_v(\d+)\.json")
+
+
+def cross_view(recording: Recording) -> str:
+    """Cameras 1 and 2 train, camera 3 tests."""
+    return "test" if recording.camera == "3" else "train"
+
+
+def find(source: Path) -> Dataset | None:
+    """The data set below ``source`` (the folder of the files, or one that holds ``all_sqe``), or None."""
+    for folder in (source, source / "all_sqe"):
+        files = matching_files(folder, _FILE)
+        if files:
+            break
+    else:
+        return None
+
+    def recordings() -> Iterator[Recording]:
+        for path, match in files:
+            action, subject, _, camera = (int(group) for group in match.groups())
+            if action not in CLASSES:
+                raise DataError(f"{path}: NW-UCLA has no action {action}; known: {', '.join(map(str, CLASSES))}.")
+            recording = read_nw_ucla(path)
+            recording.label, recording.subject, recording.camera = CLASSES[action], str(subject), str(camera)
+            recording.source = path.relative_to(source).as_posix()
+            yield recording
+
+    notes = [] if len(files) == SEQUENCES else [f"The full data set has {SEQUENCES:,} sequences; {len(files):,} are here."]
+    return Dataset(
+        name=NAME,
+        layout=get_layout("kinect20"),
+        classes=tuple(CLASSES.values()),
+        protocols={"cross-view": cross_view},
+        recordings=recordings(),
+        meta={"title": "NW-UCLA Multiview Action 3D", "units": "meters"},
+        notes=notes,
+    )

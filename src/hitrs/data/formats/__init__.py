@@ -1,0 +1,1 @@
+"""One reader per file format: a path goes in, recordings come out."""

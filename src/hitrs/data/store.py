@@ -1,0 +1,274 @@
+"""A store: recordings of one layout on disk, memory-mapped, without padding, checked when it is opened.
+
+A store is a folder::
+
+    store.json        format version, layout, classes, names, protocols, meta; size and SHA-256 of every other file
+    positions.f32     all coordinates one after another, little-endian float32, each recording as (T, P, J, C)
+    valid.bits        one bit per joint, the joints of one body in one frame padded to whole bytes
+    COLUMN.npy        one value per recording: first row, frames, persons, label, subject, camera, fps, digest, splits
+    names.*, sources.*, segments.*    text and labeled stretches with their offsets
+
+A row is one body in one frame; positions and validity share the row numbers. Everything but ``store.json`` is
+memory-mapped, so that a million recordings need no more memory than the batch in hand. Stores are read-only; pickling
+one (for a worker process) opens the same files again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.files import atomic_folder, explained_writes, sha256_of
+from hitrs.data.recording import Recording, Segment
+from hitrs.data.writer import FORMAT, PARTS, VERSION, Protocol, StoreWriter, header_checksum, split_column
+from hitrs.errors import DataError
+from hitrs.skeleton.layout import Layout
+
+BULK_LIMIT = 1 << 30
+"""Bulk data larger than this (in bytes) is hashed on request only: hashing takes about a second per GiB."""
+_BULK = ("positions.f32", "valid.bits")
+_ADVICE = "Import the data again to make a new store."
+
+
+class Store:
+    """Recordings of one layout by index, from disk. ``Store.open`` opens one; ``import_dataset`` or ``write_store`` make one.
+
+    Arrays that a store hands out are read-only views of the files: copy what you want to change.
+    """
+
+    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+        self.path = path
+        self.layout = Layout.from_dict(header["layout"], f"{path / 'store.json'}: layout")
+        self.classes: tuple[str, ...] = tuple(header["classes"])
+        self.subject_names: tuple[str, ...] = tuple(header["subject_names"])
+        self.camera_names: tuple[str, ...] = tuple(header["camera_names"])
+        self.protocols: tuple[str, ...] = tuple(header["protocols"])
+        self.meta: dict[str, Any] = header["meta"]
+        self.fingerprint: str = header["sha256"]
+        """SHA-256 that covers the whole content: the version of the data, to be written down beside results."""
+
+        self.frames = self._column("frames")
+        """(N,) number of frames."""
+        self.persons = self._column("persons")
+        """(N,) number of person slots."""
+        self.labels = self._column("labels")
+        """(N,) index into ``classes``, -1 = not labeled."""
+        self.subjects = self._column("subjects")
+        """(N,) index into ``subject_names``, -1 = unknown."""
+        self.cameras = self._column("cameras")
+        """(N,) index into ``camera_names``, -1 = unknown."""
+        self.fps = self._column("fps")
+        """(N,) frames per second, NaN = unknown."""
+        self.digests = self._column("digests")
+        """(N,) uint64 hash of shape, positions and validity: equal where two recordings hold the same content."""
+        self._rows = self._column("rows")
+        self._splits = [self._column(split_column(k)) for k in range(len(self.protocols))]
+        self._text = {kind: (self._bytes(f"{kind}.utf8"), self._column(f"{kind}_offsets")) for kind in ("names", "sources")}
+        self._segments, self._segment_offsets = self._column("segments"), self._column("segments_offsets")
+        joints, dims = self.layout.n_joints, self.layout.dims
+        self._positions = self._bytes("positions.f32").view("<f4").reshape(-1, joints, dims)
+        self._valid = self._bytes("valid.bits").reshape(-1, (joints + 7) // 8)
+
+    @staticmethod
+    def open(path: str | Path, verify: bool | None = None) -> Store:
+        """Open a store after checking its version, file sizes and checksums.
+
+        Args:
+            path: the store's folder.
+            verify: whether to hash the bulk data too; by default where it is at most 1 GiB. The index is always hashed.
+
+        Raises:
+            DataError: if there is no store at this path, or it is of another version, cut short or damaged.
+        """
+        path = Path(path)
+        header = read_header(path)
+        files = header["files"]
+        for name, expected in files.items():
+            try:
+                size = (path / name).stat().st_size
+            except OSError as error:
+                raise DataError(f"the store {path} lacks its file {name}: {error.strerror}. {_ADVICE}") from error
+            if size != expected["bytes"]:
+                raise DataError(
+                    f"the store {path} is cut short or damaged: {name} has {size} bytes, expected {expected['bytes']}. {_ADVICE}"
+                )
+        if verify is None:
+            verify = sum(files[name]["bytes"] for name in _BULK) <= BULK_LIMIT
+        for name, expected in files.items():
+            if (verify or name not in _BULK) and sha256_of(path / name) != expected["sha256"]:
+                raise DataError(f"the store {path} is damaged: the content of {name} does not match its checksum. {_ADVICE}")
+        return Store(path, header)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> Recording:
+        i = self._checked(index)
+        start, stop = self._segment_offsets[i], self._segment_offsets[i + 1]
+        fps, label, subject, camera = self.fps[i], self.labels[i], self.subjects[i], self.cameras[i]
+        return Recording(
+            positions=self.positions(i),
+            valid=self.valid(i),
+            layout=self.layout,
+            name=self.name(i),
+            fps=None if np.isnan(fps) else float(fps),
+            label=None if label < 0 else self.classes[label],
+            segments=tuple(Segment(int(a), int(b), self.classes[c]) for a, b, c in self._segments[start:stop]),
+            subject=None if subject < 0 else self.subject_names[subject],
+            camera=None if camera < 0 else self.camera_names[camera],
+            source=self._string("sources", i),
+        )
+
+    def __iter__(self) -> Iterator[Recording]:
+        return (self[i] for i in range(len(self)))
+
+    def positions(self, index: int) -> np.ndarray:
+        """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
+        return self._positions[self._span(index)].reshape(*self._shape(index), self.layout.n_joints, self.layout.dims)
+
+    def valid(self, index: int) -> np.ndarray:
+        """(T, P, J) bool, True where the joint was seen."""
+        bits = np.unpackbits(self._valid[self._span(index)], axis=-1, count=self.layout.n_joints)
+        return bits.view(bool).reshape(*self._shape(index), self.layout.n_joints)
+
+    def name(self, index: int) -> str:
+        return self._string("names", self._checked(index))
+
+    def split(self, protocol: str, part: str) -> np.ndarray:
+        """Indices of the recordings in one part ("train" or "test") of a protocol, ascending.
+
+        Raises:
+            DataError: if the store has no such protocol, or the part is neither "train" nor "test".
+        """
+        if protocol not in self.protocols:
+            known = ", ".join(self.protocols) or "none"
+            raise DataError(f"the store {self.path} has no protocol '{protocol}'. It has: {known}.")
+        if part not in PARTS:
+            raise DataError(f"a protocol has the parts {' and '.join(PARTS)}, not '{part}'.")
+        return np.flatnonzero(self._splits[self.protocols.index(protocol)] == PARTS.index(part))
+
+    def twins(self, protocol: str) -> np.ndarray:
+        """Indices of test recordings whose exact content also stands in the training part: the test's leak."""
+        test = self.split(protocol, "test")
+        return test[np.isin(self.digests[test], self.digests[self.split(protocol, "train")])]
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r}, {len(self)} recordings, layout {self.layout.name}, {len(self.classes)} classes)"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (str(self.path), self.fingerprint)
+
+    def _checked(self, index: int) -> int:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"recording {index} of a store of {len(self)}")
+        return int(index) % len(self)
+
+    def _shape(self, index: int) -> tuple[int, int]:
+        return int(self.frames[index]), int(self.persons[index])
+
+    def _span(self, index: int) -> slice:
+        start = int(self._rows[index])
+        frames, persons = self._shape(index)
+        return slice(start, start + frames * persons)
+
+    def _string(self, kind: str, index: int) -> str:
+        text, offsets = self._text[kind]
+        return text[offsets[index] : offsets[index + 1]].tobytes().decode()
+
+    def _column(self, name: str) -> np.ndarray:
+        file = self.path / f"{name}.npy"
+        try:
+            return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise DataError(f"the store {self.path} is damaged: cannot read {file.name} ({error}). {_ADVICE}") from error
+
+    def _bytes(self, name: str) -> np.ndarray:
+        file = self.path / name
+        if file.stat().st_size == 0:  # an empty file cannot be mapped
+            return np.zeros(0, np.uint8)
+        return np.asarray(np.memmap(file, np.uint8, mode="r"))
+
+
+def write_store(
+    path: str | Path,
+    recordings: Iterable[Recording],
+    *,
+    layout: Layout,
+    classes: Sequence[str],
+    protocols: Mapping[str, Protocol],
+    meta: Mapping[str, Any],
+    overwrite: bool = False,
+) -> Store:
+    """Write recordings to a new store, in their order, and open it.
+
+    Args:
+        path: the store's folder; its parents are made where needed.
+        recordings: consumed one at a time, so that a generator may stream any number of them.
+        classes: all class names in their canonical order; every label must be one of them.
+        protocols: name -> function that tells the part of each recording.
+        meta: what is known about the data set, as JSON values ("dataset", "source", ...). It is read after the last
+            recording, so that a reader may count while it reads.
+        overwrite: replace an existing store. Anything else that exists at ``path`` is never replaced.
+
+    Raises:
+        DataError: if something exists at ``path``, a recording does not fit (another layout, unknown label, repeated
+            name), there is no recording at all, or writing fails, for example on a full disk. Nothing is left behind then.
+    """
+    target = Path(path)
+    check_destination(target, overwrite)
+    if len(set(classes)) != len(classes):
+        raise DataError(f"class names must be unique: {', '.join(classes)}.")
+    with atomic_folder(target) as part:
+        with StoreWriter(part, target, layout, classes, protocols) as writer:
+            for recording in recordings:
+                writer.add(recording)
+            header = writer.finish(meta)
+        with explained_writes(target):
+            (part / "store.json").write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
+    return Store.open(target, verify=False)
+
+
+def check_destination(target: Path, overwrite: bool) -> None:
+    """DataError unless a store may be written to ``target``: nothing there, an empty folder, or a store to overwrite."""
+    if not target.exists() or (target.is_dir() and not any(target.iterdir())):
+        return
+    if not (target / "store.json").is_file():
+        raise DataError(f"{target} exists and is not a store; it will not be replaced. Choose another destination.")
+    if not overwrite:
+        raise DataError(f"the store {target} exists already. Choose another destination, or ask to overwrite it.")
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The checked content of a store's ``store.json``; DataError where there is none or it is not usable."""
+    file = path / "store.json"
+    if not path.exists():
+        raise DataError(f"there is no store at {path}: the folder does not exist.")
+    if not file.is_file():
+        raise DataError(f"{path} is not a store: it has no store.json. `hitrs import SRC {path.name}` makes a store from data files.")
+    try:
+        header = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{file} is cut short or damaged: {error}. {_ADVICE}") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise DataError(f"{path} is not a store: {file.name} is something else.")
+    if header.get("version") != VERSION:
+        raise DataError(
+            f"the store {path} has format version {header.get('version')}, this version of hitrs reads {VERSION}. {_ADVICE}"
+        )
+    if header.get("sha256") != header_checksum(header):
+        raise DataError(f"the store {path} is damaged: {file.name} does not match its checksum. {_ADVICE}")
+    return header
+
+
+def _reopen(path: str, fingerprint: str) -> Store:
+    """Open a pickled store without hashing it again."""
+    header = read_header(Path(path))
+    if header["sha256"] != fingerprint:
+        raise DataError(f"the store {path} was replaced by another one while it was in use.")
+    return Store(Path(path), header)
+
+
