@@ -51,7 +51,8 @@ class ClipEncoder(nn.Module):
         Returns:
             (K, 2D).
         """
-        x = self.embed(features)[frames]  # (K, W, J, 2D)
+        # index_select, not indexing: its backward sums in a fixed order, so that a run can be repeated bit by bit
+        x = self.embed(features).index_select(0, frames.flatten()).unflatten(0, frames.shape)  # (K, W, J, 2D)
         x = with_last_token((x + self.code.to(x.dtype)).flatten(1, 2), self.fusion)  # (K, WJ+1, 2D)
         bias = self.bias
         if valid is not None and not bool(valid.all()):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from hitrs.errors import LayoutError
+from hitrs.models.bundle import ModelCard, load_bundle, load_weights, save_bundle
 from hitrs.models.clip import ClipEncoder
 from hitrs.models.config import ModelConfig
 from hitrs.models.frame import FrameEncoder
@@ -57,12 +59,34 @@ class HiTRS(nn.Module):
         coords: C, 3 or 2.
     """
 
+    card: ModelCard
+
     def __init__(self, config: ModelConfig, joints: int, coords: int = 3):
         super().__init__()
         self.config, self.joints, self.coords = config, joints, coords
         self.frame = FrameEncoder(config, joints, coords)
         self.clip = ClipEncoder(config, joints)
         self.video = VideoEncoder(config)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> HiTRS:
+        """The encoder of a model directory, run folder or hub id, in eval mode; heads are left behind.
+
+        Its ``card`` tells layout, preprocessing and, for a recognizer, classes.
+
+        Raises:
+            CheckpointError: if there is no readable model.
+        """
+        card, weights = load_bundle(source)
+        encoder = cls(card.model, len(card.layout.joints), card.layout.dims)
+        own = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
+        load_weights(encoder, own, source)
+        encoder.card = card
+        return encoder.eval()
+
+    def save_pretrained(self, folder: str | Path, card: ModelCard) -> Path:
+        """Write the encoder as a model directory."""
+        return save_bundle(folder, card, {f"encoder.{k}": v for k, v in self.state_dict().items()})
 
     @property
     def video_width(self) -> int:
@@ -145,7 +169,7 @@ class HiTRS(nn.Module):
         """
         plan = stretches(slots.shape[1], self.config.max_clips)
         if len(plan) == 1:
-            video, clips = self.video(features[slots.clamp(min=0)], slots >= 0, want_clips)
+            video, clips = self.video(take_rows(features, slots), slots >= 0, want_clips)
             return Videos(video, clips)
         return self._stretched(features, slots, want_clips, plan)
 
@@ -159,7 +183,7 @@ class HiTRS(nn.Module):
             own = stretches(count, self.config.max_clips)
             views = torch.stack([row[s.start : s.stop] for s in own])
             kept = (views >= 0).any(1)  # a stretch in which the body was never seen has nothing to say
-            video, clips = self.video(features[views.clamp(min=0)], views >= 0, want_clips)
+            video, clips = self.video(take_rows(features, views), views >= 0, want_clips)
             weight = kept.to(video.dtype) if bool(kept.any()) else torch.ones_like(kept, dtype=video.dtype)
             videos.append((video * weight[:, None]).sum(0) / weight.sum())
             if clips is not None:
@@ -183,3 +207,8 @@ def slot_table(sequences: Tensor, places: Tensor, count: int) -> Tensor:
     slots = torch.full((count, longest), -1, dtype=torch.int64, device=sequences.device)
     slots[sequences, places] = torch.arange(len(sequences), device=sequences.device)
     return slots
+
+
+def take_rows(features: Tensor, slots: Tensor) -> Tensor:
+    """Rows (S, N, ...) of packed features; any row where the slot is -1. Repeatable backward (see ``ClipEncoder``)."""
+    return features.index_select(0, slots.clamp(min=0).flatten()).unflatten(0, slots.shape)

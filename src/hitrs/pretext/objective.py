@@ -12,6 +12,7 @@ from hitrs.models.hitrs import HiTRS, slot_table
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.future_clip import FutureClip
 from hitrs.pretext.masked_joint import MaskedJoint
+from hitrs.pretext.task import TaskResult
 from hitrs.pretext.video_order import VideoOrder
 from hitrs.pretext.views import Views
 from hitrs.transforms.masking import mask_joints
@@ -56,16 +57,17 @@ class PretextObjective(nn.Module):
 
     @property
     def needs_views(self) -> bool:
-        """Whether a batch must hold two views of every sequence, row i and row i + S/2."""
+        """Whether a batch must hold two augmented views of every sequence."""
         return "views" in self.tasks
 
     def forward(
-        self, positions: Tensor, valid: Tensor, lengths: Tensor, generator: torch.Generator
+        self, positions: Tensor, valid: Tensor, lengths: Tensor, identity: Tensor, generator: torch.Generator
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and metrics of a batch.
 
         Args:
             positions: (S, T, J, C) after augmentation and stream; valid: (S, T, J); lengths: (S,).
+            identity: (S,) int64, which sequence each row is a view of; rows of equal identity are the views task's pairs.
             generator: source of all random choices of the tasks.
         Returns:
             the weighted sum of the losses; metrics ``<task>/loss`` and ``<task>/accuracy`` or ``/error``.
@@ -99,14 +101,16 @@ class PretextObjective(nn.Module):
 
         if self.tasks.keys() & {"video_order", "future_clip", "views"}:
             slots = slot_table(sequences[:n_clips], places, len(lengths))
-            results |= self._video_tasks(clips, slots, generator)
+            results |= self._video_tasks(clips, slots, identity, generator)
 
         total = torch.stack([getattr(self.config, name) * result.loss for name, result in results.items()]).sum()
         metrics = {f"{name}/{key}": value for name, result in results.items() for key, value in result.metrics.items()}
         metrics |= {f"{name}/loss": r.loss.detach() for name, r in results.items() if r.metrics}
         return total, metrics
 
-    def _video_tasks(self, clips: Tensor, slots: Tensor, generator: torch.Generator) -> dict:
+    def _video_tasks(
+        self, clips: Tensor, slots: Tensor, identity: Tensor, generator: torch.Generator
+    ) -> dict[str, TaskResult]:
         # the last clip is held out, of videos that have more than one
         present = slots >= 0
         last = (present * torch.arange(1, slots.shape[1] + 1, device=slots.device)).argmax(1)
@@ -127,5 +131,5 @@ class PretextObjective(nn.Module):
         if "future_clip" in self.tasks:
             results["future_clip"] = self.tasks["future_clip"](videos[several], clips[following[several]])
         if "views" in self.tasks:
-            results["views"] = self.tasks["views"](videos)
+            results["views"] = self.tasks["views"](videos, identity)
         return results

@@ -7,38 +7,37 @@ twice per batch. Its weight is 0 in the paper configuration.
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from hitrs.pretext.gather import gather_targets
-from hitrs.pretext.task import TaskResult, contrast, no_result
+from hitrs.pretext.task import TaskResult, no_result
 
 TEMPERATURE = 0.1
 
 
 class Views(nn.Module):
-    """A two-layer projection of the video feature; InfoNCE between the two views, both directions."""
+    """A two-layer projection of the video feature; InfoNCE between a sequence's views (SimCLR's NT-Xent)."""
 
     def __init__(self, width: int, projection: int = 128):
         super().__init__()
         self.project = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, projection))
 
-    def forward(self, videos: Tensor) -> TaskResult:
-        """Video features (2B, 4D): row i and row i + B are views of the same sequence."""
-        half = len(videos) // 2
-        if half == 0:
-            return no_result(self.project[0].weight)
+    def forward(self, videos: Tensor, identity: Tensor) -> TaskResult:
+        """Video features (S, 4D) and which sequence each is a view of, (S,); two views of each, or one left alone."""
         projected = nn.functional.normalize(self.project(videos).float(), dim=1)
-        first, second = projected[:half], projected[half:]
-        there = self._one_way(first, second)
-        back = self._one_way(second, first)
-        accuracy = (there.metrics["accuracy"] + back.metrics["accuracy"]) / 2
-        return TaskResult((there.loss + back.loss) / 2, {"accuracy": accuracy})
-
-    @staticmethod
-    def _one_way(queries: Tensor, targets: Tensor) -> TaskResult:
-        gathered, offset = gather_targets(targets.detach())
-        own = torch.arange(len(queries), device=queries.device) + offset
-        if len(gathered) == len(targets):  # one process: let the gradient reach the targets too
-            gathered = targets
-        return contrast(queries, gathered, own, TEMPERATURE)
+        targets, offset = gather_targets(projected.detach())
+        if len(targets) == len(projected):  # one process: let the gradient reach the targets too
+            targets = projected
+        own = torch.arange(len(videos), device=videos.device)
+        partners = (identity[:, None] == identity[None, :]) & (own[:, None] != own[None, :])
+        paired = partners.any(1)
+        if not bool(paired.any()):
+            return no_result(self.project[0].weight)
+        similarity = projected @ targets.T / TEMPERATURE
+        similarity = similarity.masked_fill(own[:, None] + offset == torch.arange(len(targets), device=own.device), -math.inf)
+        similarity, partner = similarity[paired], partners.float().argmax(1)[paired] + offset
+        accuracy = (similarity.argmax(1) == partner).float().mean()
+        return TaskResult(nn.functional.cross_entropy(similarity, partner), {"accuracy": accuracy.detach()})

@@ -1,0 +1,85 @@
+"""Action recognition: the video features of a recording's bodies, averaged, and one linear layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hitrs.errors import CheckpointError
+from hitrs.models.bundle import ModelCard, load_bundle, load_weights, save_bundle
+from hitrs.models.hitrs import HiTRS
+from hitrs.transforms.batch import Batch, bodies
+from hitrs.transforms.streams import take_stream
+
+
+def recording_features(encoder: HiTRS, batch: Batch, card: ModelCard) -> Tensor:
+    """Mean video feature of each recording's bodies, (B, 4D).
+
+    In paper mode the mean is always over ``card.persons`` slots, absent bodies being zeros that take part; else over
+    the bodies that are there, and 0 for a recording in which nothing was seen.
+    """
+    found = bodies(batch, card.persons if encoder.config.mode == "paper" else None)
+    positions, valid = take_stream(found.positions, found.valid, card.preprocessing.stream, card.layout)
+    if encoder.config.mode != "paper":
+        seen = valid.flatten(1).any(1)  # a one-frame body has no motion, a lone joint no bone
+        positions, valid, found_recording, lengths = (
+            positions[seen], valid[seen], found.recording[seen], found.lengths[seen]
+        )
+    else:
+        found_recording, lengths = found.recording, found.lengths
+    count = torch.zeros(len(batch.lengths), device=positions.device)
+    total = torch.zeros(len(batch.lengths), encoder.video_width, device=positions.device)
+    if len(positions) == 0:
+        return total
+    video = encoder(positions, valid, lengths).video
+    total = total.index_add(0, found_recording, video.float())
+    count = count.index_add(0, found_recording, torch.ones(len(video), device=video.device))
+    return total / count.clamp(min=1)[:, None]
+
+
+class RecognitionModel(nn.Module):
+    """Encoder and classifier."""
+
+    def __init__(self, encoder: HiTRS, card: ModelCard):
+        super().__init__()
+        self.encoder, self.card = encoder, card
+        self.classifier = nn.Linear(encoder.video_width, len(card.classes))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Preprocessed recordings -> scores (B, classes), before softmax."""
+        return self.classifier(recording_features(self.encoder, batch, self.card))
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path) -> RecognitionModel:
+        """A recognizer from a model directory, run folder or hub id, in eval mode.
+
+        Raises:
+            CheckpointError: if there is none, or it is a pre-trained model without a classifier.
+        """
+        card, weights = load_bundle(source)
+        if not card.classes:
+            raise CheckpointError(f"{source} is a pre-trained model without classes; make a recognizer of it with `hitrs finetune`")
+        model = cls(HiTRS(card.model, len(card.layout.joints), card.layout.dims), card)
+        load_weights(model, weights, source)
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the recognizer as a model directory."""
+        return save_bundle(folder, self.card, self.state_dict())
+
+
+class RecognitionObjective(nn.Module):
+    """Cross-entropy of a recognition model."""
+
+    def __init__(self, model: RecognitionModel, label_smoothing: float = 0.0):
+        super().__init__()
+        self.model, self.label_smoothing = model, label_smoothing
+
+    def forward(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss and accuracy; labels (B,) int64."""
+        logits = self.model(batch).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        return loss, {"accuracy": (logits.detach().argmax(1) == labels).float().mean()}

@@ -1,0 +1,97 @@
+"""Checkpoints that a kill cannot spoil: written beside, then renamed; tensors in safetensors, the rest in JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from hitrs.errors import CheckpointError
+
+VERSION = 1
+
+
+def save_checkpoint(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> Path:
+    """Write ``folder/step-NNNNNNNN`` whole or not at all, then remove the older ones.
+
+    Raises:
+        CheckpointError: if the disk is full or the folder cannot be written; the older checkpoint is then still there.
+    """
+    target = folder / f"step-{state['step']:08d}"
+    partial = folder / f".{target.name}.partial"
+    tensors, scalars = _flatten(optimizer)
+    try:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        save_file({k: v.contiguous() for k, v in module.state_dict().items()}, partial / "model.safetensors")
+        save_file(tensors, partial / "optimizer.safetensors")
+        (partial / "state.json").write_text(json.dumps({"version": VERSION, "scalars": scalars, **state}))
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(partial, target)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise CheckpointError(
+            f"could not write the checkpoint {target}: {error}; free some space and continue with --resume"
+        ) from error
+    for old in list_checkpoints(folder):
+        if old != target:
+            shutil.rmtree(old, ignore_errors=True)
+    return target
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Complete checkpoints, oldest first."""
+    return sorted(p for p in folder.glob("step-*") if (p / "state.json").is_file())
+
+
+def load_checkpoint(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+    """Restore the newest checkpoint into module and optimizer; its state, or None if there is none.
+
+    Raises:
+        CheckpointError: if it cannot be read, or belongs to another model.
+    """
+    found = list_checkpoints(folder)
+    if not found:
+        return None
+    path = found[-1]
+    try:
+        weights = load_file(path / "model.safetensors")
+        tensors = load_file(path / "optimizer.safetensors")
+        state = json.loads((path / "state.json").read_text())
+    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} cannot be read: {error}; remove it to start again") from error
+    if state.get("version") != VERSION:
+        raise CheckpointError(f"{path} has format version {state.get('version')}, this release reads {VERSION}")
+    try:
+        module.load_state_dict(weights)
+    except RuntimeError as error:
+        raise CheckpointError(f"{path} belongs to another model: {error}") from error
+    _restore(optimizer, tensors, state.pop("scalars"))
+    return state
+
+
+def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    tensors, scalars = {}, {}
+    for index, values in optimizer.state_dict()["state"].items():
+        for key, value in values.items():
+            if isinstance(value, torch.Tensor):
+                tensors[f"{index}.{key}"] = value.contiguous()
+            else:
+                scalars[f"{index}.{key}"] = value
+    return tensors, scalars
+
+
+def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], scalars: dict[str, Any]) -> None:
+    state: dict[int, dict[str, Any]] = {}
+    for name, value in {**tensors, **scalars}.items():
+        index, key = name.split(".", 1)
+        state.setdefault(int(index), {})[key] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

@@ -1,0 +1,193 @@
+"""The one training loop.
+
+Everything random in update u is drawn from seeds made of (run seed, u, forward pass, process), and which recordings it
+sees follows from u alone. So a resumed run needs no more than weights, optimizer state and u to go on as if it had
+never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import nn
+
+from hitrs.errors import TrainingError
+from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
+from hitrs.train.log import Averages, MetricsLog
+from hitrs.train.optimizer import OptimConfig, learning_rate, make_optimizer
+
+
+class Job(Protocol):
+    """What the loop trains: a module, its batches, and how to look at it from time to time."""
+
+    module: nn.Module
+    """Called as ``module(*inputs, generator)``, returns (loss, metrics)."""
+
+    def __len__(self) -> int:
+        """Recordings in the training part."""
+
+    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
+        """Tensors of a batch of recordings, ``which`` counting from 0 to len - 1."""
+
+    def evaluate(self, module: nn.Module) -> dict[str, float]:
+        """Probe or validation; called in eval mode on the main process."""
+
+
+class Interrupted(TrainingError):
+    """The run was asked to stop; it has saved a checkpoint."""
+
+
+def fit(job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, title: str = "train") -> nn.Module:
+    """Train ``job.module`` for ``config.steps`` updates and return it on the CPU, in eval mode.
+
+    Args:
+        folder: for ``metrics.jsonl``, ``tensorboard/`` and ``checkpoints/``.
+        resume: go on from the newest checkpoint in ``folder``, if there is one.
+    Raises:
+        TrainingError: if the loss is not finite, with what to try.
+        Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is saved.
+    """
+    torch.manual_seed(config.seed)
+    accelerator = Accelerator(
+        mixed_precision=config.precision, cpu=not torch.cuda.is_available(), gradient_accumulation_steps=1
+    )
+    optimizer = make_optimizer(job.module, config, getattr(config, "encoder_lr", 1.0))
+    folder.mkdir(parents=True, exist_ok=True)
+    checkpoints = folder / "checkpoints"
+    state = load_checkpoint(checkpoints, job.module, optimizer) if resume else None
+    first = state["step"] if state else 0
+    module, optimizer = accelerator.prepare(job.module, optimizer)
+    log = MetricsLog(folder, first) if accelerator.is_main_process else None
+    averages, saved, began = Averages(), time.monotonic(), time.monotonic()
+
+    def save(step: int) -> None:
+        if accelerator.is_main_process:
+            save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, {"step": step})
+
+    with _stop_request() as stop, _progress(accelerator.is_main_process) as progress:
+        bar = progress.add_task(title, total=config.steps, completed=first, note="")
+        for step in range(first, config.steps):
+            module.train()
+            averages.add(_update(accelerator, module, optimizer, job, config, step))
+            done = step + 1
+            if done % config.log_every == 0 or done == config.steps:
+                row = averages.take()
+                if log is not None:
+                    seconds = time.monotonic() - began
+                    rate = (done - first) * config.batch_size * config.accumulate / seconds
+                    log.write({"step": done, "epoch": _epoch(job, config, accelerator, done), **row,
+                               "recordings_per_second": rate})
+                progress.update(bar, note=f"loss {row['loss']:.3f}")
+            progress.update(bar, completed=done)
+            if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
+                found = _evaluate(accelerator, module, job)
+                if log is not None and found:
+                    log.write({"step": done, **found})
+            if stop.is_set():
+                save(done)
+                raise Interrupted(f"stopped after update {done} of {config.steps} and saved; go on with --resume")
+            if time.monotonic() - saved > config.checkpoint_seconds or done == config.steps:
+                save(done)
+                saved = time.monotonic()
+    if log is not None:
+        log.close()
+    accelerator.wait_for_everyone()
+    trained = accelerator.unwrap_model(module).cpu().eval()
+    accelerator.free_memory()
+    return trained
+
+
+def _update(
+    accelerator: Accelerator, module: nn.Module, optimizer: Any, job: Job, config: OptimConfig, step: int
+) -> dict[str, float]:
+    rate = learning_rate(config, step)
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["scale"]
+    means = Averages()
+    rank, world = accelerator.process_index, accelerator.num_processes
+    for part in range(config.accumulate):
+        torch.manual_seed(seed_of(config.seed, "dropout", step, part, rank))
+        generator = torch.Generator().manual_seed(seed_of(config.seed, "data", step, part, rank))
+        first = ((step * config.accumulate + part) * world + rank) * config.batch_size
+        inputs = job.inputs(shuffled(len(job), first, config.batch_size, config.seed), generator)
+        inputs = tuple(x.to(accelerator.device) if hasattr(x, "to") else x for x in inputs)
+        with accelerator.autocast():
+            loss, metrics = module(*inputs, generator)
+        if not bool(torch.isfinite(loss)):
+            raise TrainingError(
+                f"the loss is {loss.item()} at update {step} (learning rate {rate:.2g}); try a smaller optim.lr, "
+                "precision no, or look for extreme values with `hitrs inspect`; the last checkpoint is from before"
+            )
+        accelerator.backward(loss / config.accumulate)
+        means.add({"loss": loss.detach(), **metrics})
+    norm = accelerator.clip_grad_norm_(module.parameters(), config.clip)
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+    return {**means.take(), "lr": rate, "gradient_norm": float(norm)}
+
+
+def _evaluate(accelerator: Accelerator, module: nn.Module, job: Job) -> dict[str, float]:
+    found: dict[str, float] = {}
+    if accelerator.is_main_process:
+        plain = accelerator.unwrap_model(module).eval()
+        with torch.no_grad(), accelerator.autocast():
+            found = job.evaluate(plain)
+    accelerator.wait_for_everyone()
+    return found
+
+
+def _epoch(job: Job, config: OptimConfig, accelerator: Accelerator, done: int) -> float:
+    seen = done * config.batch_size * config.accumulate * accelerator.num_processes
+    return round(seen / len(job), 3)
+
+
+def seed_of(*parts: int | str) -> int:
+    """A 63-bit seed from any parts, the same on every platform."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def shuffled(count: int, first: int, size: int, seed: int) -> np.ndarray:
+    """Items ``first`` .. ``first + size`` of an endless stream that shuffles ``count`` items anew in every round."""
+    items = np.arange(first, first + size)
+    rounds = items // count
+    chosen = np.empty(size, np.int64)
+    for r in np.unique(rounds):
+        order = np.random.default_rng([seed, int(r)]).permutation(count)
+        chosen[rounds == r] = order[items[rounds == r] % count]
+    return chosen
+
+
+@contextmanager
+def _stop_request() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set instead of ending the process in the middle of an update."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    previous = {s: signal.signal(s, lambda *_: event.set()) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for which, handler in previous.items():
+            signal.signal(which, handler)
+
+
+def _progress(shown: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
+        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True), disable=not shown, refresh_per_second=2,
+    )

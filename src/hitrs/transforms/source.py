@@ -1,0 +1,74 @@
+"""A store seen through a model's eyes: mapped to its layout, preprocessed, batched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from hitrs.data.store import Store
+from hitrs.errors import LayoutError
+from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.mapping import joint_map, map_positions
+from hitrs.transforms.batch import Batch, collate
+from hitrs.transforms.preprocess import Preprocessing, preprocess
+
+
+class Source:
+    """Preprocessed batches of some recordings of a store.
+
+    Args:
+        store: where the recordings are.
+        indices: which of them, in this order.
+        layout: the model's layout; recordings of another one are mapped by joint name.
+        settings: the model's preprocessing.
+    Raises:
+        LayoutError: if the dimensions differ (2-D data for a 3-D model), or no joint has a counterpart.
+    """
+
+    def __init__(self, store: Store, indices: Sequence[int] | np.ndarray, layout: Layout, settings: Preprocessing):
+        self.store, self.layout, self.settings = store, layout, settings
+        self.indices = np.asarray(indices, np.int64)
+        self.mapped = store.layout != layout
+        if self.mapped:
+            check_layouts(store.layout, layout, f"the store {store.path}")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class of each recording, (N,) int64, -1 for none."""
+        return np.asarray(self.store.labels)[self.indices].astype(np.int64)
+
+    @property
+    def subjects(self) -> np.ndarray:
+        return np.asarray(self.store.subjects)[self.indices].astype(np.int64)
+
+    def batch(self, which: Sequence[int] | np.ndarray) -> Batch:
+        """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
+        arrays = []
+        for i in self.indices[np.asarray(which)]:
+            positions, valid = self.store.positions(int(i)), self.store.valid(int(i))
+            if self.mapped:
+                positions, valid = map_positions(positions, valid, self.store.layout, self.layout)
+            arrays.append((positions, valid))
+        return preprocess(collate(arrays), self.settings, self.layout)
+
+
+def check_layouts(have: Layout, want: Layout, what: str) -> None:
+    """Refuse data that a model of layout ``want`` cannot use.
+
+    Raises:
+        LayoutError: naming both layouts and what to do.
+    """
+    if have.dims != want.dims:
+        raise LayoutError(
+            f"{what} holds {have.dims}-D skeletons ({have.name}), the model was trained on {want.dims}-D ones "
+            f"({want.name}); train a model on {have.dims}-D data, or lift the data to {want.dims}-D first"
+        )
+    if not (joint_map(have, want) >= 0).any():
+        raise LayoutError(
+            f"no joint of {what} ({have.name}: {', '.join(have.joints[:4])}, ...) is named like one of the model's "
+            f"layout ({want.name}: {', '.join(want.joints[:4])}, ...); rename the joints in the data's layout file"
+        )
