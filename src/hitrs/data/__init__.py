@@ -1,7 +1,12 @@
 """Recordings on the way in and on disk."""
 
-from hitrs.data.catalog import import_dataset
+from hitrs.data.catalog import ImportSummary, import_dataset, summarize_import
+from hitrs.data.formats import read_recording, write_npz
+from hitrs.data.inspect import Inspection, inspect_store
 from hitrs.data.recording import Recording, Segment
 from hitrs.data.store import Store, write_store
 
-__all__ = ["Recording", "Segment", "Store", "import_dataset", "write_store"]
+__all__ = [
+    "ImportSummary", "Inspection", "Recording", "Segment", "Store", "import_dataset", "inspect_store",
+    "read_recording", "summarize_import", "write_npz", "write_store",
+]  # fmt: skip

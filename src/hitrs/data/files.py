@@ -1,4 +1,4 @@
-"""Writing files and folders so that they are either complete or not there, and saying clearly why a write failed."""
+"""Writing files and folders so that they are either complete or not there, and saying why a write failed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def explained_writes(target: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _FULL:
             raise DataError(
-                f"the disk is full: could not finish writing {target}. Nothing was left behind; free some space or choose "
+                f"the disk is full: could not finish writing {target}. Nothing was left behind; free some "
+                "space or choose "
                 "another place, then run the command again."
             ) from error
         raise DataError(f"cannot write {target}: {error.strerror or error}.") from error
@@ -47,10 +48,11 @@ def atomic_file(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yields a new temporary folder; on success it takes the place of ``target``, on any failure it is removed.
+    """Yields a new temporary folder; on success it takes the place of ``target``, on any failure it is
+    removed.
 
-    The caller decides beforehand whether an existing target may be replaced. The old folder is moved aside first and
-    deleted last, so that a failing rename leaves it where it was.
+    The caller decides beforehand whether an existing target may be replaced. The old folder is moved aside
+    first and deleted last, so that a failing rename leaves it where it was.
     """
     part, old = _sibling(target), _sibling(target)
     try:

@@ -23,12 +23,14 @@ class Segment:
 class Recording:
     """Positions of P persons over T frames with their validity and what is known about the recording.
 
-    A recording checks itself when it is made. Afterwards positions are float32 and valid is bool, positions are finite,
-    and joints that are not valid stand at 0, so that whatever a file held there cannot leak into a computation.
+    A recording checks itself when it is made. Afterwards positions are float32 and valid is bool, positions
+    are finite, and joints that are not valid stand at 0, so that whatever a file held there cannot leak into
+    a computation.
 
     Raises:
-        DataError: for a shape that does not fit the layout, an empty recording, a coordinate of a valid joint that is NaN
-            or infinite (naming frame, person and joint), a frame rate that is not positive, or a segment out of range.
+        DataError: for a shape that does not fit the layout, an empty recording, a coordinate of a valid joint
+            that is NaN or infinite (naming frame, person and joint), a frame rate that is not positive, or a
+            segment out of range.
     """
 
     positions: np.ndarray
@@ -53,7 +55,10 @@ class Recording:
         where, layout = f"recording '{self.name}'", self.layout
         positions, valid = np.asarray(self.positions), np.asarray(self.valid, dtype=bool)
         if positions.ndim != 4:
-            raise DataError(f"{where}: positions have shape {positions.shape}; expected (frames, persons, joints, coordinates).")
+            raise DataError(
+                f"{where}: positions have shape {positions.shape}; expected (frames, persons, joints, "
+                "coordinates)."
+            )
         frames, persons, joints, dims = positions.shape
         if frames == 0 or persons == 0:
             raise DataError(f"{where} is empty: {frames} frames of {persons} persons.")
@@ -71,14 +76,18 @@ class Recording:
             frame, person, joint, _ = np.argwhere(~np.isfinite(positions))[0]
             raise DataError(
                 f"{where}: frame {frame}, person {person}, joint '{layout.joints[joint]}' has coordinates "
-                f"{positions[frame, person, joint].tolist()}; a valid joint needs finite ones. Mark unseen joints as not valid."
+                f"{positions[frame, person, joint].tolist()}; a valid joint needs finite ones. Mark unseen "
+                "joints as not valid."
             )
         if self.fps is not None and not (np.isfinite(self.fps) and self.fps > 0):
-            raise DataError(f"{where}: a frame rate of {self.fps} makes no sense; leave it out where it is unknown.")
+            raise DataError(
+                f"{where}: a frame rate of {self.fps} makes no sense; leave it out where it is unknown."
+            )
         for segment in self.segments:
             if not 0 <= segment.start < segment.stop <= frames:
                 raise DataError(
-                    f"{where}: segment '{segment.label}' [{segment.start}, {segment.stop}) does not lie within its {frames} frames."
+                    f"{where}: segment '{segment.label}' [{segment.start}, {segment.stop}) does not lie "
+                    f"within its {frames} frames."
                 )
         self.positions, self.valid = positions, valid
         self.segments = tuple(self.segments)

@@ -2,15 +2,15 @@
 
 A store is a folder::
 
-    store.json        format version, layout, classes, names, protocols, meta; size and SHA-256 of every other file
-    positions.f32     all coordinates one after another, little-endian float32, each recording as (T, P, J, C)
-    valid.bits        one bit per joint, the joints of one body in one frame padded to whole bytes
-    COLUMN.npy        one value per recording: first row, frames, persons, label, subject, camera, fps, digest, splits
-    names.*, sources.*, segments.*    text and labeled stretches with their offsets
+    store.json        format version, layout, classes, names, protocols, meta; size and SHA-256 of every other
+    file positions.f32     all coordinates one after another, little-endian float32, each recording as (T, P,
+    J, C) valid.bits        one bit per joint, the joints of one body in one frame padded to whole bytes
+    COLUMN.npy        one value per recording: first row, frames, persons, label, subject, camera, fps,
+    digest, splits names.*, sources.*, segments.*    text and labeled stretches with their offsets
 
 A row is one body in one frame; positions and validity share the row numbers. Everything but ``store.json`` is
-memory-mapped, so that a million recordings need no more memory than the batch in hand. Stores are read-only; pickling
-one (for a worker process) opens the same files again.
+memory-mapped, so that a million recordings need no more memory than the batch in hand. Stores are read-only;
+pickling one (for a worker process) opens the same files again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ _ADVICE = "Import the data again to make a new store."
 
 
 class Store:
-    """Recordings of one layout by index, from disk. ``Store.open`` opens one; ``import_dataset`` or ``write_store`` make one.
+    """Recordings of one layout by index, from disk.
+
+    ``Store.open`` opens a store; ``import_dataset`` and ``write_store`` make one.
 
     Arrays that a store hands out are read-only views of the files: copy what you want to change.
     """
@@ -48,8 +50,12 @@ class Store:
         self.camera_names: tuple[str, ...] = tuple(header["camera_names"])
         self.protocols: tuple[str, ...] = tuple(header["protocols"])
         self.meta: dict[str, Any] = header["meta"]
+        self.joints_total: int = header["joints_total"]
+        """Joints of all bodies in all frames."""
+        self.joints_seen: int = header["joints_seen"]
+        """How many of them are valid."""
         self.fingerprint: str = header["sha256"]
-        """SHA-256 that covers the whole content: the version of the data, to be written down beside results."""
+        """SHA-256 that covers the whole content: the version of the data, to be noted beside results."""
 
         self.frames = self._column("frames")
         """(N,) number of frames."""
@@ -64,10 +70,13 @@ class Store:
         self.fps = self._column("fps")
         """(N,) frames per second, NaN = unknown."""
         self.digests = self._column("digests")
-        """(N,) uint64 hash of shape, positions and validity: equal where two recordings hold the same content."""
+        """(N,) uint64 hash of shape, positions and validity: the same where two recordings are equal."""
         self._rows = self._column("rows")
         self._splits = [self._column(split_column(k)) for k in range(len(self.protocols))]
-        self._text = {kind: (self._bytes(f"{kind}.utf8"), self._column(f"{kind}_offsets")) for kind in ("names", "sources")}
+        self._text = {
+            kind: (self._bytes(f"{kind}.utf8"), self._column(f"{kind}_offsets"))
+            for kind in ("names", "sources")
+        }
         self._segments, self._segment_offsets = self._column("segments"), self._column("segments_offsets")
         joints, dims = self.layout.n_joints, self.layout.dims
         self._positions = self._bytes("positions.f32").view("<f4").reshape(-1, joints, dims)
@@ -79,7 +88,8 @@ class Store:
 
         Args:
             path: the store's folder.
-            verify: whether to hash the bulk data too; by default where it is at most 1 GiB. The index is always hashed.
+            verify: whether to hash the bulk data too; by default where it is at most 1 GiB. The index always
+                is.
 
         Raises:
             DataError: if there is no store at this path, or it is of another version, cut short or damaged.
@@ -91,16 +101,19 @@ class Store:
             try:
                 size = (path / name).stat().st_size
             except OSError as error:
-                raise DataError(f"the store {path} lacks its file {name}: {error.strerror}. {_ADVICE}") from error
+                raise DataError(
+                    f"the store {path} lacks its file {name}: {error.strerror}. {_ADVICE}"
+                ) from error
             if size != expected["bytes"]:
                 raise DataError(
-                    f"the store {path} is cut short or damaged: {name} has {size} bytes, expected {expected['bytes']}. {_ADVICE}"
+                    f"the store {path} is cut short or damaged: {name} has {size} bytes, expected "
+                    f"{expected['bytes']}. {_ADVICE}"
                 )
         if verify is None:
             verify = sum(files[name]["bytes"] for name in _BULK) <= BULK_LIMIT
         for name, expected in files.items():
             if (verify or name not in _BULK) and sha256_of(path / name) != expected["sha256"]:
-                raise DataError(f"the store {path} is damaged: the content of {name} does not match its checksum. {_ADVICE}")
+                raise DataError(f"the store {path} is damaged: {name} does not match its checksum. {_ADVICE}")
         return Store(path, header)
 
     def __len__(self) -> int:
@@ -108,7 +121,6 @@ class Store:
 
     def __getitem__(self, index: int) -> Recording:
         i = self._checked(index)
-        start, stop = self._segment_offsets[i], self._segment_offsets[i + 1]
         fps, label, subject, camera = self.fps[i], self.labels[i], self.subjects[i], self.cameras[i]
         return Recording(
             positions=self.positions(i),
@@ -117,7 +129,7 @@ class Store:
             name=self.name(i),
             fps=None if np.isnan(fps) else float(fps),
             label=None if label < 0 else self.classes[label],
-            segments=tuple(Segment(int(a), int(b), self.classes[c]) for a, b, c in self._segments[start:stop]),
+            segments=self.segments(i),
             subject=None if subject < 0 else self.subject_names[subject],
             camera=None if camera < 0 else self.camera_names[camera],
             source=self._string("sources", i),
@@ -128,7 +140,9 @@ class Store:
 
     def positions(self, index: int) -> np.ndarray:
         """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
-        return self._positions[self._span(index)].reshape(*self._shape(index), self.layout.n_joints, self.layout.dims)
+        return self._positions[self._span(index)].reshape(
+            *self._shape(index), self.layout.n_joints, self.layout.dims
+        )
 
     def valid(self, index: int) -> np.ndarray:
         """(T, P, J) bool, True where the joint was seen."""
@@ -137,6 +151,17 @@ class Store:
 
     def name(self, index: int) -> str:
         return self._string("names", self._checked(index))
+
+    def segments(self, index: int) -> tuple[Segment, ...]:
+        """Labeled stretches of an untrimmed recording."""
+        i = self._checked(index)
+        rows = self._segments[self._segment_offsets[i] : self._segment_offsets[i + 1]]
+        return tuple(Segment(int(start), int(stop), self.classes[label]) for start, stop, label in rows)
+
+    @property
+    def segment_counts(self) -> np.ndarray:
+        """(N,) number of labeled segments."""
+        return np.diff(self._segment_offsets)
 
     def split(self, protocol: str, part: str) -> np.ndarray:
         """Indices of the recordings in one part ("train" or "test") of a protocol, ascending.
@@ -152,12 +177,13 @@ class Store:
         return np.flatnonzero(self._splits[self.protocols.index(protocol)] == PARTS.index(part))
 
     def twins(self, protocol: str) -> np.ndarray:
-        """Indices of test recordings whose exact content also stands in the training part: the test's leak."""
+        """Indices of test recordings whose exact content stands in the training part too: the test's leak."""
         test = self.split(protocol, "test")
         return test[np.isin(self.digests[test], self.digests[self.split(protocol, "train")])]
 
     def __repr__(self) -> str:
-        return f"Store({str(self.path)!r}, {len(self)} recordings, layout {self.layout.name}, {len(self.classes)} classes)"
+        content = f"{len(self)} recordings, layout {self.layout.name}, {len(self.classes)} classes"
+        return f"Store({str(self.path)!r}, {content})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _reopen, (str(self.path), self.fingerprint)
@@ -184,7 +210,9 @@ class Store:
         try:
             return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
         except (OSError, ValueError) as error:
-            raise DataError(f"the store {self.path} is damaged: cannot read {file.name} ({error}). {_ADVICE}") from error
+            raise DataError(
+                f"the store {self.path} is damaged: cannot read {file.name} ({error}). {_ADVICE}"
+            ) from error
 
     def _bytes(self, name: str) -> np.ndarray:
         file = self.path / name
@@ -207,16 +235,17 @@ def write_store(
 
     Args:
         path: the store's folder; its parents are made where needed.
-        recordings: consumed one at a time, so that a generator may stream any number of them.
+        recordings: taken one at a time, so that a generator may stream any number of them.
         classes: all class names in their canonical order; every label must be one of them.
         protocols: name -> function that tells the part of each recording.
-        meta: what is known about the data set, as JSON values ("dataset", "source", ...). It is read after the last
-            recording, so that a reader may count while it reads.
+        meta: what is known about the data set, as JSON values ("dataset", "source", ...). It is read after
+            the last recording, so that a reader may count while it reads.
         overwrite: replace an existing store. Anything else that exists at ``path`` is never replaced.
 
     Raises:
-        DataError: if something exists at ``path``, a recording does not fit (another layout, unknown label, repeated
-            name), there is no recording at all, or writing fails, for example on a full disk. Nothing is left behind then.
+        DataError: if something exists at ``path``, a recording does not fit (another layout, unknown label,
+            repeated name), there is no recording at all, or writing fails, for example on a full disk.
+            Nothing is left behind then.
     """
     target = Path(path)
     check_destination(target, overwrite)
@@ -233,13 +262,17 @@ def write_store(
 
 
 def check_destination(target: Path, overwrite: bool) -> None:
-    """DataError unless a store may be written to ``target``: nothing there, an empty folder, or a store to overwrite."""
+    """DataError unless ``target`` is free: nothing there, an empty folder, or a store to overwrite."""
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not (target / "store.json").is_file():
-        raise DataError(f"{target} exists and is not a store; it will not be replaced. Choose another destination.")
+        raise DataError(
+            f"{target} exists and is not a store; it will not be replaced. Choose another destination."
+        )
     if not overwrite:
-        raise DataError(f"the store {target} exists already. Choose another destination, or ask to overwrite it.")
+        raise DataError(
+            f"the store {target} exists already. Choose another destination, or overwrite it on request."
+        )
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -248,7 +281,10 @@ def read_header(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"there is no store at {path}: the folder does not exist.")
     if not file.is_file():
-        raise DataError(f"{path} is not a store: it has no store.json. `hitrs import SRC {path.name}` makes a store from data files.")
+        raise DataError(
+            f"{path} is not a store: it has no store.json. `hitrs import SRC DST` makes a store from data "
+            "files."
+        )
     try:
         header = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -257,7 +293,9 @@ def read_header(path: Path) -> dict[str, Any]:
         raise DataError(f"{path} is not a store: {file.name} is something else.")
     if header.get("version") != VERSION:
         raise DataError(
-            f"the store {path} has format version {header.get('version')}, this version of hitrs reads {VERSION}. {_ADVICE}"
+            f"the store {path} has format version {header.get('version')}, this version of hitrs reads "
+            f"{VERSION}. "
+            f"{_ADVICE}"
         )
     if header.get("sha256") != header_checksum(header):
         raise DataError(f"the store {path} is damaged: {file.name} does not match its checksum. {_ADVICE}")
@@ -270,5 +308,3 @@ def _reopen(path: str, fingerprint: str) -> Store:
     if header["sha256"] != fingerprint:
         raise DataError(f"the store {path} was replaced by another one while it was in use.")
     return Store(Path(path), header)
-
-

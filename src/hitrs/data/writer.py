@@ -1,4 +1,4 @@
-"""The files of a store and how they are written: one recording in memory at a time, and either all files or none."""
+"""The files of a store and how they are written, with one recording in memory at a time."""
 
 from __future__ import annotations
 
@@ -26,24 +26,37 @@ Protocol = Callable[[Recording], str | None]
 """Which part of a protocol a recording belongs to: "train", "test" or None (left out)."""
 
 _DTYPES = {
-    "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4", "subjects": "<i4", "cameras": "<i4", "fps": "<f8",
-    "digests": "<u8", "names_offsets": "<i8", "sources_offsets": "<i8", "segments_offsets": "<i8",
+    "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4", "subjects": "<i4", "cameras": "<i4",
+    "fps": "<f8", "digests": "<u8",
+    "names_offsets": "<i8", "sources_offsets": "<i8", "segments_offsets": "<i8",
 }  # fmt: skip
 
 
 class StoreWriter:
-    """Streams bulk data to disk and gathers the columns, which are small, until the last recording is written."""
+    """Streams positions, validity and text to disk; the columns, which are small, are gathered until the end.
+
+    As a context manager it closes all files, whatever happens; the caller removes the folder after a failure.
+    """
 
     def __init__(
-        self, folder: Path, target: Path, layout: Layout, classes: Sequence[str], protocols: Mapping[str, Protocol]
+        self,
+        folder: Path,
+        target: Path,
+        layout: Layout,
+        classes: Sequence[str],
+        protocols: Mapping[str, Protocol],
     ) -> None:
+        """``folder`` is where files go for now, ``target`` the place that messages name."""
         self.folder, self.target, self.layout, self.protocols = folder, target, layout, protocols
         self.classes = {name: number for number, name in enumerate(classes)}
         self.subjects: dict[str, int] = {}
         self.cameras: dict[str, int] = {}
         self.seen: set[str] = set()
-        self.row = 0
-        self.columns = {name: array({"f": "d", "u": "Q", "i": "q"}[dtype[1]]) for name, dtype in _DTYPES.items()}
+        self.row = self.joints_seen = 0
+        kinds = {"f": "d", "u": "Q", "i": "q"}
+        self.columns: dict[str, array[Any]] = {
+            name: array(kinds[dtype[1]]) for name, dtype in _DTYPES.items()
+        }
         self.splits = [array("b") for _ in protocols]
         self.segments = array("q")
         self.text_size = {"names": 0, "sources": 0}
@@ -54,7 +67,9 @@ class StoreWriter:
     def __enter__(self) -> StoreWriter:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for writer in self.writers.values():
             writer.abandon()
 
@@ -89,9 +104,12 @@ class StoreWriter:
         for column, (name, protocol) in zip(self.splits, self.protocols.items(), strict=True):
             part = protocol(recording)
             if part is not None and part not in PARTS:
-                raise DataError(f"protocol '{name}' puts recording '{recording.name}' into '{part}', not train or test.")
+                raise DataError(
+                    f"protocol '{name}' puts '{recording.name}' into '{part}', not train or test."
+                )
             column.append(-1 if part is None else PARTS.index(part))
         self.row += recording.n_frames * recording.n_persons
+        self.joints_seen += int(recording.valid.sum())
 
     def finish(self, meta: Mapping[str, Any]) -> dict[str, Any]:
         """Write the columns, close all files and return the content of ``store.json``."""
@@ -109,6 +127,8 @@ class StoreWriter:
             "format": FORMAT,
             "version": VERSION,
             "recordings": len(self.seen),
+            "joints_total": self.row * self.layout.n_joints,
+            "joints_seen": self.joints_seen,
             "layout": self.layout.to_dict(),
             "classes": list(self.classes),
             "subject_names": list(self.subjects),
@@ -122,15 +142,18 @@ class StoreWriter:
     def _check(self, recording: Recording) -> None:
         if recording.layout != self.layout:
             raise DataError(
-                f"recording '{recording.name}' has layout '{recording.layout.name}', but the store is for '{self.layout.name}'."
+                f"recording '{recording.name}' has layout '{recording.layout.name}', but the store is for "
+                f"'{self.layout.name}'."
             )
         if recording.name in self.seen:
-            raise DataError(f"two recordings are named '{recording.name}'; names must be unique within a store.")
+            raise DataError(f"two recordings are named '{recording.name}'; names must be unique in a store.")
         self.seen.add(recording.name)
         for label in (recording.label, *(segment.label for segment in recording.segments)):
             if label is not None and label not in self.classes:
                 known = ", ".join(self.classes) or "none"
-                raise DataError(f"recording '{recording.name}' has the label '{label}', which is not one of the classes: {known}.")
+                raise DataError(
+                    f"'{recording.name}' has the label '{label}', which is not one of the classes: {known}."
+                )
 
     def _write_text(self, kind: str, text: str) -> int:
         start = self.text_size[kind]
@@ -139,11 +162,11 @@ class StoreWriter:
 
     def _write_column(self, name: str, values: np.ndarray) -> None:
         writer = self.writers[f"{name}.npy"] = HashedWriter(self.folder / f"{name}.npy", self.target)
-        np.lib.format.write_array(writer, values, allow_pickle=False)  # type: ignore[arg-type]
+        np.lib.format.write_array(writer, values, allow_pickle=False)
 
 
 def header_checksum(header: Mapping[str, Any]) -> str:
-    """SHA-256 of all of ``store.json`` but the checksum itself; as it covers the other files' sums, it covers the content."""
+    """SHA-256 of ``store.json`` but for itself; as that holds the sums of the other files, it covers all."""
     content = {key: value for key, value in header.items() if key != "sha256"}
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

@@ -1,12 +1,13 @@
 """A layout says which joint stands where in an array, how joints hang together, and which are left and right.
 
-Layouts are data, not code. The named ones lie as YAML files in ``layouts/`` beside this module; your own is a file of the
-same form, given by its path wherever a layout name is accepted::
+Layouts are data, not code. The named ones lie as YAML files in ``layouts/`` beside this module; your own is a
+file of the same form, given by its path wherever a layout name is accepted::
 
     name: my-tracker
     dims: 3                       # coordinates per joint: 3, or 2 for image recordings
     center: pelvis                # the joint that centring moves to the origin
-    joints:                       # in the order of the file's columns: [joint, parent]; the root is its own parent
+    joints:                       # in the order of the file's columns: [joint, parent]; the root is its own
+        parent
       - [pelvis, pelvis]
       - [head, pelvis]
       - [left_hand, head]
@@ -14,8 +15,8 @@ same form, given by its path wherever a layout name is accepted::
     pairs:                        # optional; by default left_X goes with right_X
       - [left_hand, right_hand]
 
-Joints carry the same anatomical names in every layout (pelvis is the hip center, spine_shoulder the spine between the
-shoulders), because names are how one layout is mapped to another.
+Joints carry the same anatomical names in every layout (pelvis is the hip center, spine_shoulder the spine
+between the shoulders), because names are how one layout is mapped to another.
 """
 
 from __future__ import annotations
@@ -61,22 +62,30 @@ class Layout:
             raise LayoutError(f"{where} has no joints.")
         repeated = sorted({j for j in self.joints if self.joints.count(j) > 1})
         if repeated:
-            raise LayoutError(f"{where} names {', '.join(repeated)} more than once; joint names must be unique.")
+            raise LayoutError(
+                f"{where} names {', '.join(repeated)} more than once; joint names must be unique."
+            )
         if len(self.parents) != count or not all(0 <= p < count for p in self.parents):
             raise LayoutError(f"{where} needs one parent for each of its {count} joints.")
         roots = [self.joints[j] for j, parent in enumerate(self.parents) if parent == j]
         if len(roots) != 1:
             found = ", ".join(roots) or "none"
-            raise LayoutError(f"{where} needs exactly one root (a joint that is its own parent); found: {found}.")
+            raise LayoutError(
+                f"{where} needs exactly one root (a joint that is its own parent); found: {found}."
+            )
         for joint in range(count):
             above = joint
             for _ in range(count):
                 above = self.parents[above]
             if above != self.root:
-                raise LayoutError(f"{where}: following the parents of '{self.joints[joint]}' never reaches the root.")
+                raise LayoutError(
+                    f"{where}: following the parents of '{self.joints[joint]}' never reaches the root."
+                )
         paired = [j for pair in self.pairs for j in pair]
         if len(set(paired)) != len(paired) or not all(0 <= j < count for j in paired):
-            raise LayoutError(f"{where}: each joint may stand in one left/right pair at most, with another joint.")
+            raise LayoutError(
+                f"{where}: each joint may stand in one left/right pair at most, with another joint."
+            )
         if not 0 <= self.center < count:
             raise LayoutError(f"{where}: the center must be one of its {count} joints.")
         if self.dims not in (2, 3):
@@ -115,7 +124,9 @@ class Layout:
             "name": self.name,
             "dims": self.dims,
             "center": self.joints[self.center],
-            "joints": [[joint, self.joints[parent]] for joint, parent in zip(self.joints, self.parents, strict=True)],
+            "joints": [
+                [joint, self.joints[parent]] for joint, parent in zip(self.joints, self.parents, strict=True)
+            ],
             "pairs": [[self.joints[left], self.joints[right]] for left, right in self.pairs],
         }
 
@@ -136,7 +147,9 @@ class Layout:
 
         def find(joint: str) -> int:
             if joint not in order:
-                raise LayoutError(f"{source} speaks of a joint '{joint}' that it does not list{_nearest(joint, order)}")
+                raise LayoutError(
+                    f"{source} speaks of a joint '{joint}' that it does not list{_nearest(joint, order)}"
+                )
             return order[joint]
 
         if "pairs" in data:
@@ -165,7 +178,8 @@ def get_layout(name_or_path: str | Path) -> Layout:
         return _named(name)
     if not name.endswith((".yaml", ".yml")):
         raise LayoutError(
-            f"there is no layout '{name}'{_nearest(name, list_layouts())} Named layouts: {', '.join(list_layouts())}; "
+            f"there is no layout '{name}'{_nearest(name, list_layouts())} Named layouts: "
+            f"{', '.join(list_layouts())}; "
             "or give the path of your own layout as a .yaml file."
         )
     try:
@@ -197,7 +211,9 @@ def _parse(text: str, source: str) -> Layout:
 
 
 def _name_pairs(value: Any, source: str, key: str, form: str) -> list[tuple[str, str]]:
-    if not isinstance(value, list) or not all(isinstance(row, list | tuple) and len(row) == 2 for row in value):
+    if not isinstance(value, list) or not all(
+        isinstance(row, list | tuple) and len(row) == 2 for row in value
+    ):
         raise LayoutError(f"{source}: '{key}' must be a list of {form}.")
     return [(str(first), str(second)) for first, second in value]
 

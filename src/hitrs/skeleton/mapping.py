@@ -12,14 +12,17 @@ from hitrs.skeleton.layout import Layout
 
 
 def joint_map(source: Layout, target: Layout) -> np.ndarray:
-    """(Jt,) int64: for each joint of ``target`` its index in ``source``, -1 where the source has no such joint.
+    """(Jt,) int64: for each joint of ``target`` its index in ``source``, -1 where the source has no such
+    joint.
 
     Raises:
-        LayoutError: if the layouts share no joint name, or differ in dimension (2-D image coordinates are no metres).
+        LayoutError: if the layouts share no joint name, or differ in dimension (2-D image coordinates are no
+            metres).
     """
     if source.dims != target.dims:
         raise LayoutError(
-            f"layout '{source.name}' is {source.dims}-D and '{target.name}' is {target.dims}-D; recordings can only be "
+            f"layout '{source.name}' is {source.dims}-D and '{target.name}' is {target.dims}-D; recordings "
+            "can only be "
             "mapped between layouts of the same dimension."
         )
     index = {joint: position for position, joint in enumerate(source.joints)}
@@ -46,11 +49,15 @@ def map_positions(
     """
     if positions.ndim < 2 or positions.shape[-2:] != (source.n_joints, source.dims):
         raise LayoutError(
-            f"positions of shape {positions.shape} do not end in the {source.n_joints} joints x {source.dims} coordinates "
+            f"positions of shape {positions.shape} do not end in the {source.n_joints} joints x "
+            f"{source.dims} coordinates "
             f"of layout '{source.name}'."
         )
     if valid.shape != positions.shape[:-1]:
-        raise LayoutError(f"valid has shape {valid.shape}, but positions of shape {positions.shape} need {positions.shape[:-1]}.")
+        raise LayoutError(
+            f"valid has shape {valid.shape}, but positions of shape {positions.shape} need "
+            f"{positions.shape[:-1]}."
+        )
     mapping = joint_map(source, target)
     missing = mapping < 0
     take = np.where(missing, 0, mapping)

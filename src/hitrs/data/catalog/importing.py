@@ -1,28 +1,171 @@
-"""From a folder of files to a store."""
+"""From a folder of files to a store, and a summary of what was imported."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from hitrs.data.catalog import nw_ucla, utd_mhad
+import numpy as np
+
+from hitrs.data.catalog import folder, nw_ucla, utd_mhad
+from hitrs.data.catalog.base import Dataset
+from hitrs.data.recording import Recording
 from hitrs.data.store import Store, check_destination, write_store
 from hitrs.errors import DataError
+from hitrs.skeleton import Layout, get_layout
 
-_FINDERS = {nw_ucla.NAME: nw_ucla.find, utd_mhad.NAME: utd_mhad.find}
+_PUBLIC = {nw_ucla.NAME: nw_ucla.find, utd_mhad.NAME: utd_mhad.find}
+DATASETS = (*_PUBLIC, folder.NAME)
+"""Names of the data sets that ``import_dataset`` knows."""
 
 
-def import_dataset(src: str | Path, dst: str | Path, *, dataset: str | None = None, overwrite: bool = False) -> Store:
-    """Read a data set from the folder ``src`` and write it to a new store ``dst``."""
+def import_dataset(
+    src: str | Path,
+    dst: str | Path,
+    *,
+    dataset: str | None = None,
+    layout: str | Path | Layout | None = None,
+    test_subjects: Sequence[str] | None = None,
+    split: str | None = None,
+    skip_unreadable: bool = False,
+    overwrite: bool = False,
+) -> Store:
+    """Read a data set from the folder ``src``, write it to a new store ``dst`` and open that.
+
+    Args:
+        dataset: "nw-ucla", "utd-mhad" or "folder" (npz and CSV files of your own); by default found by the
+            files.
+        layout: joint layout of a folder's files, a name or a layout file, where they do not say it
+            themselves.
+        test_subjects: subjects of a folder that test; by default about 28% of them.
+        split: "random" splits a folder by file instead of by subject.
+        skip_unreadable: leave out files that cannot be read, and list them, instead of stopping at the first.
+        overwrite: replace an existing store at ``dst``.
+
+    Raises:
+        DataError: if the source or destination is not usable, or a file is damaged. Nothing is left behind
+            then.
+    """
     source, target = Path(src), Path(dst)
     if not source.is_dir():
-        raise DataError(f"there is no folder {source} to import.")
+        raise DataError(f"there is no folder {source} to import from.")
     check_destination(target, overwrite)
-    for name, find in _FINDERS.items():
-        found = find(source) if dataset in (None, name) else None
-        if found:
-            meta = {"dataset": found.name, **found.meta, "notes": found.notes}
-            return write_store(
-                target, found.recordings, layout=found.layout, classes=found.classes, protocols=found.protocols, meta=meta,
-                overwrite=overwrite,
-            )  # fmt: skip
-    raise DataError(f"no known data set in {source}.")
+    if isinstance(layout, str | Path):
+        layout = get_layout(layout)
+    found = _find(source, dataset, layout, test_subjects, split)
+    skipped: list[str] = []
+    return write_store(
+        target,
+        _read(found, skipped if skip_unreadable else None),
+        layout=found.layout,
+        classes=found.classes,
+        protocols=found.protocols,
+        meta={"dataset": found.name, **found.meta, "notes": found.notes, "skipped": skipped},
+        overwrite=overwrite,
+    )
+
+
+def _find(
+    source: Path,
+    name: str | None,
+    layout: Layout | None,
+    test_subjects: Sequence[str] | None,
+    split: str | None,
+) -> Dataset:
+    if name not in (None, *DATASETS):
+        raise DataError(f"there is no data set '{name}'; known: {', '.join(DATASETS)}.")
+    for public, find in _PUBLIC.items():
+        found = find(source) if name in (None, public) else None
+        if found is not None:
+            if (layout not in (None, found.layout)) or test_subjects is not None or split is not None:
+                raise DataError(
+                    f"{source} is {public}, which has a fixed layout ({found.layout.name}) and a published "
+                    "split; layout, "
+                    "test subjects and split can only be chosen for a folder of your own files."
+                )
+            return found
+    if name in (None, folder.NAME):
+        found = folder.find(source, layout=layout, test_subjects=test_subjects, split=split)
+        if found is not None:
+            return found
+    expected = f"no files of {name}" if name else "no files of a known data set, and no npz or CSV files"
+    raise DataError(f"{source} holds {expected}. Known data sets: {', '.join(DATASETS)}.")
+
+
+def _read(dataset: Dataset, skipped: list[str] | None) -> Iterator[Recording]:
+    """Read the files one by one; where a list is given, what cannot be read is left out and listed there."""
+    for read in dataset.readers:
+        try:
+            yield read()
+        except DataError as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What is in a store that was imported; ``lines()`` is what the command line prints."""
+
+    dataset: str
+    layout: str
+    recordings: int
+    classes: int
+    subjects: int
+    cameras: int
+    frames: int
+    unlabeled: int
+    """Recordings with neither a label nor segments."""
+    unseen: int
+    """Joints that are not valid, of ``joints`` (both summed over frames and persons)."""
+    joints: int
+    protocols: dict[str, tuple[int, int, int]]
+    """Name -> recordings in train, in test, and test recordings that are exact copies of training ones."""
+    skipped: tuple[str, ...]
+    """Why files were left out."""
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Plain lines for people; the last one says how many recordings there are."""
+        lines = [
+            f"data set    {self.dataset}, layout {self.layout}",
+            f"classes     {self.classes} ({self.unlabeled} recordings without a label)",
+            f"subjects    {self.subjects or 'unknown'}",
+            f"cameras     {self.cameras or 'unknown'}",
+            f"frames      {self.frames}",
+            f"joints      {self.unseen} of {self.joints} were not seen ({self.unseen / self.joints:.2%})",
+        ]
+        for name, (train, test, twins) in self.protocols.items():
+            lines.append(f"protocol    {name}: {train} train, {test} test")
+            if twins:
+                lines.append(f"            {twins} of the test recordings are exact copies of training ones")
+        lines += [f"skipped     {reason}" for reason in self.skipped]
+        lines += [f"note        {note}" for note in self.notes]
+        return [*lines, f"recordings  {self.recordings}"]
+
+
+def summarize_import(store: Store) -> ImportSummary:
+    """The summary of a store that was just imported."""
+    return ImportSummary(
+        dataset=str(store.meta.get("dataset", "unknown")),
+        layout=store.layout.name,
+        recordings=len(store),
+        classes=len(store.classes),
+        subjects=len(store.subject_names),
+        cameras=len(store.camera_names),
+        frames=int(store.frames.sum(dtype=np.int64)),
+        unlabeled=int(((store.labels < 0) & (store.segment_counts == 0)).sum()),
+        unseen=store.joints_total - store.joints_seen,
+        joints=store.joints_total,
+        protocols={
+            name: (len(store.split(name, "train")), len(store.split(name, "test")), len(store.twins(name)))
+            for name in store.protocols
+        },
+        skipped=tuple(store.meta.get("skipped", ())),
+        notes=tuple(store.meta.get("notes", ())),
+    )

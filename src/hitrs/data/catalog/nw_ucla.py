@@ -1,19 +1,21 @@
-"""NW-UCLA (Northwestern-UCLA Multiview Action 3D): 1,484 sequences, 10 classes, 10 subjects, 3 cameras, Kinect v1.
+"""NW-UCLA (Northwestern-UCLA Multiview Action 3D): 1,484 sequences, 10 classes, 10 subjects, 3 cameras,
+Kinect v1.
 
 The protocol is cross-view: cameras 1 and 2 train (1,020), camera 3 tests (464).
 
-In the distributed skeletons all 95 camera-3 files of actions 2 and 3 hold exactly the skeletons of their camera-2 twins.
-So 95 test sequences stand in the training part; ``Store.twins("cross-view")`` finds them, and results are reported on all
-464 test sequences and on the 369 clean ones.
+In the distributed skeletons all 95 camera-3 files of actions 2 and 3 hold exactly the skeletons of their
+camera-2 twins. So 95 test sequences stand in the training part; ``Store.twins("cross-view")`` finds them, and
+results are reported on all 464 test sequences and on the 369 clean ones.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, matching_files
+from hitrs.data.catalog.base import Dataset, incomplete, matching_files
 from hitrs.data.formats.nw_ucla import read_nw_ucla
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -35,31 +37,28 @@ def cross_view(recording: Recording) -> str:
 
 
 def find(source: Path) -> Dataset | None:
-    """The data set below ``source`` (the folder of the files, or one that holds ``all_sqe``), or None."""
-    for folder in (source, source / "all_sqe"):
-        files = matching_files(folder, _FILE)
-        if files:
-            break
-    else:
+    """The data set in ``source`` (the folder of the files, or the one that holds ``all_sqe``), or None."""
+    files = matching_files(source, "all_sqe", _FILE)
+    if not files:
         return None
-
-    def recordings() -> Iterator[Recording]:
-        for path, match in files:
-            action, subject, _, camera = (int(group) for group in match.groups())
-            if action not in CLASSES:
-                raise DataError(f"{path}: NW-UCLA has no action {action}; known: {', '.join(map(str, CLASSES))}.")
-            recording = read_nw_ucla(path)
-            recording.label, recording.subject, recording.camera = CLASSES[action], str(subject), str(camera)
-            recording.source = path.relative_to(source).as_posix()
-            yield recording
-
-    notes = [] if len(files) == SEQUENCES else [f"The full data set has {SEQUENCES:,} sequences; {len(files):,} are here."]
     return Dataset(
         name=NAME,
         layout=get_layout("kinect20"),
         classes=tuple(CLASSES.values()),
         protocols={"cross-view": cross_view},
-        recordings=recordings(),
+        readers=[partial(_read, source, path, *numbers) for path, numbers in files],
         meta={"title": "NW-UCLA Multiview Action 3D", "units": "meters"},
-        notes=notes,
+        notes=incomplete(len(files), SEQUENCES),
+    )
+
+
+def _read(source: Path, path: Path, action: int, subject: int, _: int, camera: int) -> Recording:
+    if action not in CLASSES:
+        raise DataError(f"{path}: NW-UCLA has no action {action}; it has {', '.join(map(str, CLASSES))}.")
+    return replace(
+        read_nw_ucla(path),
+        label=CLASSES[action],
+        subject=str(subject),
+        camera=str(camera),
+        source=path.relative_to(source).as_posix(),
     )

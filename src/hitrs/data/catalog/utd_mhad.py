@@ -6,10 +6,11 @@ The protocol is cross-subject: odd subjects train (431), even subjects test (430
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, matching_files
+from hitrs.data.catalog.base import Dataset, incomplete, matching_files
 from hitrs.data.formats.utd_mhad import read_utd_mhad
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -18,11 +19,12 @@ from hitrs.skeleton import get_layout
 NAME = "utd-mhad"
 CLASSES = (
     "swipe left", "swipe right", "wave", "clap", "throw", "cross arms", "basketball shoot", "draw x",
-    "draw circle clockwise", "draw circle counter-clockwise", "draw triangle", "bowling", "boxing", "baseball swing",
-    "tennis swing", "arm curl", "tennis serve", "push", "knock", "catch", "pick up and throw", "jog", "walk",
-    "sit to stand", "stand to sit", "lunge", "squat",
+    "draw circle clockwise", "draw circle counter-clockwise", "draw triangle", "bowling", "boxing",
+    "baseball swing", "tennis swing", "arm curl", "tennis serve", "push", "knock", "catch", "pick up and "
+    "throw",
+    "jog", "walk", "sit to stand", "stand to sit", "lunge", "squat",
 )  # fmt: skip
-"""Class of actions 1 to 27, shortened from the data set's own list."""
+"""Names of actions 1 to 27, shortened from the data set's own list."""
 SEQUENCES = 861
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)_skeleton\.mat")
 
@@ -33,31 +35,27 @@ def odd_even(recording: Recording) -> str:
 
 
 def find(source: Path) -> Dataset | None:
-    """The data set below ``source`` (the folder of the files, or one that holds ``Skeleton``), or None."""
-    for folder in (source, source / "Skeleton"):
-        files = matching_files(folder, _FILE)
-        if files:
-            break
-    else:
+    """The data set in ``source`` (the folder of the files, or the one that holds ``Skeleton``), or None."""
+    files = matching_files(source, "Skeleton", _FILE)
+    if not files:
         return None
-
-    def recordings() -> Iterator[Recording]:
-        for path, match in files:
-            action, subject, _ = (int(group) for group in match.groups())
-            if not 1 <= action <= len(CLASSES):
-                raise DataError(f"{path}: UTD-MHAD has no action {action}; its actions are 1 to {len(CLASSES)}.")
-            recording = read_utd_mhad(path)
-            recording.label, recording.subject = CLASSES[action - 1], str(subject)
-            recording.source = path.relative_to(source).as_posix()
-            yield recording
-
-    notes = [] if len(files) == SEQUENCES else [f"The full data set has {SEQUENCES} sequences; {len(files)} are here."]
     return Dataset(
         name=NAME,
         layout=get_layout("utd20"),
         classes=CLASSES,
         protocols={"odd-even": odd_even},
-        recordings=recordings(),
+        readers=[partial(_read, source, path, *numbers) for path, numbers in files],
         meta={"title": "UTD-MHAD", "units": "meters"},
-        notes=notes,
+        notes=incomplete(len(files), SEQUENCES),
+    )
+
+
+def _read(source: Path, path: Path, action: int, subject: int, _: int) -> Recording:
+    if not 1 <= action <= len(CLASSES):
+        raise DataError(f"{path}: UTD-MHAD has no action {action}; its actions are 1 to {len(CLASSES)}.")
+    return replace(
+        read_utd_mhad(path),
+        label=CLASSES[action - 1],
+        subject=str(subject),
+        source=path.relative_to(source).as_posix(),
     )

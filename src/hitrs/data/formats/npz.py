@@ -1,0 +1,180 @@
+"""npz: numpy's archive, the simplest way to bring recordings of your own.
+
+Keys of a file, of which only the first is needed:
+
+===================  ====================================================================================
+``positions``        (T, P, J, C) or, for one person, (T, J, C); numbers. ``joints`` is accepted as its name
+                     too. NaN means that the joint was not seen.
+``valid``            (T, P, J) or (T, J) bool, True where the joint was seen. Left out: everything that is not
+NaN.
+``layout``           name of a layout, or a layout as JSON text; may be given when importing instead
+``fps``              frames per second; leave it out where it is unknown
+``label``            class name of a trimmed recording
+``subject``          who moves; ``camera``: which camera filmed
+``segments``         (S, 2) integers, labeled stretches [start, stop) of an untrimmed recording, 0-based
+``segment_labels``   (S,) class names of the segments
+===================  ====================================================================================
+
+For example ``np.savez("walk_03.npz", positions=xyz, layout="ntu25", label="walk", subject="anna", fps=30)``.
+Pickled objects in a file are refused, because opening them could run code.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.files import atomic_file, explained_writes
+from hitrs.data.recording import Recording, Segment
+from hitrs.errors import DataError
+from hitrs.skeleton import Layout, get_layout
+
+_KEYS = (
+    "positions", "joints", "valid", "layout", "fps", "label", "subject", "camera",
+    "segments", "segment_labels",
+)  # fmt: skip
+
+
+def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
+    """Read one recording, named after its file.
+
+    Args:
+        layout: the layout of files that do not name one.
+
+    Raises:
+        DataError: for a file that is missing or damaged, an unknown key, a wrong shape, an infinite
+            coordinate, no frames, or a layout that is not given, or not the one that the file names.
+    """
+    path = Path(path)
+    content = _load(path, _KEYS)
+    if ("positions" in content) == ("joints" in content):
+        raise DataError(f"{path} needs one key 'positions' (or 'joints') with an array (T, P, J, C).")
+    positions = content.pop("joints") if "joints" in content else content.pop("positions")
+    if positions.dtype.kind not in "fiu":
+        raise DataError(f"{path}: positions are {positions.dtype}, expected numbers.")
+    if positions.ndim == 3:
+        positions = positions[:, None]  # (T, P=1, J, C)
+    if positions.ndim != 4:
+        raise DataError(
+            f"{path}: positions have shape {positions.shape}, expected (T, P, J, C) or (T, J, C)."
+        )
+    seen = ~np.isnan(positions).any(-1)  # (T, P, J)
+    if "valid" in content:
+        valid = content["valid"]
+        valid = valid[:, None] if valid.ndim == 2 else valid
+        if valid.shape != seen.shape or valid.dtype != bool:
+            raise DataError(
+                f"{path}: valid is {valid.dtype} of shape {valid.shape}, expected bool of shape {seen.shape}."
+            )
+        seen &= valid
+    found = _layout(path, content.get("layout"), layout)
+    fps = _single(path, "fps", content, "fiu")
+    return Recording(
+        positions,
+        seen,
+        found,
+        name=path.stem,
+        fps=None if fps is None else float(fps),
+        label=_single(path, "label", content, "U"),
+        segments=_segments(path, content),
+        subject=_single(path, "subject", content, "U"),
+        camera=_single(path, "camera", content, "U"),
+        source=path.name,
+    )
+
+
+def read_npz_facts(path: Path) -> dict[str, str]:
+    """The label, subject, camera and layout that a file holds, without reading its positions."""
+    content = _load(path, ("label", "subject", "camera", "layout"), only=True)
+    return {key: text for key in content if (text := _single(path, key, content, "U")) is not None}
+
+
+def write_npz(recording: Recording, path: str | Path) -> None:
+    """Write a recording to an npz file that ``read_npz`` reads without further help; replaces an existing
+    file.
+
+    Raises:
+        DataError: if the path does not end in .npz or cannot be written; nothing is left behind then.
+    """
+    path = Path(path)
+    if path.suffix != ".npz":
+        raise DataError(f"{path}: the name of an npz file must end in .npz.")
+    content: dict[str, Any] = {
+        "positions": recording.positions,
+        "valid": recording.valid,
+        "layout": json.dumps(recording.layout.to_dict()),
+    }
+    for key in ("fps", "label", "subject", "camera"):
+        if (value := getattr(recording, key)) is not None:
+            content[key] = value
+    if recording.segments:
+        content["segments"] = np.array([(s.start, s.stop) for s in recording.segments], np.int64)
+        content["segment_labels"] = np.array([s.label for s in recording.segments])
+    with atomic_file(path) as part, explained_writes(path), part.open("wb") as file:
+        np.savez_compressed(file, **content)
+
+
+def _load(path: Path, keys: tuple[str, ...], only: bool = False) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise DataError(f"there is no file {path}.")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} is a single array, not an npz archive; write it with numpy.savez.")
+            unknown = [] if only else [key for key in archive.files if key not in keys]
+            if unknown:
+                raise DataError(f"{path} has the unknown key '{unknown[0]}'; known keys: {', '.join(keys)}.")
+            return {key: archive[key] for key in archive.files if key in keys}
+    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{path} is not an npz file that can be read: {error}.") from error
+
+
+def _single(path: Path, key: str, content: dict[str, np.ndarray], kinds: str) -> Any:
+    """The one value of a key as a Python value, None where there is no such key (or an empty text)."""
+    if key not in content:
+        return None
+    value = content[key]
+    if value.size != 1 or value.dtype.kind not in kinds:
+        expected = "one text" if kinds == "U" else "one number"
+        raise DataError(f"{path}: '{key}' is {value.dtype} of shape {value.shape}, expected {expected}.")
+    value = value.item()
+    return None if value == "" else value
+
+
+def _layout(path: Path, text: np.ndarray | None, given: Layout | None) -> Layout:
+    if text is None:
+        if given is None:
+            raise DataError(
+                f"{path} does not name its layout; add a key 'layout' or give the layout when importing."
+            )
+        return given
+    found = parse_layout(str(text), path)
+    if given is not None and found != given:
+        raise DataError(f"{path} has layout '{found.name}', but '{given.name}' was asked for.")
+    return found
+
+
+def parse_layout(text: str, path: Path) -> Layout:
+    """Layout of the text in an npz file: a name, or JSON as ``write_npz`` writes it."""
+    if not text.startswith("{"):
+        return get_layout(text)
+    try:
+        return Layout.from_dict(json.loads(text), f"{path}: layout")
+    except ValueError as error:
+        raise DataError(f"{path}: the layout is not valid JSON: {error}.") from error
+
+
+def _segments(path: Path, content: dict[str, np.ndarray]) -> tuple[Segment, ...]:
+    bounds, labels = content.get("segments"), content.get("segment_labels")
+    if bounds is None and labels is None:
+        return ()
+    if bounds is None or labels is None or bounds.shape != (len(labels), 2) or bounds.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: segments need integers (S, 2) under 'segments' and S names under 'segment_labels'."
+        )
+    return tuple(Segment(int(a), int(b), str(label)) for (a, b), label in zip(bounds, labels, strict=True))
