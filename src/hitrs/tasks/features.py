@@ -37,3 +37,18 @@ def collect(
     result = np.empty_like(joined)
     result[order] = joined
     return result
+
+
+def resampled_positions(source: Source, frames: int = 16) -> np.ndarray:
+    """Preprocessed positions of each recording at ``frames`` evenly spread frames, flattened, (N, frames P J C).
+
+    The plain description that a learned feature has to beat; absent bodies and unseen joints are 0.
+    """
+    persons = int(np.asarray(source.store.persons)[source.indices].max())
+    rows = []
+    for i in range(len(source)):
+        batch = source.batch([i])
+        where = np.linspace(0, int(batch.lengths[0]) - 1, frames).round().astype(int)
+        taken = batch.positions[0][:, where].numpy()  # (P, frames, J, C)
+        rows.append(np.pad(taken, ((0, persons - len(taken)), (0, 0), (0, 0), (0, 0))).ravel())
+    return np.stack(rows)

@@ -1,0 +1,112 @@
+"""The parts of a protocol, and what is reported on its test part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from hitrs.data.store import Store
+from hitrs.errors import DataError
+from hitrs.evaluate.metrics import recognition_metrics
+from hitrs.models.hitrs import HiTRS
+from hitrs.tasks.features import collect
+from hitrs.tasks.probe import knn_scores, linear_scores
+from hitrs.tasks.recognition import RecognitionModel, recording_features
+from hitrs.train.config import Config
+from hitrs.train.recognition import change
+from hitrs.transforms.batch import Batch
+from hitrs.transforms.preprocess import yaw_matrix
+from hitrs.transforms.source import Source
+
+TURN = np.pi / 6
+"""Test views are spread evenly from -30 to 30 degrees about the up axis."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Training and test recordings of a protocol, as store indices."""
+
+    store: Store
+    protocol: str
+    train: np.ndarray
+    test: np.ndarray
+    twins: np.ndarray
+    """Test recordings whose exact content also stands in the training part."""
+
+    def report(self, scores: np.ndarray) -> dict[str, Any]:
+        """Metrics on all test recordings and, where some have twins in training, on the clean rest."""
+        labels = np.asarray(self.store.labels)[self.test]
+        found = {"all": recognition_metrics(scores, labels)}
+        if len(self.twins):
+            clean = ~np.isin(self.test, self.twins)
+            found["clean"] = recognition_metrics(scores[clean], labels[clean])
+        return found
+
+
+def split_of(store: Store, protocol: str | None = None) -> Split:
+    """The labeled recordings of a protocol; the store's first one by default.
+
+    Raises:
+        DataError: if the store has no protocol, or one without labeled recordings in both parts.
+    """
+    if protocol is None:
+        if not store.protocols:
+            raise DataError(f"{store.path} has no protocol, so nothing tells training from test; import it with a split")
+        protocol = store.protocols[0]
+    labels = np.asarray(store.labels)
+    parts = {part: store.split(protocol, part) for part in ("train", "test")}
+    parts = {part: indices[labels[indices] >= 0] for part, indices in parts.items()}
+    for part, indices in parts.items():
+        if not len(indices):
+            raise DataError(f"protocol {protocol} of {store.path} has no labeled recording in its {part} part")
+    return Split(store, protocol, parts["train"], parts["test"], store.twins(protocol))
+
+
+def recognizer_scores(model: RecognitionModel, source: Source, views: int = 1) -> np.ndarray:
+    """Class probabilities (N, classes), averaged over ``views`` turned copies of each recording (3-D only)."""
+    angles = np.linspace(-TURN, TURN, views) if views > 1 and source.layout.dims == 3 else [0.0]
+
+    def probabilities(batch: Batch) -> torch.Tensor:
+        return torch.softmax(model(batch).float(), dim=1)
+
+    return np.mean([collect(probabilities, model, source, change=_turned(a, source)) for a in angles], axis=0)
+
+
+def encoder_features(encoder: HiTRS, source: Source, config: Config | None = None, copy: int = 0) -> np.ndarray:
+    """Frozen features (N, 4D); ``copy`` above 0 gives those of an augmented copy of every recording."""
+
+    def features(batch: Batch) -> torch.Tensor:
+        return recording_features(encoder, batch, encoder.card)
+
+    if copy == 0 or config is None:
+        return collect(features, encoder, source)
+    generator = torch.Generator().manual_seed(copy)
+    return collect(features, encoder, source, change=lambda b: change(b, config, source, generator))
+
+
+def probe(encoder: HiTRS, split: Split, config: Config, train: np.ndarray | None = None) -> dict[str, dict[str, Any]]:
+    """k-NN and linear probe of the frozen encoder: {"knn": report, "linear": report}.
+
+    Args:
+        train: labeled recordings to read from; by default the whole training part.
+    """
+    card = encoder.card
+    layout, settings = card.layout, card.preprocessing
+    known = Source(split.store, split.train if train is None else train, layout, settings)
+    query = Source(split.store, split.test, layout, settings)
+    features, labels, asked = encoder_features(encoder, known), known.labels, encoder_features(encoder, query)
+    classes = len(split.store.classes)
+    copies = [features, *(encoder_features(encoder, known, config, n) for n in range(1, config.probe.train_views))]
+    linear = linear_scores(np.concatenate(copies), np.tile(labels, len(copies)), asked, classes, config.probe.strength)
+    nearest = knn_scores(features, labels, asked, classes, config.probe.neighbors)
+    return {"knn": split.report(nearest), "linear": split.report(linear)}
+
+
+def _turned(angle: float, source: Source):
+    if angle == 0:
+        return None
+    matrix = yaw_matrix(torch.tensor([angle], dtype=torch.float32), source.settings.up_axis)[0]
+    return lambda b: Batch(b.positions @ matrix.T, b.valid, b.lengths)

@@ -1,0 +1,62 @@
+"""Tables from the JSON files of finished cells: mean and deviation over draws and seeds."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from hitrs.errors import DataError
+from hitrs.evaluate.metrics import mean_deviation
+
+
+def read_results(folder: Path) -> list[dict[str, Any]]:
+    """All finished cells in a folder, by name.
+
+    Raises:
+        DataError: if a file is not a result.
+    """
+    rows = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            rows.append(json.loads(path.read_text(encoding="utf-8")))
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path} is not a result: {error}; remove it and run its cell again") from error
+    return rows
+
+
+def markdown_table(results: list[dict[str, Any]]) -> str:
+    """Top-1 accuracy of every row, on all test recordings and on those without a twin in training."""
+    groups: dict[tuple, list[dict[str, Any]]] = defaultdict(list)
+    for result in results:
+        for method, report in result.get("metrics", {}).items():
+            groups[_row(result, method)].append(report)
+    clean = any("clean" in report for reports in groups.values() for report in reports)
+    head = ["store", "stream", "labels", "method", "start", "top-1, all"] + (["top-1, clean"] if clean else []) + ["runs"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for key in sorted(groups, key=_order):
+        reports = groups[key]
+        cells = [*key[:2], f"{100 * key[2]:g}%", *key[3:], _figure(reports, "all")]
+        cells += ([_figure(reports, "clean")] if clean else []) + [str(len(reports))]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _row(result: dict[str, Any], method: str) -> tuple:
+    start = "-" if result["do"] in ("neighbors", "ensemble") else (result["source"] or "scratch")
+    stream = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
+    name = {"knn": "1-NN on positions"}.get(method, method) if result["do"] == "neighbors" else method
+    return (result["store"], stream, result["fraction"], f"{name} ({result['label']})" if result["label"] else name, start)
+
+
+def _order(key: tuple) -> tuple:
+    return (key[0], key[2], key[1].count("+"), key[1], key[3], key[4])
+
+
+def _figure(reports: list[dict[str, Any]], part: str) -> str:
+    values = [report[part]["top1"] for report in reports if part in report]
+    if not values:
+        return ""
+    mean, deviation = mean_deviation(values)
+    return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
