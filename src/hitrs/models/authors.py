@@ -64,7 +64,9 @@ def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                     names = [f"{level}_enc.layer_stack.{depth}.{q}.weight" for q in _QKV]
                     missing = [n for n in names if n not in weights]
                     if missing:
-                        raise CheckpointError(f"the checkpoint has {name} but not {missing[0]}; is it cut short?")
+                        raise CheckpointError(
+                            f"the checkpoint has {name} but not {missing[0]}; is it cut short?"
+                        )
                     ours[f"{prefix}.qkv.weight"] = torch.cat([weights[n] for n in names])
                 continue
         for theirs, mine in _PLAIN.items():
@@ -113,14 +115,22 @@ def infer_config(ours: Mapping[str, Tensor], heads: int = 8, **overrides) -> tup
         inner = ours["encoder.frame.stack.layers.0.qkv.weight"].shape[0] // 3
         max_clips = ours["encoder.video.code"].shape[0]
     except (KeyError, ValueError) as error:
-        raise CheckpointError(f"the checkpoint lacks a part of the encoder or has it in another shape: {error}") from None
+        raise CheckpointError(
+            f"the checkpoint lacks a part of the encoder or has it in another shape: {error}"
+        ) from None
     layers = len({m[2] for name in ours if (m := _OUR_LAYER.fullmatch(name)) and m[1] == "frame"})
     if inner % heads:
         raise CheckpointError(
             f"the attention of this checkpoint is {inner} wide, which {heads} heads do not divide; give its head count"
         )
     config = ModelConfig(
-        width=width, heads=heads, head_width=inner // heads, layers=layers, window=window, max_clips=max_clips,
-        mode="paper", **overrides,
+        width=width,
+        heads=heads,
+        head_width=inner // heads,
+        layers=layers,
+        window=window,
+        max_clips=max_clips,
+        mode="paper",
+        **overrides,
     )
     return config, joints, coords

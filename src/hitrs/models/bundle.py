@@ -75,14 +75,18 @@ def save_bundle(folder: str | Path, card: ModelCard, weights: Mapping[str, Tenso
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        save_file({k: v.detach().cpu().contiguous() for k, v in weights.items()}, partial / "model.safetensors")
+        save_file(
+            {k: v.detach().cpu().contiguous() for k, v in weights.items()}, partial / "model.safetensors"
+        )
         (partial / "config.json").write_text(json.dumps(card.to_dict(), indent=2) + "\n", encoding="utf-8")
         if folder.exists():
             shutil.rmtree(folder)
         os.replace(partial, folder)
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
-        raise CheckpointError(f"could not write the model {folder}: {error}; free some space or choose another place") from error
+        raise CheckpointError(
+            f"could not write the model {folder}: {error}; free some space or choose another place"
+        ) from error
     return folder
 
 
@@ -104,7 +108,9 @@ def load_bundle(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
     except (KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{folder / 'config.json'} is not a hitrs model configuration: {error}") from error
+        raise CheckpointError(
+            f"{folder / 'config.json'} is not a hitrs model configuration: {error}"
+        ) from error
     return card, weights
 
 
@@ -129,7 +135,9 @@ def _download(name: str) -> Path:
     try:
         return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(f"{name} is neither a folder here nor a model that the hub gives: {error}") from error
+        raise CheckpointError(
+            f"{name} is neither a folder here nor a model that the hub gives: {error}"
+        ) from error
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:

@@ -33,7 +33,9 @@ class FrameEncoder(nn.Module):
         """
         bias = None
         if valid is not None and not bool(valid.all()):
-            positions = positions.masked_fill(~valid[..., None], 0.0)  # whatever stands there must not even overflow
+            positions = positions.masked_fill(
+                ~valid[..., None], 0.0
+            )  # whatever stands there must not even overflow
             bias = key_bias(valid)
         x = self.embed(positions)
         return self.stack(x + self.code.to(x.dtype), bias)

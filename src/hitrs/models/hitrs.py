@@ -126,7 +126,9 @@ class HiTRS(nn.Module):
         packed_valid = valid[inside]
         return Frames(self.frame(positions[inside], packed_valid), packed_valid, rows)
 
-    def encode_clips(self, frames: Frames, sequences: Tensor, windows: Tensor, swap: Tensor | None = None) -> Tensor:
+    def encode_clips(
+        self, frames: Frames, sequences: Tensor, windows: Tensor, swap: Tensor | None = None
+    ) -> Tensor:
         """Features of given windows.
 
         Args:
@@ -145,7 +147,9 @@ class HiTRS(nn.Module):
         valid = (rows >= 0)[..., None] & frames.valid[taken]  # (K, W, J)
         return self.clip(frames.features, taken, valid)
 
-    def windows(self, frames: Frames, lengths: Tensor, stride: int | None = None) -> tuple[Tensor, Tensor, Tensor]:
+    def windows(
+        self, frames: Frames, lengths: Tensor, stride: int | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """All windows in which something was seen: (sequences (K,), windows (K, W), places n (K,))."""
         config = self.config
         table, counts = batch_windows(lengths, config.window, stride or config.stride, config.dilation)
@@ -187,7 +191,9 @@ class HiTRS(nn.Module):
             weight = kept.to(video.dtype) if bool(kept.any()) else torch.ones_like(kept, dtype=video.dtype)
             videos.append((video * weight[:, None]).sum(0) / weight.sum())
             if clips is not None:
-                parts = [c[s.keep_start - s.start : s.keep_stop - s.start] for c, s in zip(clips, own, strict=True)]
+                parts = [
+                    c[s.keep_start - s.start : s.keep_stop - s.start] for c, s in zip(clips, own, strict=True)
+                ]
                 clip_rows.append(nn.functional.pad(torch.cat(parts), (0, 0, 0, longest - count)))
         return Videos(torch.stack(videos), torch.stack(clip_rows) if want_clips else None)
 

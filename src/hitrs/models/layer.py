@@ -43,13 +43,19 @@ class TransformerLayer(nn.Module):
         if last_only:
             size = self.heads * self.head_width
             query = F.linear(h[:, -1:], self.qkv.weight[:size]).view(batch, 1, self.heads, self.head_width)
-            key, value = F.linear(h, self.qkv.weight[size:]).view(batch, length, 2, self.heads, self.head_width).unbind(2)
+            key, value = (
+                F.linear(h, self.qkv.weight[size:])
+                .view(batch, length, 2, self.heads, self.head_width)
+                .unbind(2)
+            )
             x = x[:, -1:]
             if bias is not None:
                 bias = bias[..., -1:, :]
         else:
             query, key, value = self.qkv(h).view(batch, length, 3, self.heads, self.head_width).unbind(2)
-        mixed = attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), bias)  # (B, H, Lq, A)
+        mixed = attend(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), bias
+        )  # (B, H, Lq, A)
         x = x + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.contract(F.gelu(self.expand(self.ffn_norm(x)))))
 

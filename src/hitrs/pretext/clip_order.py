@@ -55,7 +55,9 @@ class ClipOrder(nn.Module):
         enough = usable[:, table].sum(-1) >= min(3, self.window)
         eligible = (distance > 0) & enough & (starts < lengths[:, None])
         sequences = eligible.any(1).nonzero()[:, 0]
-        score = torch.rand(eligible.shape, generator=generator, device=moved.device).masked_fill_(~eligible, -1.0)
+        score = torch.rand(eligible.shape, generator=generator, device=moved.device).masked_fill_(
+            ~eligible, -1.0
+        )
         windows = table[score[sequences].argmax(1)]
         identity = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
         if len(sequences) == 0 or self.window < 2:

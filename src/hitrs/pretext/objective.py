@@ -53,7 +53,9 @@ class PretextObjective(nn.Module):
             "future_clip": lambda: FutureClip(encoder.video_width, encoder.clip_width),
             "views": lambda: Views(encoder.video_width),
         }
-        self.tasks = nn.ModuleDict({name: make() for name, make in makers.items() if getattr(config, name) > 0})
+        self.tasks = nn.ModuleDict(
+            {name: make() for name, make in makers.items() if getattr(config, name) > 0}
+        )
 
     @property
     def needs_views(self) -> bool:
@@ -103,8 +105,14 @@ class PretextObjective(nn.Module):
             slots = slot_table(sequences[:n_clips], places, len(lengths))
             results |= self._video_tasks(clips, slots, identity, generator)
 
-        total = torch.stack([getattr(self.config, name) * result.loss for name, result in results.items()]).sum()
-        metrics = {f"{name}/{key}": value for name, result in results.items() for key, value in result.metrics.items()}
+        total = torch.stack(
+            [getattr(self.config, name) * result.loss for name, result in results.items()]
+        ).sum()
+        metrics = {
+            f"{name}/{key}": value
+            for name, result in results.items()
+            for key, value in result.metrics.items()
+        }
         metrics |= {f"{name}/loss": r.loss.detach() for name, r in results.items() if r.metrics}
         return total, metrics
 

@@ -37,7 +37,9 @@ class Views(nn.Module):
         if not bool(paired.any()):
             return no_result(self.project[0].weight)
         similarity = projected @ targets.T / TEMPERATURE
-        similarity = similarity.masked_fill(own[:, None] + offset == torch.arange(len(targets), device=own.device), -math.inf)
+        similarity = similarity.masked_fill(
+            own[:, None] + offset == torch.arange(len(targets), device=own.device), -math.inf
+        )
         similarity, partner = similarity[paired], partners.float().argmax(1)[paired] + offset
         accuracy = (similarity.argmax(1) == partner).float().mean()
         return TaskResult(nn.functional.cross_entropy(similarity, partner), {"accuracy": accuracy.detach()})

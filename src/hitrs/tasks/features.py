@@ -14,7 +14,10 @@ from hitrs.transforms.source import Source
 
 @torch.no_grad()
 def collect(
-    run: Callable[[Batch], Tensor], module: nn.Module, source: Source, batch_size: int = 64,
+    run: Callable[[Batch], Tensor],
+    module: nn.Module,
+    source: Source,
+    batch_size: int = 64,
     change: Callable[[Batch], Batch] | None = None,
 ) -> np.ndarray:
     """``run`` on every recording of ``source``, (N, ...) float32, in eval mode.

@@ -9,9 +9,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 
-def knn_scores(train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int, k: int = 1) -> np.ndarray:
+def knn_scores(
+    train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int, k: int = 1
+) -> np.ndarray:
     """Class scores (Q, classes) of the k nearest training features by cosine distance, standardized before."""
-    model = make_pipeline(StandardScaler(), Normalizer(), KNeighborsClassifier(min(k, len(train)), weights="distance"))
+    model = make_pipeline(
+        StandardScaler(), Normalizer(), KNeighborsClassifier(min(k, len(train)), weights="distance")
+    )
     return _scores(model, train, labels, query, classes)
 
 
@@ -23,7 +27,9 @@ def linear_scores(
     return _scores(model, train, labels, query, classes)
 
 
-def _scores(model: Pipeline, train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int) -> np.ndarray:
+def _scores(
+    model: Pipeline, train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int
+) -> np.ndarray:
     if len(np.unique(labels)) == 1:  # nothing to learn: scikit-learn refuses a single class
         scores = np.zeros((len(query), classes))
         scores[:, labels[0]] = 1.0

@@ -26,7 +26,10 @@ def recording_features(encoder: HiTRS, batch: Batch, card: ModelCard) -> Tensor:
     if encoder.config.mode != "paper":
         seen = valid.flatten(1).any(1)  # a one-frame body has no motion, a lone joint no bone
         positions, valid, found_recording, lengths = (
-            positions[seen], valid[seen], found.recording[seen], found.lengths[seen]
+            positions[seen],
+            valid[seen],
+            found.recording[seen],
+            found.lengths[seen],
         )
     else:
         found_recording, lengths = found.recording, found.lengths
@@ -61,7 +64,9 @@ class RecognitionModel(nn.Module):
         """
         card, weights = load_bundle(source)
         if not card.classes:
-            raise CheckpointError(f"{source} is a pre-trained model without classes; make a recognizer of it with `hitrs finetune`")
+            raise CheckpointError(
+                f"{source} is a pre-trained model without classes; make a recognizer of it with `hitrs finetune`"
+            )
         model = cls(HiTRS(card.model, len(card.layout.joints), card.layout.dims), card)
         load_weights(model, weights, source)
         return model.eval()
@@ -78,7 +83,9 @@ class RecognitionObjective(nn.Module):
         super().__init__()
         self.model, self.label_smoothing = model, label_smoothing
 
-    def forward(self, batch: Batch, labels: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, batch: Batch, labels: Tensor, generator: torch.Generator
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and accuracy; labels (B,) int64."""
         logits = self.model(batch).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

@@ -18,7 +18,9 @@ from hitrs.errors import CheckpointError
 VERSION = 1
 
 
-def save_checkpoint(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> Path:
+def save_checkpoint(
+    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+) -> Path:
     """Write ``folder/step-NNNNNNNN`` whole or not at all, then remove the older ones.
 
     Raises:
@@ -52,7 +54,9 @@ def list_checkpoints(folder: Path) -> list[Path]:
     return sorted(p for p in folder.glob("step-*") if (p / "state.json").is_file())
 
 
-def load_checkpoint(folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Any] | None:
+def load_checkpoint(
+    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer
+) -> dict[str, Any] | None:
     """Restore the newest checkpoint into module and optimizer; its state, or None if there is none.
 
     Raises:
@@ -69,7 +73,9 @@ def load_checkpoint(folder: Path, module: nn.Module, optimizer: torch.optim.Opti
     except (OSError, SafetensorError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}; remove it to start again") from error
     if state.get("version") != VERSION:
-        raise CheckpointError(f"{path} has format version {state.get('version')}, this release reads {VERSION}")
+        raise CheckpointError(
+            f"{path} has format version {state.get('version')}, this release reads {VERSION}"
+        )
     try:
         module.load_state_dict(weights)
     except RuntimeError as error:
@@ -89,7 +95,9 @@ def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor],
     return tensors, scalars
 
 
-def _restore(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], scalars: dict[str, Any]) -> None:
+def _restore(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor], scalars: dict[str, Any]
+) -> None:
     state: dict[int, dict[str, Any]] = {}
     for name, value in {**tensors, **scalars}.items():
         index, key = name.split(".", 1)

@@ -29,7 +29,9 @@ class RecognitionConfig(OptimConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.test_views < 1 or not 0 <= self.label_smoothing < 1 or self.encoder_lr < 0:
-            raise ConfigError("finetune: test_views must be at least 1, label_smoothing in [0, 1), encoder_lr not negative")
+            raise ConfigError(
+                "finetune: test_views must be at least 1, label_smoothing in [0, 1), encoder_lr not negative"
+            )
 
 
 @dataclass(frozen=True)
@@ -62,4 +64,6 @@ class Config:
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_frames <= self.max_frames:
-            raise ConfigError(f"min_frames must lie between 1 and max_frames, got {self.min_frames} and {self.max_frames}")
+            raise ConfigError(
+                f"min_frames must lie between 1 and max_frames, got {self.min_frames} and {self.max_frames}"
+            )

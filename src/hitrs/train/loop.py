@@ -20,7 +20,14 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from torch import nn
 
 from hitrs.errors import TrainingError
@@ -49,7 +56,9 @@ class Interrupted(TrainingError):
     """The run was asked to stop; it has saved a checkpoint."""
 
 
-def fit(job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, title: str = "train") -> nn.Module:
+def fit(
+    job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, title: str = "train"
+) -> nn.Module:
     """Train ``job.module`` for ``config.steps`` updates and return it on the CPU, in eval mode.
 
     Args:
@@ -87,8 +96,14 @@ def fit(job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, ti
                 if log is not None:
                     seconds = time.monotonic() - began
                     rate = (done - first) * config.batch_size * config.accumulate / seconds
-                    log.write({"step": done, "epoch": _epoch(job, config, accelerator, done), **row,
-                               "recordings_per_second": rate})
+                    log.write(
+                        {
+                            "step": done,
+                            "epoch": _epoch(job, config, accelerator, done),
+                            **row,
+                            "recordings_per_second": rate,
+                        }
+                    )
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
             progress.update(bar, completed=done)
             if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
@@ -97,7 +112,9 @@ def fit(job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, ti
                     log.write({"step": done, **found})
             if stop.is_set():
                 save(done)
-                raise Interrupted(f"stopped after update {done} of {config.steps} and saved; go on with --resume")
+                raise Interrupted(
+                    f"stopped after update {done} of {config.steps} and saved; go on with --resume"
+                )
             if time.monotonic() - saved > config.checkpoint_seconds or done == config.steps:
                 save(done)
                 saved = time.monotonic()
@@ -187,7 +204,14 @@ def _stop_request() -> Iterator[threading.Event]:
 
 def _progress(shown: bool) -> Progress:
     return Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-        TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        console=Console(stderr=True), disable=not shown, refresh_per_second=2,
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=Console(stderr=True),
+        disable=not shown,
+        refresh_per_second=2,
     )

@@ -50,7 +50,9 @@ class OptimConfig:
             if getattr(self, name) < 1:
                 raise ConfigError(f"optim.{name} must be at least 1, got {getattr(self, name)}")
         if not self.lr > 0 or self.final_lr < 0 or self.weight_decay < 0 or not self.clip > 0:
-            raise ConfigError("optim.lr and optim.clip must be above 0, final_lr and weight_decay not negative")
+            raise ConfigError(
+                "optim.lr and optim.clip must be above 0, final_lr and weight_decay not negative"
+            )
         if self.warmup < 0 or self.eval_every < 0:
             raise ConfigError("optim.warmup and optim.eval_every must not be negative")
 
@@ -79,7 +81,11 @@ def make_optimizer(module: nn.Module, config: OptimConfig, encoder_lr: float = 1
             groups.setdefault((decays, "encoder." in name), []).append(parameter)
     return torch.optim.AdamW(
         [
-            {"params": group, "weight_decay": config.weight_decay if decays else 0.0, "scale": encoder_lr if inner else 1.0}
+            {
+                "params": group,
+                "weight_decay": config.weight_decay if decays else 0.0,
+                "scale": encoder_lr if inner else 1.0,
+            }
             for (decays, inner), group in groups.items()
         ],
         lr=config.lr,

@@ -58,7 +58,9 @@ class PretrainJob:
         if self.module.needs_views:
             batch = twice(batch)
         layout, settings = self.source.layout, self.config.preprocessing
-        batch = augment(batch, self.config.augment, generator, settings.up_axis, torch.as_tensor(layout.mirror))
+        batch = augment(
+            batch, self.config.augment, generator, settings.up_axis, torch.as_tensor(layout.mirror)
+        )
         found = bodies(batch)
         positions, valid = take_stream(found.positions, found.valid, settings.stream, layout)
         identity = (found.recording % len(which)) * batch.positions.shape[1] + found.person
@@ -71,7 +73,9 @@ class PretrainJob:
         labeled = np.flatnonzero(labels >= 0)[:: max(1, len(labels) // PROBE_RECORDINGS)]
         if len(np.unique(labels[labeled])) < 2:
             return {}
-        part = Source(self.source.store, self.source.indices[labeled], self.source.layout, self.source.settings)
+        part = Source(
+            self.source.store, self.source.indices[labeled], self.source.layout, self.source.settings
+        )
         encoder = module.encoder
         features = collect(lambda b: recording_features(encoder, b, self.card), encoder, part)
         return {"knn/accuracy": across_subjects(features, labels[labeled], subjects[labeled])}
@@ -109,8 +113,11 @@ def pretrain(source: Source, config: Config, folder: Path, *, resume: bool = Fal
     card = dataclasses.replace(
         job.card,
         trained={
-            "task": "pre-training", "data": source.store.fingerprint, "recordings": len(job),
-            "updates": config.pretrain.steps, "seed": config.pretrain.seed,
+            "task": "pre-training",
+            "data": source.store.fingerprint,
+            "recordings": len(job),
+            "updates": config.pretrain.steps,
+            "seed": config.pretrain.seed,
         },
     )
     save_bundle(folder / "model", card, trained.state_dict())

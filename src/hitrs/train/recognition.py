@@ -33,9 +33,13 @@ class RecognitionJob:
         DataError: if a recording has no label.
     """
 
-    def __init__(self, source: Source, config: Config, encoder: HiTRS | None = None, held_out: Source | None = None):
+    def __init__(
+        self, source: Source, config: Config, encoder: HiTRS | None = None, held_out: Source | None = None
+    ):
         if not len(source):
-            raise DataError("there is no recording to train on; look at the protocol and the labels with `hitrs inspect`")
+            raise DataError(
+                "there is no recording to train on; look at the protocol and the labels with `hitrs inspect`"
+            )
         if (source.labels < 0).any():
             missing = int(source.indices[np.argmax(source.labels < 0)])
             raise DataError(f"recording {source.store.name(missing)} of {source.store.path} has no label")
@@ -73,7 +77,12 @@ def change(batch: Batch, config: Config, source: Source, generator: torch.Genera
 
 
 def train_recognizer(
-    source: Source, config: Config, folder: Path, *, encoder: HiTRS | None = None, held_out: Source | None = None,
+    source: Source,
+    config: Config,
+    folder: Path,
+    *,
+    encoder: HiTRS | None = None,
+    held_out: Source | None = None,
     resume: bool = False,
 ) -> RecognitionModel:
     """Train on ``source`` and write the recognizer to ``folder/model``.
@@ -86,11 +95,13 @@ def train_recognizer(
     job.model.card = dataclasses.replace(
         job.model.card,
         trained={
-            "task": "recognition", "data": source.store.fingerprint, "recordings": len(job),
+            "task": "recognition",
+            "data": source.store.fingerprint,
+            "recordings": len(job),
             "from": "pre-trained encoder" if encoder is not None else "scratch",
-            "updates": config.finetune.steps, "seed": config.finetune.seed,
+            "updates": config.finetune.steps,
+            "seed": config.finetune.seed,
         },
     )
     job.model.eval().save_pretrained(folder / "model")
     return job.model
-

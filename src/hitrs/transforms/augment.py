@@ -45,7 +45,9 @@ class AugmentConfig:
             raise ConfigError("augment.yaw, tilt, speed and noise must not be negative")
 
 
-def augment(batch: Batch, config: AugmentConfig, generator: torch.Generator, up: int, mirror: Tensor) -> Batch:
+def augment(
+    batch: Batch, config: AugmentConfig, generator: torch.Generator, up: int, mirror: Tensor
+) -> Batch:
     """A changed copy of the batch.
 
     Args:
@@ -116,7 +118,9 @@ def paper_augment(batch: Batch, generator: torch.Generator) -> Batch:
     picked.scatter_(1, order, 1.0)
     offset = uniform(-0.2, 0.2, joints, coords) * picked[..., None]
     shifted = positions + offset[:, None, None]
-    shear = torch.eye(coords, device=device) + uniform(-0.5, 0.5, coords, coords) * (1 - torch.eye(coords, device=device))
+    shear = torch.eye(coords, device=device) + uniform(-0.5, 0.5, coords, coords) * (
+        1 - torch.eye(coords, device=device)
+    )
     sheared = torch.einsum("bptjc,bdc->bptjd", positions, shear)
     positions = torch.where(where(space == 0), scaled, positions)
     positions = torch.where(where(space == 1), shifted, positions)
@@ -158,7 +162,9 @@ def crop_to(batch: Batch, most: int, generator: torch.Generator | None) -> Batch
 def take_frames(batch: Batch, start: Tensor, lengths: Tensor) -> Batch:
     """Frames [start, start + length) of each recording."""
     longest = int(lengths.max())
-    index = (start[:, None] + torch.arange(longest, device=start.device)).clamp(max=batch.positions.shape[2] - 1)
+    index = (start[:, None] + torch.arange(longest, device=start.device)).clamp(
+        max=batch.positions.shape[2] - 1
+    )
     inside = torch.arange(longest, device=start.device) < lengths[:, None]
     rows = torch.arange(len(start), device=start.device)[:, None]
     positions = batch.positions.transpose(1, 2)[rows, index].transpose(1, 2)

@@ -26,7 +26,9 @@ class Source:
         LayoutError: if the dimensions differ (2-D data for a 3-D model), or no joint has a counterpart.
     """
 
-    def __init__(self, store: Store, indices: Sequence[int] | np.ndarray, layout: Layout, settings: Preprocessing):
+    def __init__(
+        self, store: Store, indices: Sequence[int] | np.ndarray, layout: Layout, settings: Preprocessing
+    ):
         self.store, self.layout, self.settings = store, layout, settings
         self.indices = np.asarray(indices, np.int64)
         self.mapped = store.layout != layout
