@@ -4,6 +4,9 @@ Each message names what is wrong (file, frame, joint, key), what was expected an
 them without a traceback and exits with 1; any other exception is a defect of the package.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class HitrsError(Exception):
     """Base of all errors that the package raises on purpose."""
@@ -27,3 +30,12 @@ class CheckpointError(HitrsError):
 
 class TrainingError(HitrsError):
     """Training cannot go on, for example because the loss is no longer finite."""
+
+
+@contextmanager
+def located(where: object) -> Iterator[None]:
+    """Put ``where`` (a file, say) in front of the message of a DataError that is raised inside."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error

@@ -34,7 +34,7 @@ class Recording:
     """
 
     positions: np.ndarray
-    """(T, P, J, C) float32: metres, or pixels where the layout is 2-D."""
+    """(T, P, J, C) float32: meters, or pixels where the layout is 2-D."""
     valid: np.ndarray
     """(T, P, J) bool: True where the joint was seen."""
     layout: Layout
@@ -54,6 +54,8 @@ class Recording:
     def __post_init__(self) -> None:
         where, layout = f"recording '{self.name}'", self.layout
         positions, valid = np.asarray(self.positions), np.asarray(self.valid, dtype=bool)
+        if positions.dtype.kind not in "fiu":
+            raise DataError(f"{where}: positions are {positions.dtype}, expected numbers.")
         if positions.ndim != 4:
             raise DataError(
                 f"{where}: positions have shape {positions.shape}; expected (frames, persons, joints, "

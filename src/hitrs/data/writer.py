@@ -6,6 +6,7 @@ import hashlib
 import json
 from array import array
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -74,6 +75,7 @@ class StoreWriter:
             writer.abandon()
 
     def add(self, recording: Recording) -> None:
+        recording = replace(recording)  # checks it again: arrays may have been changed since it was made
         self._check(recording)
         positions = np.ascontiguousarray(recording.positions, "<f4")
         bits = np.packbits(recording.valid, axis=-1)

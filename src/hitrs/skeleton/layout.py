@@ -5,7 +5,7 @@ file of the same form, given by its path wherever a layout name is accepted::
 
     name: my-tracker
     dims: 3                       # coordinates per joint: 3, or 2 for image recordings
-    center: pelvis                # the joint that centring moves to the origin
+    center: pelvis                # the joint that centering moves to the origin
     joints:                       # in the order of the file's columns: [joint, parent]; the root is its own
         parent
       - [pelvis, pelvis]
@@ -51,7 +51,7 @@ class Layout:
     pairs: tuple[tuple[int, int], ...]
     """(left, right) joint indices; joints in no pair lie on the body's midline."""
     center: int
-    """The joint that centring moves to the origin (the hip center where the layout has one)."""
+    """The joint that centering moves to the origin (the hip center where the layout has one)."""
     dims: int = 3
     """Coordinates per joint: 3, or 2 for image coordinates."""
 

@@ -17,7 +17,7 @@ def joint_map(source: Layout, target: Layout) -> np.ndarray:
 
     Raises:
         LayoutError: if the layouts share no joint name, or differ in dimension (2-D image coordinates are no
-            metres).
+            meters).
     """
     if source.dims != target.dims:
         raise LayoutError(

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 
 from hitrs.data.recording import Recording
-from hitrs.errors import DataError
+from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout, list_layouts
 
 _AXES = ("x", "y", "z")
@@ -68,7 +68,8 @@ def read_csv(path: str | Path, layout: Layout | None = None) -> Recording:
         taken.add((frame, person))
         values = [_number(path, line, header[column], row[column]) for column in columns.ravel()]
         positions[frame - first, slots[person]] = np.reshape(values, columns.shape)
-    return Recording(positions, ~np.isnan(positions).any(-1), layout, name=path.stem, source=path.name)
+    with located(path):
+        return Recording(positions, ~np.isnan(positions).any(-1), layout, name=path.stem, source=path.name)
 
 
 def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

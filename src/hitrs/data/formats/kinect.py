@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from hitrs.data.recording import Recording
-from hitrs.errors import DataError
+from hitrs.errors import DataError, located
 from hitrs.skeleton.layout import Layout
 
 
@@ -29,4 +29,5 @@ def kinect_recording(path: Path, joints: np.ndarray, layout: Layout) -> Recordin
             f"{joints[frame, joint].tolist()}; expected finite numbers in meters."
         )
     positions = joints[:, None]  # (T, P=1, J, C)
-    return Recording(positions, (positions != 0).any(-1), layout, name=path.stem, source=path.name)
+    with located(path):
+        return Recording(positions, (positions != 0).any(-1), layout, name=path.stem, source=path.name)

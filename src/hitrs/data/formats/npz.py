@@ -9,7 +9,7 @@ Keys of a file, of which only the first is needed:
 NaN.
 ``layout``           name of a layout, or a layout as JSON text; may be given when importing instead
 ``fps``              frames per second; leave it out where it is unknown
-``label``            class name of a trimmed recording
+``label``            class name (or number) of a trimmed recording
 ``subject``          who moves; ``camera``: which camera filmed
 ``segments``         (S, 2) integers, labeled stretches [start, stop) of an untrimmed recording, 0-based
 ``segment_labels``   (S,) class names of the segments
@@ -31,7 +31,7 @@ import numpy as np
 
 from hitrs.data.files import atomic_file, explained_writes
 from hitrs.data.recording import Recording, Segment
-from hitrs.errors import DataError
+from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
 
 _KEYS = (
@@ -74,24 +74,25 @@ def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
         seen &= valid
     found = _layout(path, content.get("layout"), layout)
     fps = _single(path, "fps", content, "fiu")
-    return Recording(
-        positions,
-        seen,
-        found,
-        name=path.stem,
-        fps=None if fps is None else float(fps),
-        label=_single(path, "label", content, "U"),
-        segments=_segments(path, content),
-        subject=_single(path, "subject", content, "U"),
-        camera=_single(path, "camera", content, "U"),
-        source=path.name,
-    )
+    with located(path):
+        return Recording(
+            positions,
+            seen,
+            found,
+            name=path.stem,
+            fps=None if fps is None else float(fps),
+            label=_text(path, "label", content),
+            segments=_segments(path, content),
+            subject=_text(path, "subject", content),
+            camera=_text(path, "camera", content),
+            source=path.name,
+        )
 
 
 def read_npz_facts(path: Path) -> dict[str, str]:
     """The label, subject, camera and layout that a file holds, without reading its positions."""
     content = _load(path, ("label", "subject", "camera", "layout"), only=True)
-    return {key: text for key in content if (text := _single(path, key, content, "U")) is not None}
+    return {key: text for key in content if (text := _text(path, key, content)) is not None}
 
 
 def write_npz(recording: Recording, path: str | Path) -> None:
@@ -135,15 +136,20 @@ def _load(path: Path, keys: tuple[str, ...], only: bool = False) -> dict[str, np
 
 
 def _single(path: Path, key: str, content: dict[str, np.ndarray], kinds: str) -> Any:
-    """The one value of a key as a Python value, None where there is no such key (or an empty text)."""
+    """The one value of a key as a Python value, None where there is no such key."""
     if key not in content:
         return None
     value = content[key]
     if value.size != 1 or value.dtype.kind not in kinds:
-        expected = "one text" if kinds == "U" else "one number"
+        expected = "one text" if "U" in kinds else "one number"
         raise DataError(f"{path}: '{key}' is {value.dtype} of shape {value.shape}, expected {expected}.")
-    value = value.item()
-    return None if value == "" else value
+    return value.item()
+
+
+def _text(path: Path, key: str, content: dict[str, np.ndarray]) -> str | None:
+    """A text, or a whole number as text, so that class 3 may be written as a number; None where it is empty."""
+    value = _single(path, key, content, "Uiu")
+    return None if value is None or value == "" else str(value)
 
 
 def _layout(path: Path, text: np.ndarray | None, given: Layout | None) -> Layout:

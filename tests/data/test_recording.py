@@ -1,0 +1,67 @@
+"""A recording checks itself and keeps nothing where nothing was seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from drawn import make
+
+from hitrs.data import Recording, Segment
+from hitrs.errors import DataError
+from hitrs.skeleton import get_layout
+
+KINECT = get_layout("kinect20")
+
+
+def test_unseen_joints_hold_zeros() -> None:
+    positions = np.full((2, 1, 20, 3), 7.0)
+    positions[1, 0, 3] = np.nan
+    valid = ~np.isnan(positions).any(-1)
+    recording = Recording(positions, valid, KINECT, "holes")
+    assert recording.positions.dtype == np.float32
+    assert (recording.positions[1, 0, 3] == 0).all()
+    assert (recording.positions[valid] == 7).all()
+    assert np.isnan(positions[1, 0, 3]).all()  # the caller's array is left alone
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_a_seen_joint_needs_finite_coordinates(bad: float) -> None:
+    positions = np.zeros((4, 2, 20, 3))
+    positions[2, 1, 3, 1] = bad
+    with pytest.raises(DataError, match="'x': frame 2, person 1, joint 'head' has coordinates"):
+        Recording(positions, np.ones((4, 2, 20), bool), KINECT, "x")
+
+
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((4, 20, 3), "expected \\(frames, persons, joints, coordinates\\)"),
+        ((0, 1, 20, 3), "is empty: 0 frames"),
+        ((4, 0, 20, 3), "is empty: 4 frames of 0 persons"),
+        ((4, 1, 25, 3), "has 25 joints, but layout 'kinect20' has 20"),
+        ((4, 1, 20, 2), "is 2-D, but layout 'kinect20' is 3-D"),
+    ],
+)
+def test_shapes(shape: tuple[int, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Recording(np.zeros(shape), np.ones(shape[:-1], bool), KINECT, "x")
+
+
+def test_facts() -> None:
+    positions = np.zeros((4, 1, 20, 3))
+    valid = np.ones((4, 1, 20), bool)
+    with pytest.raises(DataError, match="valid has shape"):
+        Recording(positions, valid[:3], KINECT, "x")
+    with pytest.raises(DataError, match="expected numbers"):
+        Recording(positions.astype(str), valid, KINECT, "x")
+    for fps in (0.0, -30.0, float("nan"), float("inf")):
+        with pytest.raises(DataError, match="frame rate"):
+            Recording(positions, valid, KINECT, "x", fps=fps)
+    for start, stop in ((2, 2), (-1, 2), (0, 5)):
+        with pytest.raises(DataError, match="does not lie within its 4 frames"):
+            Recording(positions, valid, KINECT, "x", segments=(Segment(start, stop, "walk"),))
+
+
+def test_one_frame_is_enough() -> None:
+    assert make(frames=1, persons=2).n_frames == 1
+    assert make(frames=1, persons=2).n_persons == 2

@@ -1,0 +1,343 @@
+"""A store gives back what was written, notices damage, and is either complete or not there."""
+
+from __future__ import annotations
+
+import errno
+import json
+import multiprocessing
+import pickle
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from operator import methodcaller
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import LABELS, assert_same, make, recordings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hitrs.data import Recording, Store, write_store
+from hitrs.data import store as store_module
+from hitrs.data.files import HashedWriter
+from hitrs.data.writer import header_checksum
+from hitrs.errors import DataError
+from hitrs.skeleton import get_layout
+
+KINECT = get_layout("kinect20")
+NTU = Recording(np.ones((1, 1, 25, 3)), np.ones((1, 1, 25), bool), get_layout("ntu25"), "b")
+
+
+def odd_even(recording: Recording) -> str:
+    return "train" if int(recording.subject or 0) % 2 else "test"
+
+
+def write(path: Path, items: Iterable[Recording], **options: object) -> Store:
+    arguments: dict[str, object] = {"layout": KINECT, "classes": LABELS, "protocols": {}, "meta": {}}
+    return write_store(path, items, **{**arguments, **options})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Store:
+    """Six recordings of 1 to 6 frames; subjects 0, 1, 2 in turn; odd subjects train."""
+    items = [
+        make(f"r{n}", n + 1, 1 + n % 2, seed=n, label=LABELS[n % 3], subject=str(n % 3), camera="c")
+        for n in range(6)
+    ]
+    return write(tmp_path / "small", items, protocols={"odd-even": odd_even}, meta={"dataset": "test"})
+
+
+@settings(max_examples=25)
+@given(st.lists(recordings(), min_size=1, max_size=4))
+def test_round_trip(items: list[Recording]) -> None:
+    for number, item in enumerate(items):
+        item.name = f"{number} näme"
+    with tempfile.TemporaryDirectory() as folder:
+        store = write(Path(folder) / "store", items)
+        assert len(store) == len(items)
+        for item, back in zip(items, store, strict=True):
+            assert_same(item, back)
+        for number, item in enumerate(items):
+            assert_same(item, store[number - len(items)])
+            np.testing.assert_array_equal(store.positions(number), item.positions)
+            np.testing.assert_array_equal(store.valid(number), item.valid)
+            assert store.name(number) == item.name
+        assert store.joints_total == sum(item.valid.size for item in items)
+        assert store.joints_seen == sum(item.valid.sum() for item in items)
+        del store, back  # Windows cannot remove files that are still mapped
+
+
+def test_columns(small: Store) -> None:
+    assert small.frames.tolist() == [1, 2, 3, 4, 5, 6]
+    assert small.persons.tolist() == [1, 2, 1, 2, 1, 2]
+    assert [small.classes[k] for k in small.labels] == [LABELS[n % 3] for n in range(6)]
+    assert [small.subject_names[k] for k in small.subjects] == ["0", "1", "2", "0", "1", "2"]
+    assert small.camera_names == ("c",)
+    assert np.isnan(small.fps).all()
+    assert small.meta == {"dataset": "test"}
+    assert small.layout == KINECT
+
+
+def test_positions_are_mapped_read_only(small: Store) -> None:
+    positions = small.positions(3)
+    assert positions.shape == (4, 2, 20, 3)
+    assert not positions.flags.owndata
+    with pytest.raises(ValueError, match="read-only"):
+        positions[:] = 0
+
+
+@pytest.mark.parametrize("index", [6, -7])
+def test_there_is_no_recording_beyond_the_end(small: Store, index: int) -> None:
+    for access in (small.__getitem__, small.name, small.positions, small.valid, small.segments):
+        with pytest.raises(IndexError):
+            access(index)
+
+
+def test_split(small: Store) -> None:
+    assert small.protocols == ("odd-even",)
+    assert small.split("odd-even", "train").tolist() == [1, 4]
+    assert small.split("odd-even", "test").tolist() == [0, 2, 3, 5]
+    with pytest.raises(DataError, match="no protocol 'cross-view'"):
+        small.split("cross-view", "train")
+    with pytest.raises(DataError, match="not 'validation'"):
+        small.split("odd-even", "validation")
+
+
+def test_a_protocol_may_leave_recordings_out(tmp_path: Path) -> None:
+    parts = {"a": "train", "b": None, "c": "test"}
+    store = write(tmp_path / "s", [make(n) for n in parts], protocols={"some": lambda r: parts[r.name]})
+    assert (store.split("some", "train").tolist(), store.split("some", "test").tolist()) == ([0], [2])
+    with pytest.raises(DataError, match="puts 'a' into 'val'"):
+        write(tmp_path / "t", [make("a")], protocols={"wrong": lambda r: "val"})
+
+
+def test_twins_are_exact_copies(tmp_path: Path) -> None:
+    original = make("a", subject="1")
+    copy = make("b", subject="2")
+    touched = make("c", subject="2")
+    touched.positions[0, 0, 0, 0] += 1e-6
+    seen = np.ones((5, 1, 20), bool)
+    seen[0, 0, 0] = False
+    hidden = replace(original, name="d", subject="2", valid=seen)
+    folded = Recording(  # the same numbers in another shape
+        original.positions.reshape(1, 5, 20, 3), original.valid.reshape(1, 5, 20), KINECT, "e", subject="2"
+    )
+    within_test = make("f", seed=9, subject="2")
+    within_test_too = make("g", seed=9, subject="2")
+    items = [original, copy, touched, hidden, folded, within_test, within_test_too]
+    store = write(tmp_path / "s", items, protocols={"odd-even": odd_even})
+    assert store.twins("odd-even").tolist() == [1]
+
+
+def test_the_same_content_has_the_same_fingerprint(tmp_path: Path) -> None:
+    one, two = (write(tmp_path / name, [make("a")]) for name in ("one", "two"))
+    other = write(tmp_path / "other", [make("a", seed=1)])
+    assert one.fingerprint == two.fingerprint != other.fingerprint
+
+
+# Damage
+
+
+def test_not_a_store(tmp_path: Path, small: Store) -> None:
+    with pytest.raises(DataError, match="does not exist"):
+        Store.open(tmp_path / "nowhere")
+    with pytest.raises(DataError, match="hitrs import SRC DST"):
+        Store.open(tmp_path)
+    with pytest.raises(DataError, match="is not a store"):
+        Store.open(small.path / "store.json")
+    (tmp_path / "store.json").write_text("[1, 2]")
+    with pytest.raises(DataError, match="is something else"):
+        Store.open(tmp_path)
+
+
+def cut(file: Path) -> None:
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-3] ^= 1
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+def test_damage_is_noticed_in_each_file(small: Store, damage: Callable[[Path], None]) -> None:
+    for file in sorted(small.path.iterdir()):
+        if file.stat().st_size < 3:
+            continue
+        broken = small.path.parent / f"broken-{file.name}"
+        shutil.copytree(small.path, broken)
+        damage(broken / file.name)
+        with pytest.raises(DataError, match=r"cut short|damaged|lacks|is not a store") as caught:
+            Store.open(broken)
+        assert "broken" in str(caught.value)
+
+
+def test_every_content_file_is_covered(small: Store) -> None:
+    header = json.loads((small.path / "store.json").read_text(encoding="utf-8"))
+    assert {file.name for file in small.path.iterdir()} == {"store.json", *header["files"]}
+
+
+def test_bulk_data_may_go_unhashed(small: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    flip(small.path / "positions.f32")
+    assert len(Store.open(small.path, verify=False)) == 6
+    monkeypatch.setattr(store_module, "BULK_LIMIT", 100)  # as if the data were large
+    assert len(Store.open(small.path)) == 6
+    with pytest.raises(DataError, match=r"positions\.f32 does not match its checksum"):
+        Store.open(small.path, verify=True)
+    flip(small.path / "labels.npy")
+    with pytest.raises(DataError, match=r"labels\.npy does not match"):
+        Store.open(small.path, verify=False)
+
+
+def test_another_version(small: Store) -> None:
+    file = small.path / "store.json"
+    header = json.loads(file.read_text(encoding="utf-8"))
+    header["version"] = 99
+    header["sha256"] = header_checksum(header)
+    file.write_text(json.dumps(header), encoding="utf-8")
+    with pytest.raises(DataError, match="format version 99, this version of hitrs reads 1"):
+        Store.open(small.path)
+
+
+# Writing
+
+
+def raising(error: BaseException) -> Iterator[Recording]:
+    """One good recording, then an error, as when reading the second file fails."""
+    yield make("good")
+    raise error
+
+
+def leftovers(folder: Path) -> list[str]:
+    return sorted(item.name for item in folder.iterdir())
+
+
+def test_nothing_is_left_of_a_failed_write(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="second file"):
+        write(tmp_path / "s", raising(DataError("the second file is damaged")))
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / "s", raising(KeyboardInterrupt()))
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("items", "message"),
+    [
+        ([], "no recording to write"),
+        ([make("a"), make("a")], "two recordings are named 'a'"),
+        ([make("a", label="swim")], "label 'swim', which is not one of the classes: walk"),
+        ([make("a"), NTU], "layout 'ntu25', but the store is for 'kinect20'"),
+    ],
+)
+def test_what_does_not_fit(tmp_path: Path, items: list[Recording], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        write(tmp_path / "s", items)
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.parametrize("file", ["positions.f32", "names.utf8", "frames.npy"])
+@pytest.mark.parametrize(
+    ("code", "message"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "cannot write .*[Pp]ermission")]
+)
+def test_a_write_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, code: int, message: str
+) -> None:
+    real = HashedWriter.__init__
+
+    class Failing:
+        def write(self, data: bytes) -> int:
+            raise OSError(code, "Permission denied")
+
+        def close(self) -> None:
+            raise OSError(code, "Permission denied")
+
+    def init(self: HashedWriter, path: Path, target: Path) -> None:
+        real(self, path, target)
+        if path.name == file:
+            self._file.close()
+            self._file = Failing()  # type: ignore[assignment]
+
+    monkeypatch.setattr(HashedWriter, "__init__", init)
+    with pytest.raises(DataError, match=message) as caught:
+        write(tmp_path / "s", [make("a")])
+    assert str(tmp_path / "s") in str(caught.value)
+    assert leftovers(tmp_path) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's limit on file sizes")
+def test_a_real_write_error(tmp_path: Path) -> None:
+    """The system refuses to let files grow beyond 4,000 bytes: a write fails half-way, as on a full disk."""
+    script = f"""
+import resource
+resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+import numpy as np
+from hitrs.data import Recording, write_store
+from hitrs.errors import DataError
+from hitrs.skeleton import get_layout
+layout = get_layout("kinect20")
+items = (Recording(np.ones((9, 1, 20, 3)), np.ones((9, 1, 20), bool), layout, str(n)) for n in range(50))
+try:
+    write_store({str(tmp_path / "s")!r}, items, layout=layout, classes=(), protocols={{}}, meta={{}})
+except DataError as error:
+    print("refused:", error)
+"""
+    done = subprocess.run([sys.executable, "-B", "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("refused: cannot write"), done.stderr
+    assert leftovers(tmp_path) == []
+
+
+def test_an_existing_store_is_kept_unless_told_otherwise(tmp_path: Path, small: Store) -> None:
+    with pytest.raises(DataError, match="exists already"):
+        write(small.path, [make("new")])
+    assert len(Store.open(small.path)) == 6
+    with pytest.raises(DataError, match="is damaged, really"):
+        write(small.path, raising(DataError("is damaged, really")), overwrite=True)
+    assert len(Store.open(small.path)) == 6
+    path = small.path
+    del small
+    assert len(write(path, [make("new")], overwrite=True)) == 1
+    assert leftovers(tmp_path) == ["small"]
+
+
+def test_what_is_not_a_store_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").write_text("meow")
+    (tmp_path / "file").write_text("text")
+    for name in ("photos", "file"):
+        with pytest.raises(DataError, match="is not a store; it will not be replaced"):
+            write(tmp_path / name, [make("a")], overwrite=True)
+    assert (tmp_path / "photos" / "cat.jpg").read_text() == "meow"
+    (tmp_path / "empty").mkdir()
+    assert len(write(tmp_path / "empty", [make("a")])) == 1
+    assert len(write(tmp_path / "new" / "parents" / "store", [make("a")])) == 1
+
+
+# Other processes
+
+
+def test_a_pickled_store_opens_again(small: Store) -> None:
+    copy = pickle.loads(pickle.dumps(small))
+    assert len(pickle.dumps(small)) < 1000  # the data does not travel
+    for one, other in zip(small, copy, strict=True):
+        assert_same(one, other)
+
+
+def test_a_replaced_store_is_noticed(small: Store) -> None:
+    pickled, path = pickle.dumps(small), small.path
+    del small
+    write(path, [make("new")], overwrite=True)
+    with pytest.raises(DataError, match="was replaced"):
+        pickle.loads(pickled)
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_worker_processes(small: Store, method: str) -> None:
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        (positions,) = pool.map(methodcaller("positions", 3), [small])
+    np.testing.assert_array_equal(positions, small.positions(3))
