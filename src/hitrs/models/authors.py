@@ -1,8 +1,8 @@
 """The authors' parameter names, and ours.
 
-Their released files hold one flat dictionary of tensors (with the prefix ``module.`` from data-parallel training). Sizes
-are read from the shapes; only the number of attention heads cannot be, because heads and head width are stored as
-their product.
+Their released files hold one flat dictionary of tensors (with the prefix ``module.`` from data-parallel
+training). Sizes are read from the shapes; only the number of attention heads cannot be, because heads and
+head width are stored as their product.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the authors' parameters to ours.
 
     Raises:
-        CheckpointError: on a name that the authors' model does not have, or a layer without all of Q, K and V.
+        CheckpointError: on a name that the authors' model lacks, or a layer without all of Q, K and V.
     """
     weights = {name.removeprefix("module."): value for name, value in weights.items()}
     ours: dict[str, Tensor] = {}
@@ -76,7 +76,8 @@ def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 break
         else:
             raise CheckpointError(
-                f"'{name}' is not a parameter of the authors' Hi-TRS; expected names such as s_input_map.0.weight"
+                f"'{name}' is not a parameter of the authors' Hi-TRS; "
+                "expected names such as s_input_map.0.weight"
             )
     return ours
 
@@ -121,7 +122,8 @@ def infer_config(ours: Mapping[str, Tensor], heads: int = 8, **overrides) -> tup
     layers = len({m[2] for name in ours if (m := _OUR_LAYER.fullmatch(name)) and m[1] == "frame"})
     if inner % heads:
         raise CheckpointError(
-            f"the attention of this checkpoint is {inner} wide, which {heads} heads do not divide; give its head count"
+            f"the attention of this checkpoint is {inner} wide, which {heads} heads do not divide; "
+            "give its head count"
         )
     config = ModelConfig(
         width=width,

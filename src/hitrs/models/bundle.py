@@ -53,7 +53,10 @@ class ModelCard:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
-        """The reverse of :meth:`to_dict`. Raises KeyError, TypeError or HitrsError if parts are missing or unknown."""
+        """The reverse of :meth:`to_dict`.
+
+        Raises KeyError, TypeError or HitrsError if parts are missing or unknown.
+        """
         return cls(
             model=ModelConfig(**values["model"]),
             layout=Layout.from_dict(values["layout"]),
@@ -91,7 +94,7 @@ def save_bundle(folder: str | Path, card: ModelCard, weights: Mapping[str, Tenso
 
 
 def load_bundle(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
-    """Card and weights of a model directory, a run folder that holds one in ``model/``, or a hub id ``owner/name``.
+    """Card and weights of a model directory, a run folder with one in ``model/``, or a hub id ``owner/name``.
 
     Raises:
         CheckpointError: if there is no model, or it cannot be read.
@@ -101,7 +104,8 @@ def load_bundle(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
         values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if values.get("format_version") != VERSION:
             raise CheckpointError(
-                f"{folder} has model format {values.get('format_version')}, this release reads {VERSION}; update hitrs"
+                f"{folder} has model format {values.get('format_version')}, this release reads {VERSION}; "
+                "update hitrs"
             )
         card = ModelCard.from_dict(values)
         weights = load_file(folder / "model.safetensors")
@@ -122,8 +126,8 @@ def find_bundle(source: str | Path) -> Path:
             return candidate
     if folder.exists() or str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
         raise CheckpointError(
-            f"{source} is not a model directory: expected config.json and model.safetensors in it or in its model/ "
-            "(a run that is not finished has no model/ yet)"
+            f"{source} is not a model directory: expected config.json and model.safetensors in it or in its "
+            "model/ (a run that is not finished has no model/ yet)"
         )
     return _download(str(source))
 

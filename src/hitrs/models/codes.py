@@ -1,4 +1,4 @@
-"""Position codes: learned parameters that start as sinusoids (base 10000, sine on even channels, cosine on odd)."""
+"""Position codes: learned, starting as sinusoids (base 10000, sine on even channels, cosine on odd)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def sinusoid(count: int, width: int) -> Tensor:
 
 
 def sinusoid_2d(frames: int, joints: int, width: int) -> Tensor:
-    """2-D codes, (frames, joints, width): the first half of the channels codes the joint, the second half the frame."""
+    """2-D codes, (frames, joints, width): the first half of the channels is the joint's, the second the frame's."""
     half = width // 2
     joint = sinusoid(joints, half)[None].expand(frames, -1, -1)
     frame = sinusoid(frames, half)[:, None].expand(-1, joints, -1)

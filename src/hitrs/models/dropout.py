@@ -1,8 +1,8 @@
 """Dropout whose mask costs little on the CPU.
 
-One 64-bit draw decides eight elements: an element is dropped if its byte is below ``round(256 p)``. The rate is thus a
-multiple of 1/256 (0.2 becomes 51/256 = 0.1992) and the kept elements are scaled by exactly that rate's complement,
-so the expectation is right.
+One 64-bit draw decides eight elements: an element is dropped if its byte is below ``round(256 p)``. The rate
+is thus a multiple of 1/256 (0.2 becomes 51/256 = 0.1992) and the kept elements are scaled by exactly that
+rate's complement, so the expectation is right.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Hi-TRS: the three levels joined. Everything is packed: only frames, clips and bodies that are there are computed."""
+"""Hi-TRS: the three levels joined, packed: only frames, clips and bodies that are there are computed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Clips:
     features: Tensor
     """(K, 2D)."""
     slots: Tensor
-    """(S, N) int64: the row of each sequence's n-th clip, -1 where it has none (padding, or nothing seen in it)."""
+    """(S, N) int64: the row of each sequence's n-th clip, -1 where it has none (padding, or nothing seen)."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,9 @@ class HiTRS(nn.Module):
         count, _, joints, coords = positions.shape
         if (joints, coords) != (self.joints, self.coords):
             raise LayoutError(
-                f"the model was made for {self.joints} joints with {self.coords} coordinates, the data has {joints} "
-                f"joints with {coords}; map the data to the model's layout, or use a model of the data's layout"
+                f"the model was made for {self.joints} joints with {self.coords} coordinates, the data has "
+                f"{joints} joints with {coords}; map the data to the model's layout, or use a model of the "
+                "data's layout"
             )
         pad = padding(self.config.window, self.config.dilation)
         positions = nn.functional.pad(positions, (0, 0, 0, 0, pad, pad))  # (S, F, J, C)
@@ -135,8 +136,8 @@ class HiTRS(nn.Module):
             frames: from :meth:`encode_frames`.
             sequences: the sequence of each window, (K,) int64.
             windows: padded frame indices, (K, W) int64; every window needs at least one encoded frame.
-            swap: (K, W) int64, a permutation of each window's places, applied before the position codes (clip-order
-                task); None keeps the order.
+            swap: (K, W) int64, a permutation of each window's places, applied before the position codes
+                (clip-order task); None keeps the order.
         Returns:
             (K, 2D).
         """
@@ -165,7 +166,7 @@ class HiTRS(nn.Module):
         return Clips(self.encode_clips(frames, sequences, table), slot_table(sequences, places, len(lengths)))
 
     def encode_videos(self, features: Tensor, slots: Tensor, want_clips: bool = False) -> Videos:
-        """Video features from clip features, in overlapping stretches where there are more than ``max_clips``.
+        """Video features from clip features, in overlapping stretches where there are over ``max_clips``.
 
         Args:
             features: packed clip features, (K, 2D).
@@ -208,7 +209,7 @@ class HiTRS(nn.Module):
 
 
 def slot_table(sequences: Tensor, places: Tensor, count: int) -> Tensor:
-    """(S, N) table of packed rows: entry [s, n] is the row of sequence s's n-th clip, -1 where there is none."""
+    """(S, N) table of packed rows: entry [s, n] is the row of sequence s's n-th clip, -1 for none."""
     longest = int(places.max()) + 1 if len(places) else 1
     slots = torch.full((count, longest), -1, dtype=torch.int64, device=sequences.device)
     slots[sequences, places] = torch.arange(len(sequences), device=sequences.device)
@@ -216,5 +217,8 @@ def slot_table(sequences: Tensor, places: Tensor, count: int) -> Tensor:
 
 
 def take_rows(features: Tensor, slots: Tensor) -> Tensor:
-    """Rows (S, N, ...) of packed features; any row where the slot is -1. Repeatable backward (see ``ClipEncoder``)."""
+    """Rows (S, N, ...) of packed features; any row where the slot is -1.
+
+    The backward pass can be repeated bit by bit (see ``ClipEncoder``).
+    """
     return features.index_select(0, slots.clamp(min=0).flatten()).unflatten(0, slots.shape)

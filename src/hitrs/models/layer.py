@@ -1,8 +1,8 @@
 """The Transformer layer that all three levels share, and a stack of them.
 
-Pre-LN: x + Dropout(O(Attention(LN(x)))), then x + Dropout(W2 GELU(W1 LN(x))), exact GELU, no norm after the last layer.
-Q, K, V and O have no bias and an inner width of heads x head_width, whatever the level's width (Hi-TRS, section 3 and
-released code).
+Pre-LN: x + Dropout(O(Attention(LN(x)))), then x + Dropout(W2 GELU(W1 LN(x))), exact GELU, no norm after the
+last layer. Q, K, V and O have no bias and an inner width of heads x head_width, whatever the level's width
+(Hi-TRS, section 3 and released code).
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class TransformerLayer(nn.Module):
         self.heads, self.head_width = heads, head_width
         self.attention_norm = nn.LayerNorm(width, eps=1e-5)
         self.qkv = nn.Linear(width, 3 * heads * head_width, bias=False)
-        # three maps of their own that happen to be stored as one product: its default bound depends on the input
-        # width only, so the initialisation is that of three separate linear layers
+        # three maps of their own that happen to be stored as one product: its default bound depends on the
+        # input width only, so the initialization is that of three separate linear layers
         self.out = nn.Linear(heads * head_width, width, bias=False)
         self.ffn_norm = nn.LayerNorm(width, eps=1e-5)
         self.expand = nn.Linear(width, inner)
@@ -34,7 +34,7 @@ class TransformerLayer(nn.Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None = None, last_only: bool = False) -> Tensor:
-        """(B, L, D) -> (B, L, D), or (B, 1, D) with ``last_only``: then only the last token's output is computed.
+        """(B, L, D) -> (B, L, D), or (B, 1, D) with ``last_only``: then only the last token is computed.
 
         ``bias`` is added to the attention scores and must broadcast to (B, H, L, L).
         """
@@ -69,7 +69,7 @@ class TransformerStack(nn.Module):
         self.layers = nn.ModuleList([first, *(copy.deepcopy(first) for _ in range(layers - 1))])
 
     def forward(self, x: Tensor, bias: Tensor | None = None, last_only: bool = False) -> Tensor:
-        """(B, L, D) -> (B, L, D); with ``last_only`` (B, 1, D), the last layer then computes the last token alone."""
+        """(B, L, D) -> (B, L, D); with ``last_only`` (B, 1, D): the last layer computes that token alone."""
         final = len(self.layers) - 1
         for depth, layer in enumerate(self.layers):
             x = layer(x, bias, last_only=last_only and depth == final)

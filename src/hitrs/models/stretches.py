@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """Clips [start, stop) are encoded together; those of [keep_start, keep_stop) take their feature from here."""
+    """Clips [start, stop) are encoded together; those of [keep_start, keep_stop) keep theirs."""
 
     start: int
     stop: int
@@ -18,13 +19,14 @@ class Stretch:
 def stretches(clips: int, longest: int) -> list[Stretch]:
     """Cut ``clips`` clips into stretches of ``longest`` that overlap by at least half and cover all.
 
-    A clip's feature is taken from the stretch in which it stands most central, so the kept parts tile [0, clips).
+    A clip's feature is taken from the stretch in which it stands most central, so the kept parts tile
+    [0, clips).
     """
     if clips <= longest:
         return [Stretch(0, clips, 0, clips)]
     step = max(1, longest // 2)
     count = -(-(clips - longest) // step) + 1
     starts = [round(i * (clips - longest) / (count - 1)) for i in range(count)]
-    # between two stretches the border lies where a clip is equally far from both centres
-    borders = [0, *((a + b + longest) // 2 for a, b in zip(starts, starts[1:], strict=False)), clips]
+    # between two stretches the border lies where a clip is equally far from both centers
+    borders = [0, *((a + b + longest) // 2 for a, b in pairwise(starts)), clips]
     return [Stretch(s, s + longest, borders[i], borders[i + 1]) for i, s in enumerate(starts)]

@@ -24,7 +24,7 @@ class ClipPairs:
 
 
 def displacement(positions: Tensor, valid: Tensor) -> Tensor:
-    """How far the joints of each frame moved since the frame before, (S, T); 0 for the first and for unseen joints."""
+    """How far the joints of each frame moved since the frame before, (S, T); 0 where not seen."""
     moved = (positions[:, 1:] - positions[:, :-1]).abs().sum(-1)
     moved = (moved * (valid[:, 1:] & valid[:, :-1])).sum(-1)
     return torch.nn.functional.pad(moved, (1, 0))
@@ -43,7 +43,7 @@ class ClipOrder(nn.Module):
 
         Args:
             moved: (S, T) from :func:`displacement` of the unmasked sequence.
-            usable: (S, F), True for padded frames that may be exchanged (all in paper mode, else the encoded ones).
+            usable: (S, F), True for padded frames that may be exchanged (those that were encoded).
             lengths: (S,).
         """
         pad = (usable.shape[1] - moved.shape[1]) // 2

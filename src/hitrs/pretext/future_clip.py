@@ -12,7 +12,7 @@ TEMPERATURE = 0.07
 
 
 class FutureClip(nn.Module):
-    """Linear(4D, 2D) on the video feature; InfoNCE against the following clips of the whole (gathered) batch."""
+    """Linear(4D, 2D) on the video feature; InfoNCE against the clips of the whole (gathered) batch."""
 
     def __init__(self, video_width: int, clip_width: int):
         super().__init__()

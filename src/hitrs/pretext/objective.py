@@ -1,4 +1,4 @@
-"""The pre-training objective: one masked pass through the encoder, and the weighted sum of the tasks' losses."""
+"""The pre-training objective: one masked pass through the encoder, and the weighted sum of the losses."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ class PretextObjective(nn.Module):
 
         Args:
             positions: (S, T, J, C) after augmentation and stream; valid: (S, T, J); lengths: (S,).
-            identity: (S,) int64, which sequence each row is a view of; rows of equal identity are the views task's pairs.
+            identity: (S,) int64, which sequence each row is a view of; rows of equal identity are the views
+                task's pairs.
             generator: source of all random choices of the tasks.
         Returns:
             the weighted sum of the losses; metrics ``<task>/loss`` and ``<task>/accuracy`` or ``/error``.

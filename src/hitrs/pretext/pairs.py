@@ -16,7 +16,7 @@ def draw_pair(valid: Tensor, generator: torch.Generator, apart: int = 2) -> Tens
     Returns:
         (R, 2) int64, the smaller place first.
     """
-    rows, places = valid.shape
+    places = valid.shape[1]
     first, second = torch.triu_indices(places, places, offset=1, device=valid.device)
     possible = valid[:, first] & valid[:, second]
     far = possible & (second - first >= apart)

@@ -25,7 +25,7 @@ def no_result(anchor: Tensor) -> TaskResult:
 
 
 def order_result(in_order: Tensor, swapped: Tensor) -> TaskResult:
-    """Cross-entropy of two-way logits, (R, 2) for things in order (class 1) and (R, 2) for things swapped (class 0)."""
+    """Cross-entropy of two-way logits: (R, 2) of things in order (class 1), (R, 2) of swapped ones (0)."""
     logits = torch.cat([in_order, swapped]).float()
     target = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
     target[: len(in_order)] = 1

@@ -1,8 +1,8 @@
-"""Video level, beyond the paper: two augmented views of a sequence find each other among the views of the others.
+"""Video level, beyond the paper: two augmented views of a sequence find each other among those of the others.
 
-The paper's four tasks tell order and detail apart, none of them asks that a feature stay the same when the camera moves
-round the person. This one does (SimCLR's loss on the video feature), and with it pre-training sees every sequence
-twice per batch. Its weight is 0 in the paper configuration.
+The paper's four tasks tell order and detail apart, none of them asks that a feature stay the same when the
+camera moves round the person. This one does (SimCLR's loss on the video feature), and with it pre-training
+sees every sequence twice per batch. Its weight is 0 in the paper configuration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Views(nn.Module):
         self.project = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, projection))
 
     def forward(self, videos: Tensor, identity: Tensor) -> TaskResult:
-        """Video features (S, 4D) and which sequence each is a view of, (S,); two views of each, or one left alone."""
+        """Video features (S, 4D) and which sequence each is a view of, (S,); two views of each, or one."""
         projected = nn.functional.normalize(self.project(videos).float(), dim=1)
         targets, offset = gather_targets(projected.detach())
         if len(targets) == len(projected):  # one process: let the gradient reach the targets too

@@ -43,7 +43,7 @@ def collect(
 
 
 def resampled_positions(source: Source, frames: int = 16) -> np.ndarray:
-    """Preprocessed positions of each recording at ``frames`` evenly spread frames, flattened, (N, frames P J C).
+    """Preprocessed positions of each recording at ``frames`` evenly spread frames, (N, frames P J C).
 
     The plain description that a learned feature has to beat; absent bodies and unseen joints are 0.
     """

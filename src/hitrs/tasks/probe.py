@@ -12,7 +12,7 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 def knn_scores(
     train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int, k: int = 1
 ) -> np.ndarray:
-    """Class scores (Q, classes) of the k nearest training features by cosine distance, standardized before."""
+    """Class scores (Q, classes) of the k nearest training features by cosine, standardized before."""
     model = make_pipeline(
         StandardScaler(), Normalizer(), KNeighborsClassifier(min(k, len(train)), weights="distance")
     )
@@ -22,7 +22,7 @@ def knn_scores(
 def linear_scores(
     train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int, strength: float
 ) -> np.ndarray:
-    """Class scores (Q, classes) of logistic regression on standardized features; ``strength`` is scikit-learn's C."""
+    """Class scores (Q, classes) of logistic regression on standardized features; ``strength``: its C."""
     model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=2000))
     return _scores(model, train, labels, query, classes)
 

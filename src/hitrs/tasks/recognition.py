@@ -18,8 +18,8 @@ from hitrs.transforms.streams import take_stream
 def recording_features(encoder: HiTRS, batch: Batch, card: ModelCard) -> Tensor:
     """Mean video feature of each recording's bodies, (B, 4D).
 
-    In paper mode the mean is always over ``card.persons`` slots, absent bodies being zeros that take part; else over
-    the bodies that are there, and 0 for a recording in which nothing was seen.
+    In paper mode the mean is always over ``card.persons`` slots, absent bodies being zeros that take part;
+    else over the bodies that are there, and 0 for a recording in which nothing was seen.
     """
     found = bodies(batch, card.persons if encoder.config.mode == "paper" else None)
     positions, valid = take_stream(found.positions, found.valid, card.preprocessing.stream, card.layout)
@@ -65,7 +65,8 @@ class RecognitionModel(nn.Module):
         card, weights = load_bundle(source)
         if not card.classes:
             raise CheckpointError(
-                f"{source} is a pre-trained model without classes; make a recognizer of it with `hitrs finetune`"
+                f"{source} is a pre-trained model without classes; "
+                "make a recognizer of it with `hitrs finetune`"
             )
         model = cls(HiTRS(card.model, len(card.layout.joints), card.layout.dims), card)
         load_weights(model, weights, source)

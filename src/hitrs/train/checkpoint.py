@@ -1,4 +1,4 @@
-"""Checkpoints that a kill cannot spoil: written beside, then renamed; tensors in safetensors, the rest in JSON."""
+"""Checkpoints that a kill cannot spoil: written beside, then renamed; tensors in safetensors, else JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def save_checkpoint(
     """Write ``folder/step-NNNNNNNN`` whole or not at all, then remove the older ones.
 
     Raises:
-        CheckpointError: if the disk is full or the folder cannot be written; the older checkpoint is then still there.
+        CheckpointError: if the disk is full or the folder cannot be written; the older checkpoint stays.
     """
     target = folder / f"step-{state['step']:08d}"
     partial = folder / f".{target.name}.partial"

@@ -14,7 +14,7 @@ from hitrs.transforms.preprocess import Preprocessing
 
 @dataclass(frozen=True)
 class RecognitionConfig(OptimConfig):
-    """Training a recognizer. The defaults are the paper's fine-tuning, its 70 epochs counted in updates of NTU-60."""
+    """Training a recognizer. The defaults are the paper's fine-tuning, its 70 epochs in updates of NTU-60."""
 
     steps: int = 22_000
     batch_size: int = 32

@@ -1,8 +1,8 @@
 """The one training loop.
 
-Everything random in update u is drawn from seeds made of (run seed, u, forward pass, process), and which recordings it
-sees follows from u alone. So a resumed run needs no more than weights, optimizer state and u to go on as if it had
-never stopped.
+Everything random in update u is drawn from seeds made of (run seed, u, forward pass, process), and which
+recordings it sees follows from u alone. So a resumed run needs no more than weights, optimizer state and u to
+go on as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -144,8 +144,9 @@ def _update(
             loss, metrics = module(*inputs, generator)
         if not bool(torch.isfinite(loss)):
             raise TrainingError(
-                f"the loss is {loss.item()} at update {step} (learning rate {rate:.2g}); try a smaller optim.lr, "
-                "precision no, or look for extreme values with `hitrs inspect`; the last checkpoint is from before"
+                f"the loss is {loss.item()} at update {step} (learning rate {rate:.2g}); try a smaller lr, "
+                "precision no, or look for extreme values with `hitrs inspect`; the last checkpoint is from "
+                "before"
             )
         accelerator.backward(loss / config.accumulate)
         means.add({"loss": loss.detach(), **metrics})
@@ -177,7 +178,7 @@ def seed_of(*parts: int | str) -> int:
 
 
 def shuffled(count: int, first: int, size: int, seed: int) -> np.ndarray:
-    """Items ``first`` .. ``first + size`` of an endless stream that shuffles ``count`` items anew in every round."""
+    """Items ``first`` .. ``first + size`` of an endless stream of ``count`` items shuffled in each round."""
     items = np.arange(first, first + size)
     rounds = items // count
     chosen = np.empty(size, np.int64)

@@ -40,7 +40,8 @@ class PretrainJob:
         long_enough = np.asarray(source.store.frames)[source.indices] >= config.min_frames
         if not long_enough.any():
             raise DataError(
-                f"none of the {len(source)} recordings to pre-train on has the {config.min_frames} frames that min_frames asks for"
+                f"none of the {len(source)} recordings to pre-train on has the {config.min_frames} frames "
+                "that min_frames asks for"
             )
         self.source, self.config = source, config
         self.usable = np.flatnonzero(long_enough)
@@ -68,7 +69,7 @@ class PretrainJob:
         return positions[seen], valid[seen], found.lengths[seen], identity[seen]
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
-        """Leave-one-out 1-NN on the features of training recordings, never from the same subject where that is known."""
+        """1-NN on the features of training recordings, see :func:`across_subjects`."""
         labels, subjects = self.source.labels, self.source.subjects
         labeled = np.flatnonzero(labels >= 0)[:: max(1, len(labels) // PROBE_RECORDINGS)]
         if len(np.unique(labels[labeled])) < 2:
@@ -82,7 +83,7 @@ class PretrainJob:
 
 
 def across_subjects(features: np.ndarray, labels: np.ndarray, subjects: np.ndarray) -> float:
-    """Accuracy of 1-NN, two groups of subjects finding each other (random halves where subjects are unknown)."""
+    """Accuracy of 1-NN, two groups of subjects finding each other (random halves if unknown)."""
     known = np.unique(subjects[subjects >= 0])
     if len(known) > 1:
         half = np.isin(subjects, known[::2])

@@ -1,4 +1,4 @@
-"""Augmentation of a batch, all random numbers from one generator; both bodies of a recording share the draw."""
+"""Augmentation of a batch, all random numbers from one generator; bodies of a recording share the draw."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def augment(
 
 
 def paper_augment(batch: Batch, generator: torch.Generator) -> Batch:
-    """The authors' augmentation: with p = 0.5 one change of space (scale, joint offsets or shear) and one of time."""
+    """The authors' augmentation: with p = 0.5 a change of space (scale, offsets, shear) and one of time."""
     positions, valid, lengths = batch.positions, batch.valid, batch.lengths
     count, _, frames, joints, coords = positions.shape
     device = positions.device
@@ -118,9 +118,8 @@ def paper_augment(batch: Batch, generator: torch.Generator) -> Batch:
     picked.scatter_(1, order, 1.0)
     offset = uniform(-0.2, 0.2, joints, coords) * picked[..., None]
     shifted = positions + offset[:, None, None]
-    shear = torch.eye(coords, device=device) + uniform(-0.5, 0.5, coords, coords) * (
-        1 - torch.eye(coords, device=device)
-    )
+    unit = torch.eye(coords, device=device)
+    shear = unit + uniform(-0.5, 0.5, coords, coords) * (1 - unit)
     sheared = torch.einsum("bptjc,bdc->bptjd", positions, shear)
     positions = torch.where(where(space == 0), scaled, positions)
     positions = torch.where(where(space == 1), shifted, positions)
@@ -136,7 +135,7 @@ def paper_augment(batch: Batch, generator: torch.Generator) -> Batch:
 
 
 def crop(batch: Batch, most: float, generator: torch.Generator, active: Tensor | None = None) -> Batch:
-    """Leave out round(T U(0, most)) frames, split at random between start and end; at least one frame stays."""
+    """Leave out round(T U(0, most)) frames, split at random between start and end; at least one stays."""
     count, device = len(batch.lengths), batch.lengths.device
     share = most * torch.rand(count, generator=generator, device=device)
     cut = torch.minimum((batch.lengths * share).round().long(), batch.lengths - 1)
@@ -162,10 +161,9 @@ def crop_to(batch: Batch, most: int, generator: torch.Generator | None) -> Batch
 def take_frames(batch: Batch, start: Tensor, lengths: Tensor) -> Batch:
     """Frames [start, start + length) of each recording."""
     longest = int(lengths.max())
-    index = (start[:, None] + torch.arange(longest, device=start.device)).clamp(
-        max=batch.positions.shape[2] - 1
-    )
-    inside = torch.arange(longest, device=start.device) < lengths[:, None]
+    place = torch.arange(longest, device=start.device)
+    index = (start[:, None] + place).clamp(max=batch.positions.shape[2] - 1)
+    inside = place < lengths[:, None]
     rows = torch.arange(len(start), device=start.device)[:, None]
     positions = batch.positions.transpose(1, 2)[rows, index].transpose(1, 2)
     valid = (batch.valid.transpose(1, 2)[rows, index] & inside[:, :, None, None]).transpose(1, 2)

@@ -57,7 +57,7 @@ def collate(arrays: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
 
 
 def bodies(batch: Batch, slots: int | None = None) -> Bodies:
-    """The bodies in which at least one joint was seen; with ``slots`` exactly that many per recording, seen or not.
+    """The bodies in which at least one joint was seen; with ``slots`` that many per recording, seen or not.
 
     The second form is the paper's: an absent body takes part as zeros. Bodies past ``slots`` are left out.
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 CHOSEN = 0.15
 """Share of joints that are to be predicted (Hi-TRS, section 3.1)."""
 REPLACED, SWAPPED = 0.8, 0.1
-"""Of the chosen: share replaced by the mask vector (1, ..., 1), and share replaced by another joint of another frame."""
+"""Of the chosen: share replaced by the mask vector (1, ..., 1), share replaced by another joint."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,14 @@ class Masked:
 def mask_joints(positions: Tensor, valid: Tensor, lengths: Tensor, generator: torch.Generator) -> Masked:
     """Choose joints and hide most of them, BERT's way.
 
-    A joint is chosen with p = 0.15 if it is real. Of the chosen, 80% become (1, ..., 1), 10% take the value of a
-    different joint of a different frame of the same unmasked sequence, 10% stay. Where there is no such other joint
-    (one frame, one joint, or the drawn one was not seen) the value stays.
+    A joint is chosen with p = 0.15 if it is real. Of the chosen, 80% become (1, ..., 1), 10% take the value
+    of a different joint of a different frame of the same unmasked sequence, 10% stay. Where there is no such
+    other joint (one frame, one joint, or the drawn one was not seen) the value stays.
 
     Args:
         positions: (S, T, J, C); valid: (S, T, J); lengths: (S,).
     """
-    count, frames, joints, coords = positions.shape
+    _, frames, joints, coords = positions.shape
     device = positions.device
 
     def uniform() -> Tensor:

@@ -1,4 +1,4 @@
-"""What is done to every recording before a model sees it, in training and at use alike; saved with the model."""
+"""What is done to every recording before a model sees it, in training and use alike; saved with the model."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from hitrs.transforms.batch import Batch
 from hitrs.transforms.streams import Stream
 
 TYPICAL_BONE = 0.2
-"""Metres: about the mean bone length of a person in the usual layouts, so that scaled data has metre-like size."""
+"""Meters: about the mean bone length of a person in the usual layouts; scaled data is of like size."""
 
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How raw recordings are brought to the model's input. The defaults of the paper: raw metres, nothing done."""
+    """How raw recordings are brought to the model's input. The paper's defaults: raw meters, nothing done."""
 
     stream: Stream = "joint"
     """joint positions, bone vectors, or motion between frames."""
     center: Literal["none", "first"] = "none"
-    """first: subtract where the first body's centre joint (hip) is when first seen."""
+    """first: subtract where the first body's center joint (hip) is when first seen."""
     align: Literal["none", "yaw"] = "none"
-    """yaw: turn about the up axis so that the first body, over the recording, faces the camera on average. 3-D only."""
+    """yaw: turn about the up axis so that the first body faces the camera, on average over the recording. 3-D
+    only."""
     up: Literal["x", "y", "z"] = "y"
     """The axis that points up (or down) in the data; Kinect: y."""
     scale: Literal["none", "body"] = "none"
-    """body: divide by the mean bone length (times 0.2), for pixels and other units that are not metres."""
+    """body: divide by the mean bone length (times 0.2), for pixels and other units that are not meters."""
 
     @property
     def up_axis(self) -> int:
@@ -37,7 +38,7 @@ class Preprocessing:
 
 
 def preprocess(batch: Batch, settings: Preprocessing, layout: Layout) -> Batch:
-    """Centre, align and scale each recording as ``settings`` say (the stream is taken later, after augmentation)."""
+    """Center, align and scale each recording as ``settings`` say (the stream is taken after augmentation)."""
     positions, valid = batch.positions, batch.valid
     if settings.scale == "body":
         positions = positions * body_scale(positions, valid, layout)[:, None, None, None, None]
@@ -50,7 +51,7 @@ def preprocess(batch: Batch, settings: Preprocessing, layout: Layout) -> Batch:
 
 
 def first_center(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
-    """Where each recording's centre joint is first seen, (B, C); the mean of all seen joints where it never is."""
+    """Where each recording's center joint is first seen, (B, C); the mean of all seen joints if never."""
     seen = valid[..., layout.center].flatten(1)  # (B, P T), first body first
     where = seen.float().argmax(1)
     value = positions[..., layout.center, :].flatten(1, 2)[torch.arange(len(where)), where]
@@ -60,7 +61,7 @@ def first_center(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
 
 
 def facing_yaw(positions: Tensor, valid: Tensor, layout: Layout, up: int) -> Tensor:
-    """Angle about the up axis by which the line from right to left joints is turned away from +x, (B,) in radians.
+    """Angle about the up axis by which the line from right to left joints is turned from +x, (B,) in radians.
 
     The line is the mean over shoulders and hips, and over the frames of each recording's first body.
     """
@@ -84,7 +85,7 @@ def ground_axes(up: int) -> tuple[int, int]:
 
 
 def yaw_matrix(angle: Tensor, up: int) -> Tensor:
-    """Rotations (B, 3, 3) about the up axis that take a direction at ``angle`` in the ground plane to its first axis."""
+    """Rotations (B, 3, 3) about the up axis that take ``angle`` on the ground to its first axis."""
     a, b = ground_axes(up)
     turn = torch.zeros(len(angle), 3, 3, device=angle.device, dtype=angle.dtype)
     turn[:, up, up] = 1.0

@@ -13,7 +13,7 @@ Stream = Literal["joint", "bone", "motion"]
 
 
 def take_stream(positions: Tensor, valid: Tensor, stream: Stream, layout: Layout) -> tuple[Tensor, Tensor]:
-    """Joints as they are, bones (joint minus parent, the root 0) or motion (frame minus previous frame, the first 0).
+    """Joints as they are, bones (joint minus parent, root 0) or motion (frame minus previous frame, first 0).
 
     A bone needs both ends seen, a motion both frames; else it is not valid and 0.
 

@@ -1,9 +1,10 @@
 """Windows: which frames make up the clips of a recording.
 
-A body of T frames is thought of as padded with ``pad = (W // 2) * dilation`` frames on each side, F = T + 2 pad frames
-in all. Window n starts at padded frame ``n * stride`` and takes every ``dilation``-th frame from there; an index past
-the end repeats the last padded frame. The last window is the first one that both reaches the last real frame
-with its final index and whose successor would run over the end (Hi-TRS, released pre-training code).
+A body of T frames is thought of as padded with ``pad = (W // 2) * dilation`` frames on each side, F = T + 2
+pad frames in all. Window n starts at padded frame ``n * stride`` and takes every ``dilation``-th frame from
+there; an index past the end repeats the last padded frame. The last window is the first one that both reaches
+the last real frame with its final index and whose successor would run over the end (Hi-TRS, released
+pre-training code).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor
 
 
 def padding(window: int, dilation: int) -> int:
-    """Frames added on each side of a body: half a window, so that the first window is centred on the first frame."""
+    """Frames added on each side of a body: half a window, to center the first on the first frame."""
     return (window // 2) * dilation
 
 
