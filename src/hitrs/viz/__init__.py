@@ -1,0 +1,22 @@
+"""Pictures: curves, confusion matrices, maps, comparisons, moving skeletons, the report that shows all."""
+
+from hitrs.viz.animation import animate
+from hitrs.viz.bars import plot_comparison, plot_label_shares
+from hitrs.viz.confusion import plot_confusion
+from hitrs.viz.curves import plot_finetuning, plot_training, read_metrics
+from hitrs.viz.embedding import plot_embedding
+from hitrs.viz.report import Report
+from hitrs.viz.skeleton import draw_pose
+
+__all__ = [
+    "Report",
+    "animate",
+    "draw_pose",
+    "plot_comparison",
+    "plot_confusion",
+    "plot_embedding",
+    "plot_finetuning",
+    "plot_label_shares",
+    "plot_training",
+    "read_metrics",
+]
