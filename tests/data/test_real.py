@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hitrs.data import Store, import_dataset
+from hitrs.data import Store, import_dataset, inspect_store
 
-DATA = os.environ.get("HITRS_DATA", "")
-pytestmark = pytest.mark.skipif(not DATA, reason="HITRS_DATA does not name the folder of the real data sets")
-
-
-@pytest.fixture(scope="module")
-def nw_ucla(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return import_dataset(Path(DATA) / "nw_ucla", tmp_path_factory.mktemp("stores") / "nw_ucla")
+Folder = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def utd_mhad(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return import_dataset(Path(DATA) / "utd_mhad", tmp_path_factory.mktemp("stores") / "utd_mhad")
+def nw_ucla(hitrs_data: Folder, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return import_dataset(hitrs_data("nw_ucla"), tmp_path_factory.mktemp("stores") / "nw_ucla")
+
+
+@pytest.fixture(scope="module")
+def utd_mhad(hitrs_data: Folder, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return import_dataset(hitrs_data("utd_mhad"), tmp_path_factory.mktemp("stores") / "utd_mhad")
 
 
 def test_nw_ucla_counts(nw_ucla: Store) -> None:
@@ -44,3 +43,13 @@ def test_utd_mhad_counts(utd_mhad: Store) -> None:
     assert (len(utd_mhad), len(utd_mhad.classes), len(utd_mhad.subject_names)) == (861, 27, 8)
     assert (len(utd_mhad.split("odd-even", "train")), len(utd_mhad.split("odd-even", "test"))) == (431, 430)
     assert len(utd_mhad.twins("odd-even")) == 0
+
+
+def test_inspection_of_nw_ucla(nw_ucla: Store) -> None:
+    found = inspect_store(nw_ucla)
+    assert found.one_frame == ("a02_s09_e04_v02", "a02_s09_e04_v03")
+    assert (found.short, found.unit, found.fps) == (11, "meters", ())
+    assert len(found.twins["cross-view"]) == 95
+    assert any("369 test recordings are clean" in line for line in found.lines())
+    assert not found.frozen
+    assert not found.all_zero

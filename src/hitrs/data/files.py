@@ -25,8 +25,7 @@ def explained_writes(target: Path) -> Iterator[None]:
         if error.errno in _FULL:
             raise DataError(
                 f"the disk is full: could not finish writing {target}. Nothing was left behind; free some "
-                "space or choose "
-                "another place, then run the command again."
+                "space or choose another place, then run the command again."
             ) from error
         raise DataError(f"cannot write {target}: {error.strerror or error}.") from error
 
@@ -35,9 +34,9 @@ def explained_writes(target: Path) -> Iterator[None]:
 def atomic_file(target: Path) -> Iterator[Path]:
     """Yields a temporary path; on success it replaces ``target``, on any failure it is removed."""
     part = _sibling(target)
+    with explained_writes(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with explained_writes(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with explained_writes(target):
             os.replace(part, target)

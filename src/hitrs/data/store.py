@@ -294,8 +294,7 @@ def read_header(path: Path) -> dict[str, Any]:
     if header.get("version") != VERSION:
         raise DataError(
             f"the store {path} has format version {header.get('version')}, this version of hitrs reads "
-            f"{VERSION}. "
-            f"{_ADVICE}"
+            f"{VERSION}. {_ADVICE}"
         )
     if header.get("sha256") != header_checksum(header):
         raise DataError(f"the store {path} is damaged: {file.name} does not match its checksum. {_ADVICE}")

@@ -179,8 +179,7 @@ def get_layout(name_or_path: str | Path) -> Layout:
     if not name.endswith((".yaml", ".yml")):
         raise LayoutError(
             f"there is no layout '{name}'{_nearest(name, list_layouts())} Named layouts: "
-            f"{', '.join(list_layouts())}; "
-            "or give the path of your own layout as a .yaml file."
+            f"{', '.join(list_layouts())}; or give the path of your own layout as a .yaml file."
         )
     try:
         text = Path(name_or_path).read_text(encoding="utf-8")

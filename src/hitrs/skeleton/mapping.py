@@ -22,8 +22,7 @@ def joint_map(source: Layout, target: Layout) -> np.ndarray:
     if source.dims != target.dims:
         raise LayoutError(
             f"layout '{source.name}' is {source.dims}-D and '{target.name}' is {target.dims}-D; recordings "
-            "can only be "
-            "mapped between layouts of the same dimension."
+            "can only be mapped between layouts of the same dimension."
         )
     index = {joint: position for position, joint in enumerate(source.joints)}
     mapping = np.array([index.get(joint, -1) for joint in target.joints], dtype=np.int64)
@@ -50,8 +49,7 @@ def map_positions(
     if positions.ndim < 2 or positions.shape[-2:] != (source.n_joints, source.dims):
         raise LayoutError(
             f"positions of shape {positions.shape} do not end in the {source.n_joints} joints x "
-            f"{source.dims} coordinates "
-            f"of layout '{source.name}'."
+            f"{source.dims} coordinates of layout '{source.name}'."
         )
     if valid.shape != positions.shape[:-1]:
         raise LayoutError(

@@ -190,8 +190,7 @@ def _split(
     if (test_subjects is not None) + (split is not None) + in_table > 1:
         raise DataError(
             "the split is asked for in two ways: use only one of a column 'split' in labels.csv, test "
-            "subjects, or "
-            "a random split."
+            "subjects, or a random split."
         )
     if in_table:
         return {"table": {entry.name: entry.split for entry in entries if entry.split}}, []
@@ -203,8 +202,7 @@ def _split(
         what = f"the only known subject is '{known.pop()}'" if known else "no subjects are known"
         return {}, [
             f"{what}, so there is no split into train and test. Name the subjects in {FILE_NAME}, add a "
-            "column 'split' "
-            "there, or ask for a random split by file"
+            "column 'split' there, or ask for a random split by file"
         ]
     parts, held_out = split_by_subject(subjects, test_subjects)
     notes = [f"split by subject: {', '.join(held_out)} of {len(known)} subjects test"]

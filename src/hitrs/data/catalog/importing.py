@@ -82,8 +82,8 @@ def _find(
             if (layout not in (None, found.layout)) or test_subjects is not None or split is not None:
                 raise DataError(
                     f"{source} is {public}, which has a fixed layout ({found.layout.name}) and a published "
-                    "split; layout, "
-                    "test subjects and split can only be chosen for a folder of your own files."
+                    "split; layout, test subjects and split can only be chosen for a folder of your own "
+                    "files."
                 )
             return found
     if name in (None, folder.NAME):

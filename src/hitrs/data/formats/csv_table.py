@@ -56,8 +56,7 @@ def read_csv(path: str | Path, layout: Layout | None = None) -> Recording:
     if count > _SPARSE * len(set(frames)):
         raise DataError(
             f"{path}: frame numbers run from {first} to {max(frames)}, but only {len(set(frames))} frames "
-            "are there. "
-            "'frame' must count frames; leave it out if it holds time stamps."
+            "are there. 'frame' must count frames; leave it out if it holds time stamps."
         )
     positions = np.full((count, len(slots), layout.n_joints, layout.dims), np.nan)
     taken: set[tuple[int, str]] = set()
@@ -129,8 +128,7 @@ def _joint_columns(path: Path, header: list[str], layout: Layout) -> np.ndarray:
     if missing:
         raise DataError(
             f"{path}: {len(missing)} columns of layout '{layout.name}' are missing, the first is "
-            f"'{missing[0]}'. "
-            "Name the layout that the file has, or write one for it."
+            f"'{missing[0]}'. Name the layout that the file has, or write one for it."
         )
     return np.array([[header.index(name) for name in row] for row in wanted])
 

@@ -124,7 +124,8 @@ def _load(path: Path, keys: tuple[str, ...], only: bool = False) -> dict[str, np
     if not path.is_file():
         raise DataError(f"there is no file {path}.")
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} is a single array, not an npz archive; write it with numpy.savez.")
             unknown = [] if only else [key for key in archive.files if key not in keys]
@@ -147,7 +148,7 @@ def _single(path: Path, key: str, content: dict[str, np.ndarray], kinds: str) ->
 
 
 def _text(path: Path, key: str, content: dict[str, np.ndarray]) -> str | None:
-    """A text, or a whole number as text, so that class 3 may be written as a number; None where it is empty."""
+    """A text, or a whole number as text, because classes are often numbered; None where it is empty."""
     value = _single(path, key, content, "Uiu")
     return None if value is None or value == "" else str(value)
 

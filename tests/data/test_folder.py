@@ -1,0 +1,242 @@
+"""Own data: a folder of npz and CSV files, its table, and its split by subject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn import make
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hitrs.data import Store, import_dataset, summarize_import, write_npz
+from hitrs.data.catalog.splits import split_at_random, split_by_subject
+from hitrs.errors import DataError
+from hitrs.skeleton import get_layout
+
+KINECT = get_layout("kinect20")
+HEADER = ",".join(f"{joint}_{axis}" for joint in KINECT.joints for axis in "xyz")
+
+
+def csv(path: Path, frames: int = 3) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [",".join(f"{frame + column}" for column in range(60)) for frame in range(frames)]
+    path.write_text("\n".join([HEADER, *rows]))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Eight CSV files rec0 to rec7 and nothing else."""
+    for number in range(8):
+        csv(tmp_path / "src" / f"rec{number}.csv", number + 1)
+    return tmp_path / "src"
+
+
+def table(folder: Path, *lines: str) -> None:
+    (folder / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def load(folder: Path, **options: object) -> Store:
+    return import_dataset(folder, folder.parent / "store", **options)  # type: ignore[arg-type]
+
+
+def notes(store: Store) -> str:
+    return "\n".join(summarize_import(store).notes)
+
+
+def test_a_folder_with_a_table(folder: Path) -> None:
+    rows = [
+        f"rec{n}{'.csv' if n % 2 else ''},{'walk' if n < 4 else 'sit'},s{n % 4 + 9},c{n % 2},{25 + n}"
+        for n in range(7)
+    ]
+    table(folder, "file,label,subject,camera,fps", *rows)
+    store = load(folder)
+    assert [recording.name for recording in store] == [f"rec{n}" for n in range(8)]
+    assert store.classes == ("sit", "walk")
+    assert [recording.label for recording in store] == ["walk"] * 4 + ["sit"] * 3 + [None]
+    assert store[5].subject == "s10"
+    assert store[5].camera == "c1"
+    assert store[5].fps == 30
+    assert store[5].source == "rec5.csv"
+    assert store[7].subject is None
+    assert "1 of 8 files have no label" in notes(store)
+    assert "1 files without a subject are in neither part" in notes(store)
+
+
+def test_nobody_trains_and_tests(folder: Path) -> None:
+    table(folder, "file,label,subject", *(f"rec{n},walk,s{n // 2}" for n in range(8)))
+    store = load(folder)
+    assert store.protocols == ("by-subject",)
+    train, test = store.split("by-subject", "train"), store.split("by-subject", "test")
+    assert sorted([*train, *test]) == list(range(8))
+    assert len(test) == 2  # one of four subjects
+    assert not set(store.subjects[train]) & set(store.subjects[test])
+    assert f"split by subject: {store.subject_names[store.subjects[test[0]]]} of 4 subjects test" in notes(
+        store
+    )
+    again = load(folder, overwrite=True)
+    assert again.split("by-subject", "test").tolist() == test.tolist()
+
+
+def test_named_test_subjects(folder: Path) -> None:
+    table(folder, "file,label,subject", *(f"rec{n},{'ab'[n // 4]},s{n // 2}" for n in range(8)))
+    store = load(folder, test_subjects=["s2", "s3"])
+    assert store.split("by-subject", "test").tolist() == [4, 5, 6, 7]
+    assert "no training recording shows b" in notes(store)
+    with pytest.raises(DataError, match="no subject s9; the subjects are s0, s1, s2, s3"):
+        load(folder, test_subjects=["s9"], overwrite=True)
+    for subjects in ([], ["s0", "s1", "s2", "s3"]):
+        with pytest.raises(DataError, match="some, but not all subjects"):
+            load(folder, test_subjects=subjects, overwrite=True)
+
+
+def test_a_split_column(folder: Path) -> None:
+    parts = ["train", "test", "", "train"]
+    table(folder, "file,split,subject", *(f"rec{n},{parts[n % 4]},s{n}" for n in range(8)))
+    store = load(folder)
+    assert store.protocols == ("table",)
+    assert store.split("table", "train").tolist() == [0, 3, 4, 7]
+    assert store.split("table", "test").tolist() == [1, 5]
+    for options in ({"split": "random"}, {"test_subjects": ["s1"]}):
+        with pytest.raises(DataError, match="asked for in two ways"):
+            load(folder, overwrite=True, **options)
+
+
+@pytest.mark.parametrize("subject", ["", "anna"])
+def test_without_subjects_there_is_no_silent_split(folder: Path, subject: str) -> None:
+    table(folder, "file,label,subject", *(f"rec{n},{'ab'[n % 2]},{subject}" for n in range(8)))
+    store = load(folder)
+    assert store.protocols == ()
+    assert "no split into train and test" in notes(store)
+    store = load(folder, split="random", overwrite=True)
+    assert store.protocols == ("random",)
+    assert "random split by file" in notes(store)
+    for label in range(2):  # the same share of both classes
+        assert (store.labels[store.split("random", "test")] == label).sum() == 1
+    with pytest.raises(DataError, match="needs at least two subjects"):
+        load(folder, test_subjects=["anna"], overwrite=True)
+    with pytest.raises(DataError, match="no split 'by-camera'"):
+        load(folder, split="by-camera", overwrite=True)
+
+
+def test_class_folders(tmp_path: Path) -> None:
+    for name in ("sit/a", "sit/b", "class 10/a", "class 2/deep/a"):
+        csv(tmp_path / "src" / f"{name}.csv")
+    (tmp_path / "src" / "sit" / "notes.txt").write_text("not data")
+    csv(tmp_path / "src" / ".trash" / "old.csv")
+    store = load(tmp_path / "src")
+    assert store.classes == ("class 2", "class 10", "sit")  # numbers in their natural order
+    assert [(recording.name, recording.label) for recording in store] == [
+        ("class 2/deep/a", "class 2"),
+        ("class 10/a", "class 10"),
+        ("sit/a", "sit"),
+        ("sit/b", "sit"),
+    ]
+
+
+def test_npz_files_say_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "src" / "any").mkdir(parents=True)
+    for number in range(4):
+        recording = make("x", label="wave", subject=f"s{number % 2}", fps=20, seed=number)
+        write_npz(recording, tmp_path / "src" / "any" / f"{number}.npz")
+    table(tmp_path / "src", "file,label,fps", "any/0,jump,40", "any\\1.npz,,")
+    store = load(tmp_path / "src")
+    assert [recording.label for recording in store] == ["jump", "wave", "wave", "wave"]
+    assert store.fps.tolist() == [40, 20, 20, 20]
+    assert store.protocols == ("by-subject",)
+    np.testing.assert_array_equal(store.positions(3), make(seed=3).positions)
+
+
+def test_layout_of_a_folder(folder: Path, tmp_path: Path) -> None:
+    assert load(folder).layout == KINECT
+    assert load(folder, layout="utd20", overwrite=True).layout == get_layout("utd20")
+    with pytest.raises(DataError, match=r"rec0\.csv: 15 columns of layout 'ntu25' are missing"):
+        load(folder, layout="ntu25", overwrite=True)
+    ntu = np.ones((2, 25, 3))
+    np.savez(folder / "rec9.npz", positions=ntu, layout="ntu25")
+    with pytest.raises(DataError, match=r"rec9\.npz has layout 'ntu25', but 'kinect20' was asked for"):
+        load(folder, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["file", "rec0", "rec9", "x/rec1"], "not in the folder: 'rec9' \\(line 3\\), 'x/rec1' \\(line 4\\)"),
+        (["file,label", *(f"no{n},walk" for n in range(5))], "'no2' \\(line 4\\) and 2 more"),
+        (["file,label", "rec0,walk", "rec0,sit"], "line 3 names the file 'rec0' again"),
+        (["file,label", "rec0,walk", "rec0.csv,sit"], "line 3 names the file 'rec0' again"),
+        (["file,label", ",walk"], "line 2 names no file"),
+        (["file,lable", "rec0,walk"], "unknown column 'lable'; did you mean 'label'"),
+        (["label,subject", "walk,s1"], "needs a header line with a column 'file'"),
+        (["file,label,label", "rec0,a,b"], "no column twice"),
+        (["file,label", "rec0"], "line 2: 1 cells, but the header has 2 columns"),
+        (["file,fps", "rec0,fast"], "line 2: fps is 'fast'"),
+        (["file,fps", "rec0,-1"], "line 2: fps is '-1'"),
+        (["file,split", "rec0,val"], "line 2: split is 'val'"),
+    ],
+)
+def test_bad_tables(folder: Path, lines: list[str], message: str) -> None:
+    table(folder, *lines)
+    with pytest.raises(DataError, match=message) as caught:
+        load(folder)
+    assert "labels.csv" in str(caught.value)
+    assert [item.name for item in folder.parent.iterdir()] == ["src"]
+
+
+def test_two_files_of_one_name(folder: Path) -> None:
+    write_npz(make(), folder / "rec0.npz")
+    with pytest.raises(DataError, match=r"would both be the recording 'rec0'"):
+        load(folder)
+
+
+def test_damaged_files_stop_the_import_or_are_listed(folder: Path) -> None:
+    (folder / "rec0.csv").write_text("head_x\n1")
+    (folder / "rec4.csv").write_text(HEADER)
+    (folder / "rec9.npz").write_bytes(b"PK")
+    with pytest.raises(DataError, match=r"rec0\.csv"):
+        load(folder)
+    assert [item.name for item in folder.parent.iterdir()] == ["src"]
+    store = load(folder, skip_unreadable=True)
+    assert [recording.name for recording in store] == ["rec1", "rec2", "rec3", "rec5", "rec6", "rec7"]
+    skipped = summarize_import(store).skipped
+    assert [Path(reason.split(":")[0].split(" ")[0]).name for reason in skipped] == [
+        "rec0.csv",
+        "rec4.csv",
+        "rec9.npz",
+    ]
+    for file in folder.iterdir():
+        file.write_text("damaged")
+    with pytest.raises(DataError, match=r"rec0\.csv"):
+        load(folder, skip_unreadable=True, overwrite=True)
+
+
+@given(
+    st.dictionaries(
+        st.text(min_size=1), st.none() | st.sampled_from([f"s{n}" for n in range(12)]), max_size=40
+    ),
+)
+def test_split_by_subject_holds_subjects_apart(subjects: dict[str, str | None]) -> None:
+    known = {subject for subject in subjects.values() if subject is not None}
+    if len(known) < 2:
+        with pytest.raises(DataError, match="at least two subjects"):
+            split_by_subject(subjects, None)
+        return
+    parts, held_out = split_by_subject(subjects, None)
+    assert set(parts) == {name for name, subject in subjects.items() if subject is not None}
+    assert all(part == ("test" if subjects[name] in held_out else "train") for name, part in parts.items())
+    assert set(parts.values()) == {"train", "test"}
+    if len(known) > 3:
+        assert 0.2 <= len(held_out) / len(known) <= 0.34
+    # The order in which files are found does not matter.
+    assert split_by_subject(dict(reversed(subjects.items())), None) == (parts, held_out)
+
+
+@given(st.dictionaries(st.text(min_size=1), st.none() | st.sampled_from("abc"), max_size=40))
+def test_random_split_takes_a_share_of_each_class(labels: dict[str, str | None]) -> None:
+    parts = split_at_random(labels)
+    assert set(parts) == set(labels)
+    for label in set(labels.values()):
+        members = [parts[name] for name in labels if labels[name] == label]
+        tested = members.count("test")
+        assert tested == 0 if len(members) == 1 else 1 <= tested < len(members)
