@@ -1,0 +1,95 @@
+"""``hitrs evaluate``: how good a recognizer is, or several together."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from tyro.conf import Positional, arg
+
+from hitrs.cli.console import say
+from hitrs.cli.options import AsJson, Name, StoreArgument
+from hitrs.cli.reports import draw_confusion, show_accuracies, show_classes
+from hitrs.data.store import Store
+from hitrs.errors import ConfigError, DataError
+from hitrs.evaluate.protocol import Split, recognizer_scores, split_of
+from hitrs.tasks.recognition import RecognitionModel
+from hitrs.transforms.source import Source
+
+Picture = Annotated[Path | None, arg(metavar="FILE")]
+
+
+def run(
+    store: StoreArgument,
+    models: Annotated[Positional[tuple[str, ...]], arg(metavar="MODEL [MODEL ...]")],
+    *,
+    protocol: Name = None,
+    views: int = 1,
+    confusion: Picture = None,
+    as_json: AsJson = False,
+) -> None:
+    """Top-1 and top-5 accuracy on the test part, accuracy per class, confusion matrix.
+
+    Several models (the joint, bone and motion stream, for example) are one recognizer: their probabilities are added.
+    A store without a protocol is tested as a whole.
+
+    Args:
+        store: a store that `hitrs import` made, with labels.
+        models: recognizers: model directories, the runs that made them, or hub ids.
+        protocol: whose test part; the store's first protocol if left out.
+        views: turned copies of each recording whose probabilities are averaged.
+        confusion: draw the confusion matrix to this file (.png, .svg or .pdf).
+        as_json: print everything as JSON, with the confusion matrix.
+    """
+    if not models:
+        raise ConfigError("name at least one model to evaluate")
+    if views < 1:
+        raise ConfigError(f"--views must be at least 1, got {views}")
+    data = Store.open(store)
+    split = split_of(data, protocol) if protocol or data.protocols else _everything(data)
+    recognizers = [RecognitionModel.from_pretrained(model) for model in models]
+    extra = dict.fromkeys(
+        name for model in recognizers for name in model.card.classes if name not in data.classes
+    )
+    classes = (*data.classes, *extra)
+    scores = np.zeros((len(split.test), len(classes)))
+    for name, model in zip(models, recognizers, strict=True):
+        columns = _columns(model, name, split, classes)
+        query = Source(data, split.test, model.card.layout, model.card.preprocessing)
+        scores[:, columns] += recognizer_scores(model, query, views) / len(models)
+    found = split.report(scores)
+    if as_json:
+        say(
+            json.dumps(
+                {"protocol": split.protocol, "models": models, "classes": classes, "metrics": found}, indent=1
+            )
+        )
+    else:
+        show_accuracies({split.protocol: found})
+        say()
+        show_classes(found["all"], classes)
+    if confusion is not None:
+        draw_confusion(found["all"], classes, confusion, f"Recognition, {split.protocol}", quiet=as_json)
+
+
+def _everything(data: Store) -> Split:
+    labeled = np.flatnonzero(np.asarray(data.labels) >= 0)
+    if not len(labeled):
+        raise DataError(f"no recording of {data.path} has a label, so there is nothing to compare with")
+    nothing = labeled[:0]
+    return Split(data, "all labeled recordings", nothing, labeled, nothing)
+
+
+def _columns(model: RecognitionModel, name: str, split: Split, classes: tuple[str, ...]) -> list[int]:
+    """Where each class of a model stands among ``classes``."""
+    own, labels = model.card.classes, np.asarray(split.store.labels)[split.test]
+    unknown = [
+        split.store.classes[label] for label in np.unique(labels) if split.store.classes[label] not in own
+    ]
+    if unknown:
+        raise DataError(
+            f"{name} does not know the class '{unknown[0]}' of {split.store.path}; its classes: {', '.join(own)}"
+        )
+    return [classes.index(own_name) for own_name in own]

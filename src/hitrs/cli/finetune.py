@@ -1,0 +1,133 @@
+"""``hitrs finetune``: a recognizer, from a pre-trained encoder or from scratch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from tyro.conf import arg
+
+from hitrs.cli.configfile import differences
+from hitrs.cli.console import is_main_process, say
+from hitrs.cli.options import Name, Run, StoreArgument
+from hitrs.cli.reports import draw_confusion, show_accuracies
+from hitrs.cli.runs import run_folder, write_results
+from hitrs.cli.settings import DEFAULT, FinetuneSettings, fit_to_data, given_option, recast, starting_config
+from hitrs.data.store import Store
+from hitrs.errors import ConfigError, DataError
+from hitrs.evaluate.draws import draw_labels
+from hitrs.evaluate.protocol import recognizer_scores, split_of
+from hitrs.models.bundle import ModelCard, load_bundle
+from hitrs.models.hitrs import HiTRS
+from hitrs.tasks.recognition import RecognitionModel
+from hitrs.train.config import Config
+from hitrs.train.recognition import train_recognizer
+from hitrs.transforms.source import Source
+from hitrs.viz import plot_finetuning, read_metrics
+
+
+def defaults(arguments: Sequence[str]) -> dict[str, Any]:
+    """Where the options start from; model and preprocessing are those of the encoder that --from names."""
+    config, encoder = starting_config(arguments), given_option(arguments, "--from")
+    if encoder is not None:
+        card, _ = load_bundle(encoder)
+        config = dataclasses.replace(config, model=card.model, preprocessing=card.preprocessing)
+    return {"settings": recast(config, FinetuneSettings)}
+
+
+def run(
+    store: StoreArgument,
+    *,
+    out: Run,
+    start: Annotated[str | None, arg(name="from", metavar="MODEL")] = None,
+    config: str = DEFAULT,
+    protocol: Name = None,
+    fraction: float = 1.0,
+    draw: int = 0,
+    resume: bool = False,
+    settings: Annotated[FinetuneSettings, arg(name="")],
+) -> None:
+    """Train a recognizer on a store's training part and write it to OUT/model; the test part only reports.
+
+    Without --from it starts from scratch. Ctrl-C saves; the same command with --resume goes on and ends with the same
+    weights.
+
+    Args:
+        store: a store that `hitrs import` made, with labels.
+        out: folder of the run: its configuration, log, checkpoints, pictures, results and, at the end, the model.
+        start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
+        config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
+        protocol: training and test part; the store's first protocol if left out. Without any, all labeled recordings
+            train and nothing is tested.
+        fraction: share of the training labels, drawn per class.
+        draw: number of the draw of labels.
+        resume: go on with the run in OUT, with its own configuration.
+    """
+    data = Store.open(store)
+    whole, encoder = recast(settings, Config), None
+    if start is not None:
+        encoder = HiTRS.from_pretrained(start)
+        _check_encoder(whole, encoder.card, start)
+    else:
+        whole = fit_to_data(whole, data)
+    protocol = protocol or next(iter(data.protocols), None)
+    train = _labeled(data, protocol)
+    if fraction != 1:
+        train = train[draw_labels(np.asarray(data.labels)[train], fraction, draw)]
+    layout = data.layout if encoder is None else encoder.card.layout
+    known = Source(data, train, layout, whole.preprocessing)
+    facts = {"task": "finetune", "store": str(store), "data": data.fingerprint, "protocol": protocol, "from": start,
+             "fraction": fraction, "draw": draw, "seed": whole.finetune.seed}  # fmt: skip
+    with run_folder(out, whole, facts, resume):
+        say(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {_origin(start)}")
+        model = train_recognizer(known, whole, out, encoder=encoder, resume=resume)
+    if not is_main_process():
+        return
+    (out / "plots").mkdir(exist_ok=True)
+    plot_finetuning(
+        read_metrics(out / "metrics.jsonl"),
+        out / "plots" / "training.png",
+        title=f"Training {_origin(start)}",
+    )
+    if protocol is None:
+        say("the store has no protocol, so nothing was left to test on")
+    else:
+        _report(data, protocol, model, whole, out, facts | {"labels": len(train)})
+    say(f"model       {out / 'model'}")
+
+
+def _check_encoder(config: Config, card: ModelCard, start: str) -> None:
+    changed = [f"model.{name}" for name, *_ in differences(config.model, card.model)]
+    changed += [f"preprocessing.{name}" for name, *_ in differences(config.preprocessing, card.preprocessing)]
+    if changed:
+        raise ConfigError(
+            f"{', '.join(changed)} cannot be changed: {start} was pre-trained with other values; leave the option out"
+        )
+
+
+def _labeled(data: Store, protocol: str | None) -> np.ndarray:
+    """Store indices of the recordings that train."""
+    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
+    indices = indices[np.asarray(data.labels)[indices] >= 0]
+    if not len(indices):
+        part = "" if protocol is None else f"in the training part of {protocol} "
+        raise DataError(f"no recording {part}of {data.path} has a label; add labels and import again")
+    return indices
+
+
+def _report(
+    data: Store, protocol: str, model: RecognitionModel, config: Config, out: Path, facts: dict[str, Any]
+) -> None:
+    split = split_of(data, protocol)
+    query = Source(data, split.test, model.card.layout, model.card.preprocessing)
+    found = split.report(recognizer_scores(model, query, config.finetune.test_views))
+    write_results(out, {**facts, "classes": list(data.classes), "metrics": found})
+    show_accuracies({protocol: found})
+    draw_confusion(found["all"], data.classes, out / "plots" / "confusion.png", f"Recognition, {protocol}")
+
+
+def _origin(start: str | None) -> str:
+    return "from scratch" if start is None else f"starting from {start}"

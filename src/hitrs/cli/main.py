@@ -1,0 +1,105 @@
+"""``hitrs``: finds the verb, reads its options, runs it, and says in one sentence what went wrong.
+
+Commands are imported when they are called, because importing torch takes seconds.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hitrs import __version__
+from hitrs.cli.console import complain, say, set_command
+from hitrs.errors import HitrsError
+
+
+@dataclass(frozen=True)
+class Command:
+    """A verb: the module whose function ``run`` is called with its options, and what it does in a few words.
+
+    A module may also have ``defaults(arguments)``: keyword defaults of ``run`` that follow from other arguments.
+    """
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "import": Command("hitrs.cli.import_", "read a data set or your own files into a store"),
+    "inspect": Command("hitrs.cli.inspect", "what is in a store, and what is wrong with it"),
+    "pretrain": Command("hitrs.cli.pretrain", "learn from recordings without labels"),
+    "probe": Command(
+        "hitrs.cli.probe", "how good the features of a frozen encoder are: k-NN and linear probe"
+    ),
+    "finetune": Command(
+        "hitrs.cli.finetune", "train a recognizer, from a pre-trained encoder or from scratch"
+    ),
+    "evaluate": Command("hitrs.cli.evaluate", "accuracy of a recognizer, or of several together"),
+    "recognize": Command("hitrs.cli.recognize", "name the actions in files"),
+    "convert": Command("hitrs.cli.convert", "read or write checkpoints of the authors' code"),
+    "demo": Command("hitrs.cli.demo", "the whole way on made-up motion, with a report at the end"),
+}
+
+_EXIT_INTERRUPTED = 130  # the shell's 128 + SIGINT
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 if interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+        return code
+    except HitrsError as error:
+        complain(f"error: {error}")
+        return 1
+    except KeyboardInterrupt as stop:
+        complain(str(stop) or "stopped")
+        return _EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if not arguments or arguments[0] in ("-h", "--help"):
+        _show_help()
+        return 0 if arguments else 2
+    if arguments[0] == "--version":
+        say(f"hitrs {__version__}")
+        return 0
+    verb, rest = arguments[0], arguments[1:]
+    if verb not in COMMANDS:
+        near = difflib.get_close_matches(verb, COMMANDS, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        complain(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
+        return 2
+    set_command(arguments)
+    module = importlib.import_module(COMMANDS[verb].module)
+    import tyro
+
+    run = module.run
+    if hasattr(module, "defaults"):
+        run = functools.partial(run, **module.defaults(rest))
+    try:
+        tyro.cli(run, prog=f"hitrs {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
+    except SystemExit as end:  # tyro has printed the help, or what is wrong with the options
+        return int(end.code or 0)
+    return 0
+
+
+def _show_help() -> None:
+    say("usage: hitrs COMMAND [OPTIONS]\n")
+    say("Learn from human-skeleton recordings without labels, then recognize actions.\n")
+    for verb, command in COMMANDS.items():
+        say(f"  {verb:<10} {command.summary}")
+    say("\nOptions of a command: hitrs COMMAND --help")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

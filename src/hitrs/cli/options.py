@@ -1,0 +1,14 @@
+"""Arguments that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from tyro.conf import Positional, arg
+
+StoreArgument = Annotated[Positional[Path], arg(metavar="STORE")]
+ModelArgument = Annotated[Positional[str], arg(metavar="MODEL")]
+Run = Annotated[Path, arg(metavar="RUN")]
+Name = Annotated[str | None, arg(metavar="NAME")]
+AsJson = Annotated[bool, arg(name="json")]

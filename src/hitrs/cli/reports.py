@@ -1,0 +1,60 @@
+"""Recognition results for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitrs.cli.console import say, show_table
+from hitrs.viz import plot_confusion
+
+PARTS = {"all": "all test recordings", "clean": "without twins of training recordings"}
+"""What the parts of a report are called."""
+
+
+def show_accuracies(reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """Top-1 and top-5 accuracy: a row for each method and part of the test recordings.
+
+    Args:
+        reports: method -> part ("all", "clean") -> metrics, as ``hitrs.evaluate.protocol`` makes them.
+    """
+    rows = [
+        [f"{method}, {PARTS[part]}", found["recordings"], _percent(found["top1"]), _percent(found["top5"])]
+        for method, report in reports.items()
+        for part, found in report.items()
+    ]
+    show_table(["accuracy in %", "recordings", "top-1", "top-5"], rows)
+
+
+def show_classes(metrics: Mapping[str, Any], classes: Sequence[str]) -> None:
+    """Accuracy of every class that occurs, the weakest first, with what it is taken for most often."""
+    rows = []
+    for label, name in enumerate(classes):
+        accuracy, counts = metrics["per_class"][label], np.array(metrics["confusion"][label])
+        if accuracy is None:
+            continue
+        total = counts.sum()
+        counts[label] = 0
+        taken = f"{classes[int(counts.argmax())]} ({100 * counts.max() / total:.0f}%)" if counts.any() else ""
+        rows.append((accuracy, [name, total, _percent(accuracy), taken]))
+    show_table(
+        ["class", "recordings", "accuracy", "most often taken for"],
+        [row for _, row in sorted(rows, key=lambda r: r[0])],
+    )
+
+
+def draw_confusion(
+    metrics: Mapping[str, Any], classes: Sequence[str], path: Path, title: str, *, quiet: bool = False
+) -> None:
+    """Write the confusion matrix as a picture, and say where unless ``quiet``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plot_confusion(np.array(metrics["confusion"]), classes, path, title=title)
+    if not quiet:
+        say(f"confusion   {path}")
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
