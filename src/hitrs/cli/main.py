@@ -22,7 +22,7 @@ from hitrs.errors import HitrsError
 class Command:
     """A verb: the module whose function ``run`` is called with its options, and what it does in a few words.
 
-    A module may also have ``defaults(arguments)``: keyword defaults of ``run`` that follow from other arguments.
+    A module may also have ``defaults(arguments)``: keyword defaults of ``run`` that follow from others.
     """
 
     module: str
@@ -33,13 +33,10 @@ COMMANDS = {
     "import": Command("hitrs.cli.import_", "read a data set or your own files into a store"),
     "inspect": Command("hitrs.cli.inspect", "what is in a store, and what is wrong with it"),
     "pretrain": Command("hitrs.cli.pretrain", "learn from recordings without labels"),
-    "probe": Command(
-        "hitrs.cli.probe", "how good the features of a frozen encoder are: k-NN and linear probe"
-    ),
-    "finetune": Command(
-        "hitrs.cli.finetune", "train a recognizer, from a pre-trained encoder or from scratch"
-    ),
+    "probe": Command("hitrs.cli.probe", "what frozen features are worth: k-NN and linear probe"),
+    "finetune": Command("hitrs.cli.finetune", "train a recognizer, pre-trained or from scratch"),
     "evaluate": Command("hitrs.cli.evaluate", "accuracy of a recognizer, or of several together"),
+    "table": Command("hitrs.cli.table", "run a plan of experiments cell by cell, and print its table"),
     "recognize": Command("hitrs.cli.recognize", "name the actions in files"),
     "convert": Command("hitrs.cli.convert", "read or write checkpoints of the authors' code"),
     "demo": Command("hitrs.cli.demo", "the whole way on made-up motion, with a report at the end"),
@@ -49,7 +46,7 @@ _EXIT_INTERRUPTED = 130  # the shell's 128 + SIGINT
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0, 1 for an error, 2 for wrong usage, 130 if interrupted."""
+    """Run a command line; its exit code: 0, 1 for an error, 2 for wrong usage, 130 if interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
         code = _dispatch(arguments)

@@ -24,7 +24,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
         return F.scaled_dot_product_attention(query, key, value, attn_mask=None if bias is None else bias.to(query.dtype))
     scores = (query * (1.0 / math.sqrt(query.shape[-1]))) @ key.transpose(-2, -1)
     if bias is not None:
-        scores = scores + bias.to(scores.dtype)
+        scores += bias.to(scores.dtype)  # in place: the product does not need its own result
     return torch.softmax(scores, dim=-1) @ value
 
 

@@ -60,13 +60,11 @@ def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
                 ours[f"{prefix}.{_IN_LAYER[part]}.{kind}"] = value
                 continue
             if part in _QKV:
+                names = [f"{level}_enc.layer_stack.{depth}.{q}.weight" for q in _QKV]
+                missing = [n for n in names if n not in weights]
+                if missing:
+                    raise CheckpointError(f"the checkpoint has {name} but not {missing[0]}; is it cut short?")
                 if part == _QKV[0]:
-                    names = [f"{level}_enc.layer_stack.{depth}.{q}.weight" for q in _QKV]
-                    missing = [n for n in names if n not in weights]
-                    if missing:
-                        raise CheckpointError(
-                            f"the checkpoint has {name} but not {missing[0]}; is it cut short?"
-                        )
                     ours[f"{prefix}.qkv.weight"] = torch.cat([weights[n] for n in names])
                 continue
         for theirs, mine in _PLAIN.items():
@@ -115,12 +113,12 @@ def infer_config(ours: Mapping[str, Tensor], heads: int = 8, **overrides) -> tup
         window, joints, _ = ours["encoder.clip.code"].shape
         inner = ours["encoder.frame.stack.layers.0.qkv.weight"].shape[0] // 3
         max_clips = ours["encoder.video.code"].shape[0]
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, IndexError) as error:
         raise CheckpointError(
             f"the checkpoint lacks a part of the encoder or has it in another shape: {error}"
         ) from None
     layers = len({m[2] for name in ours if (m := _OUR_LAYER.fullmatch(name)) and m[1] == "frame"})
-    if inner % heads:
+    if heads < 1 or inner % heads:
         raise CheckpointError(
             f"the attention of this checkpoint is {inner} wide, which {heads} heads do not divide; "
             "give its head count"

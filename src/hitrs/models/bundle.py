@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from hitrs.errors import CheckpointError
+from hitrs.errors import CheckpointError, ConfigError, LayoutError
 from hitrs.models.config import ModelConfig
 from hitrs.skeleton.layout import Layout
 from hitrs.transforms.preprocess import Preprocessing
@@ -71,11 +71,13 @@ def save_bundle(folder: str | Path, card: ModelCard, weights: Mapping[str, Tenso
     """Write a model directory, whole or not at all; an older one in the same place is replaced at the end.
 
     Raises:
-        CheckpointError: if the disk is full or the place cannot be written.
+        CheckpointError: if the disk is full, or the place cannot be written or holds something else.
     """
-    folder = Path(folder)
+    folder = Path(folder).resolve()
     partial = folder.with_name(f".{folder.name}.partial")
     try:
+        if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
+            raise CheckpointError(f"{folder} holds something else than a model; choose another place")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         save_file(
@@ -109,9 +111,9 @@ def load_bundle(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
             )
         card = ModelCard.from_dict(values)
         weights = load_file(folder / "model.safetensors")
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, ConfigError, LayoutError) as error:
         raise CheckpointError(
             f"{folder / 'config.json'} is not a hitrs model configuration: {error}"
         ) from error

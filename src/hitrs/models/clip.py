@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +13,9 @@ from hitrs.models.config import ModelConfig
 from hitrs.models.layer import TransformerStack, with_last_token
 
 
-def clip_bias(window: int, joints: int) -> Tensor:
-    """Attention bias of the clip level, (W J + 1, W J + 1).
+@lru_cache(maxsize=64)
+def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
+    """Attention bias of the clip level, (W J + 1, W J + 1); shared, not to be changed.
 
     A joint attends to itself, to every joint of the other frames and to the fusion token, not to the other joints of
     its own frame: the clip level adds time, not space again. The fusion token, last, attends to all.
@@ -22,13 +24,11 @@ def clip_bias(window: int, joints: int) -> Tensor:
     hidden = (frame[:, None] == frame[None, :]) & ~torch.eye(window * joints, dtype=torch.bool)
     bias = torch.zeros(window * joints + 1, window * joints + 1)
     bias[:-1, :-1].masked_fill_(hidden, -math.inf)
-    return bias
+    return bias.to(device)
 
 
 class ClipEncoder(nn.Module):
     """Joint features of a clip's frames to one clip feature (Hi-TRS, section 3.2): width 2 D."""
-
-    bias: Tensor
 
     def __init__(self, config: ModelConfig, joints: int):
         super().__init__()
@@ -39,24 +39,44 @@ class ClipEncoder(nn.Module):
         self.stack = TransformerStack(
             config.layers, width, config.width, config.heads, config.head_width, config.dropout
         )
-        self.register_buffer("bias", clip_bias(config.window, joints), persistent=False)
 
-    def forward(self, features: Tensor, frames: Tensor, valid: Tensor | None = None) -> Tensor:
+    def forward(self, features: Tensor, frames: Tensor, valid: Tensor) -> Tensor:
         """Clip features from packed joint features.
+
+        Clips of the same number of real frames are encoded together, without the places that hold none.
 
         Args:
             features: of the frame level, (M, J, D); each frame's input map is computed once, however many clips it is in.
             frames: rows of ``features`` that make up each clip, (K, W) int64.
-            valid: (K, W, J), True for tokens that may be attended to; None if all may.
+            valid: (K, W, J), True for tokens that may be attended to; at least one per clip.
         Returns:
             (K, 2D).
         """
+        embedded = self.embed(features)  # (M, J, 2D)
+        real = valid.any(-1)  # (K, W)
+        counts = real.sum(1)
+        encoded, clips = [], []
+        for count in counts.unique().tolist():
+            which = (counts == count).nonzero()[:, 0]
+            places = real[which].nonzero()[:, 1].view(-1, count)  # the real places of each clip, in order
+            encoded.append(
+                self._encode(embedded, frames[which].gather(1, places), valid[which[:, None], places], places)
+            )
+            clips.append(which)
+        back = torch.cat(clips).argsort()
+        return torch.cat(encoded).index_select(0, back)
+
+    def _encode(self, embedded: Tensor, frames: Tensor, valid: Tensor, places: Tensor) -> Tensor:
+        """Clips with w frames each at ``places`` of the window: frames (k, w), valid (k, w, J), places (k, w)."""
         # index_select, not indexing: its backward sums in a fixed order, so that a run can be repeated bit by bit
-        x = self.embed(features).index_select(0, frames.flatten()).unflatten(0, frames.shape)  # (K, W, J, 2D)
-        x = with_last_token((x + self.code.to(x.dtype)).flatten(1, 2), self.fusion)  # (K, WJ+1, 2D)
-        bias = self.bias
-        if valid is not None and not bool(valid.all()):
+        x = embedded.index_select(0, frames.flatten()).unflatten(0, frames.shape)  # (k, w, J, 2D)
+        code = self.code.to(x.dtype)
+        if places.shape[1] < len(code):
+            code = code.index_select(0, places.flatten()).unflatten(0, places.shape)
+        x = with_last_token((x + code).flatten(1, 2), self.fusion)  # (k, wJ+1, 2D)
+        bias = clip_bias(frames.shape[1], valid.shape[2], x.device)
+        if not bool(valid.all()):
             hidden = torch.zeros(valid.shape, device=x.device).masked_fill_(~valid, -math.inf).flatten(1)
             hidden = nn.functional.pad(hidden, (0, 1))  # the fusion token is never hidden
-            bias = (bias.to(x.dtype) + hidden.to(x.dtype)[:, None, :])[:, None]  # (K, 1, WJ+1, WJ+1)
+            bias = (bias.to(x.dtype) + hidden.to(x.dtype)[:, None, :])[:, None]  # (k, 1, wJ+1, wJ+1)
         return self.stack(x, bias, last_only=True)[:, 0]

@@ -19,7 +19,7 @@ def sinusoid(count: int, width: int) -> Tensor:
 
 
 def sinusoid_2d(frames: int, joints: int, width: int) -> Tensor:
-    """2-D codes, (frames, joints, width): the first half of the channels is the joint's, the second the frame's."""
+    """2-D codes, (frames, joints, width): joint in the first half of the channels, frame in the second."""
     half = width // 2
     joint = sinusoid(joints, half)[None].expand(frames, -1, -1)
     frame = sinusoid(frames, half)[:, None].expand(-1, joints, -1)

@@ -18,7 +18,7 @@ class Dropout(nn.Module):
         super().__init__()
         if not 0 <= p < 1:
             raise ValueError(f"dropout must lie in [0, 1), got {p}")
-        self.threshold = round(256 * p)
+        self.threshold = min(round(256 * p), 255)
 
     def extra_repr(self) -> str:
         return f"p={self.threshold / 256:.4f}"

@@ -141,6 +141,8 @@ class HiTRS(nn.Module):
         Returns:
             (K, 2D).
         """
+        if not len(windows):
+            return frames.features.new_zeros(0, self.clip_width)
         rows = frames.rows[sequences[:, None], windows]  # (K, W)
         if swap is not None:
             rows = rows.gather(1, swap)
@@ -217,8 +219,10 @@ def slot_table(sequences: Tensor, places: Tensor, count: int) -> Tensor:
 
 
 def take_rows(features: Tensor, slots: Tensor) -> Tensor:
-    """Rows (S, N, ...) of packed features; any row where the slot is -1.
+    """Rows (S, N, D) of packed features (K, D); any row, or zeros if there is none, where the slot is -1.
 
     The backward pass can be repeated bit by bit (see ``ClipEncoder``).
     """
+    if not len(features):  # nothing was seen at the frames that the clips look at
+        return features.new_zeros(*slots.shape, features.shape[1])
     return features.index_select(0, slots.clamp(min=0).flatten()).unflatten(0, slots.shape)

@@ -43,7 +43,7 @@ def save_checkpoint(
         raise CheckpointError(
             f"could not write the checkpoint {target}: {error}; free some space and continue with --resume"
         ) from error
-    for old in list_checkpoints(folder):
+    for old in [*list_checkpoints(folder), *folder.glob(".step-*.partial")]:  # the latter a kill left behind
         if old != target:
             shutil.rmtree(old, ignore_errors=True)
     return target
@@ -70,17 +70,17 @@ def load_checkpoint(
         weights = load_file(path / "model.safetensors")
         tensors = load_file(path / "optimizer.safetensors")
         state = json.loads((path / "state.json").read_text())
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read: {error}; remove it to start again") from error
-    if state.get("version") != VERSION:
-        raise CheckpointError(
-            f"{path} has format version {state.get('version')}, this release reads {VERSION}"
-        )
+    version = state.get("version") if isinstance(state, dict) else None
+    if version != VERSION:
+        raise CheckpointError(f"{path} has format version {version}, this release reads {VERSION}")
     try:
         module.load_state_dict(weights)
-    except RuntimeError as error:
-        raise CheckpointError(f"{path} belongs to another model: {error}") from error
-    _restore(optimizer, tensors, state.pop("scalars"))
+        _restore(optimizer, tensors, state.pop("scalars"))
+    except (RuntimeError, ValueError, KeyError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{path} belongs to another model: {reason}") from error
     return state
 
 

@@ -3,41 +3,74 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from hitrs.errors import TrainingError
+
 
 class MetricsLog:
-    """Appends to ``metrics.jsonl``; what a resumed run will write again is cut off first."""
+    """Appends to ``metrics.jsonl``; what a resumed run will write again is cut off first.
+
+    Raises:
+        TrainingError: if the file cannot be written, for example on a full disk.
+    """
 
     def __init__(self, folder: Path, first_step: int):
         self.path = folder / "metrics.jsonl"
+        partial = folder / ".metrics.jsonl.partial"
         rows = [row for row in read_metrics(self.path) if row["step"] <= first_step]
-        self.path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        try:
+            partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            os.replace(partial, self.path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise self._unwritable(error) from error
         self._board = _tensorboard(folder / "tensorboard", first_step)
 
+    def _unwritable(self, error: OSError) -> TrainingError:
+        return TrainingError(f"could not write {self.path}: {error}; free some space and go on with --resume")
+
     def write(self, row: dict[str, Any]) -> None:
-        with self.path.open("a") as file:
-            file.write(json.dumps(row) + "\n")
+        try:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
         if self._board is not None:
             for key, value in row.items():
                 if key != "step":
                     self._board.add_scalar(key, value, row["step"])
 
-    def close(self) -> None:
+    def __enter__(self) -> MetricsLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         if self._board is not None:
             self._board.close()
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Rows of a metrics file; a last line that a kill cut short is left out."""
+    """Rows of a metrics file; a last line that a kill cut short is left out.
+
+    Raises:
+        TrainingError: naming the line that is not a JSON object with a step.
+    """
     if not path.is_file():
         return []
-    lines = path.read_text().split("\n")
-    complete, rest = lines[:-1], lines[-1]
-    del rest  # without its line break the last line was not finished
-    return [json.loads(line) for line in complete if line]
+    rows = []
+    complete = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]  # the rest is not finished
+    for number, line in enumerate(complete, start=1):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+            raise TrainingError(f"{path}, line {number} is not a JSON object with a step; remove the line")
+        rows.append(row)
+    return rows
 
 
 def _tensorboard(folder: Path, first_step: int) -> Any:

@@ -8,17 +8,19 @@ go on as if it had never stopped.
 from __future__ import annotations
 
 import hashlib
+import math
 import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,7 +32,7 @@ from rich.progress import (
 )
 from torch import nn
 
-from hitrs.errors import TrainingError
+from hitrs.errors import ConfigError, TrainingError
 from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
 from hitrs.train.log import Averages, MetricsLog
 from hitrs.train.optimizer import OptimConfig, learning_rate, make_optimizer
@@ -39,8 +41,9 @@ from hitrs.train.optimizer import OptimConfig, learning_rate, make_optimizer
 class Job(Protocol):
     """What the loop trains: a module, its batches, and how to look at it from time to time."""
 
-    module: nn.Module
-    """Called as ``module(*inputs, generator)``, returns (loss, metrics)."""
+    @property
+    def module(self) -> nn.Module:
+        """Called as ``module(*inputs, generator)``, returns (loss, metrics)."""
 
     def __len__(self) -> int:
         """Recordings in the training part."""
@@ -48,8 +51,8 @@ class Job(Protocol):
     def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
         """Tensors of a batch of recordings, ``which`` counting from 0 to len - 1."""
 
-    def evaluate(self, module: nn.Module) -> dict[str, float]:
-        """Probe or validation; called in eval mode on the main process."""
+    def evaluate(self, module: Any) -> dict[str, float]:
+        """Probe or validation of the module, in eval mode; called on the main process."""
 
 
 class Interrupted(TrainingError):
@@ -65,10 +68,15 @@ def fit(
         folder: for ``metrics.jsonl``, ``tensorboard/`` and ``checkpoints/``.
         resume: go on from the newest checkpoint in ``folder``, if there is one.
     Raises:
-        TrainingError: if the loss is not finite, with what to try.
+        ConfigError: if the machine cannot train with this precision.
+        TrainingError: if the loss or a gradient is not finite, with what to try.
+        CheckpointError: if a checkpoint cannot be written or read.
         Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is saved.
     """
+    if config.precision == "fp16" and not torch.cuda.is_available():
+        raise ConfigError("precision fp16 needs a CUDA device, and there is none here; use bf16 or no")
     torch.manual_seed(config.seed)
+    AcceleratorState._reset_state()  # else a process keeps the precision of its first run
     accelerator = Accelerator(
         mixed_precision=config.precision, cpu=not torch.cuda.is_available(), gradient_accumulation_steps=1
     )
@@ -78,14 +86,18 @@ def fit(
     state = load_checkpoint(checkpoints, job.module, optimizer) if resume else None
     first = state["step"] if state else 0
     module, optimizer = accelerator.prepare(job.module, optimizer)
-    log = MetricsLog(folder, first) if accelerator.is_main_process else None
+    per_update = config.batch_size * config.accumulate * accelerator.num_processes
     averages, saved, began = Averages(), time.monotonic(), time.monotonic()
 
     def save(step: int) -> None:
         if accelerator.is_main_process:
             save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, {"step": step})
 
-    with _stop_request() as stop, _progress(accelerator.is_main_process) as progress:
+    with (
+        _stop_request() as stop,
+        _progress(accelerator.is_main_process) as progress,
+        MetricsLog(folder, first) if accelerator.is_main_process else nullcontext() as log,
+    ):
         bar = progress.add_task(title, total=config.steps, completed=first, note="")
         for step in range(first, config.steps):
             module.train()
@@ -95,22 +107,16 @@ def fit(
                 row = averages.take()
                 if log is not None:
                     seconds = time.monotonic() - began
-                    rate = (done - first) * config.batch_size * config.accumulate / seconds
-                    log.write(
-                        {
-                            "step": done,
-                            "epoch": _epoch(job, config, accelerator, done),
-                            **row,
-                            "recordings_per_second": rate,
-                        }
-                    )
+                    epoch = round(done * per_update / len(job), 3)
+                    rate = (done - first) * per_update / seconds
+                    log.write({"step": done, "epoch": epoch, **row, "recordings_per_second": rate})
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
             progress.update(bar, completed=done)
             if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
                 found = _evaluate(accelerator, module, job)
                 if log is not None and found:
                     log.write({"step": done, **found})
-            if stop.is_set():
+            if _anyone(accelerator, stop.is_set()):
                 save(done)
                 raise Interrupted(
                     f"stopped after update {done} of {config.steps} and saved; go on with --resume"
@@ -118,8 +124,6 @@ def fit(
             if time.monotonic() - saved > config.checkpoint_seconds or done == config.steps:
                 save(done)
                 saved = time.monotonic()
-    if log is not None:
-        log.close()
     accelerator.wait_for_everyone()
     trained = accelerator.unwrap_model(module).cpu().eval()
     accelerator.free_memory()
@@ -143,17 +147,22 @@ def _update(
         with accelerator.autocast():
             loss, metrics = module(*inputs, generator)
         if not bool(torch.isfinite(loss)):
-            raise TrainingError(
-                f"the loss is {loss.item()} at update {step} (learning rate {rate:.2g}); try a smaller lr, "
-                "precision no, or look for extreme values with `hitrs inspect`; the last checkpoint is from "
-                "before"
-            )
+            raise _diverged(f"the loss is {loss.item()}", step, rate)
         accelerator.backward(loss / config.accumulate)
         means.add({"loss": loss.detach(), **metrics})
-    norm = accelerator.clip_grad_norm_(module.parameters(), config.clip)
+    norm = float(accelerator.clip_grad_norm_(module.parameters(), config.clip))
+    if not math.isfinite(norm) and config.precision != "fp16":  # fp16 leaves such an update out by itself
+        raise _diverged(f"the gradient's norm is {norm}", step, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return {**means.take(), "lr": rate, "gradient_norm": float(norm)}
+    return {**means.take(), "lr": rate, "gradient_norm": norm}
+
+
+def _diverged(what: str, step: int, rate: float) -> TrainingError:
+    return TrainingError(
+        f"{what} at update {step} (learning rate {rate:.2g}); try a smaller lr, precision no, or look for "
+        "extreme values with `hitrs inspect`; the last checkpoint is from before"
+    )
 
 
 def _evaluate(accelerator: Accelerator, module: nn.Module, job: Job) -> dict[str, float]:
@@ -166,9 +175,11 @@ def _evaluate(accelerator: Accelerator, module: nn.Module, job: Job) -> dict[str
     return found
 
 
-def _epoch(job: Job, config: OptimConfig, accelerator: Accelerator, done: int) -> float:
-    seen = done * config.batch_size * config.accumulate * accelerator.num_processes
-    return round(seen / len(job), 3)
+def _anyone(accelerator: Accelerator, stop: bool) -> bool:
+    """Whether any process was asked to stop: all have to leave after the same update."""
+    if accelerator.num_processes > 1:
+        return bool(accelerator.reduce(torch.tensor(float(stop), device=accelerator.device)))
+    return stop
 
 
 def seed_of(*parts: int | str) -> int:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from hitrs.errors import DataError
 from hitrs.models.bundle import ModelCard, save_bundle
@@ -68,7 +67,7 @@ class PretrainJob:
         seen = valid.flatten(1).any(1)  # one frame has no motion, a lone joint no bone
         return positions[seen], valid[seen], found.lengths[seen], identity[seen]
 
-    def evaluate(self, module: nn.Module) -> dict[str, float]:
+    def evaluate(self, module: PretextObjective) -> dict[str, float]:
         """1-NN on the features of training recordings, see :func:`across_subjects`."""
         labels, subjects = self.source.labels, self.source.subjects
         labeled = np.flatnonzero(labels >= 0)[:: max(1, len(labels) // PROBE_RECORDINGS)]

@@ -91,7 +91,9 @@ def train_recognizer(
         DataError, TrainingError: see :class:`RecognitionJob` and :func:`hitrs.train.loop.fit`.
     """
     job = RecognitionJob(source, config, encoder, held_out)
-    fit(job, config.finetune, folder, resume=resume, title="fine-tune" if encoder is not None else "train")
+    # only an encoder that has learned something is to be changed carefully
+    settings = config.finetune if encoder is not None else dataclasses.replace(config.finetune, encoder_lr=1.0)
+    fit(job, settings, folder, resume=resume, title="fine-tune" if encoder is not None else "train")
     job.model.card = dataclasses.replace(
         job.model.card,
         trained={
