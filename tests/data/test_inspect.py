@@ -120,6 +120,14 @@ def test_unit(tmp_path: Path, scale: float, unit: str) -> None:
     assert inspect_store(store_of(tmp_path, person("a", scale=scale))).unit == unit
 
 
+def test_nobody_at_all(tmp_path: Path) -> None:
+    empty = changed(person("a"), valid=np.zeros((30, 1, 20), bool))
+    found = inspect_store(store_of(tmp_path, empty))
+    assert found.all_zero == ("a",)
+    assert found.empty_frames == 30
+    assert "  body size     unknown, nobody is seen" in found.lines()
+
+
 def test_untrimmed_and_flat(tmp_path: Path) -> None:
     layout = get_layout("coco17")
     positions = np.random.default_rng(0).uniform(0, 500, (20, 1, 17, 2))

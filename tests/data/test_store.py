@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from operator import methodcaller
@@ -336,8 +337,32 @@ def test_a_replaced_store_is_noticed(small: Store) -> None:
         pickle.loads(pickled)
 
 
-@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+@pytest.mark.filterwarnings(
+    "ignore:.*fork:DeprecationWarning"
+)  # Python 3.12 on: the tests' process has threads
+@pytest.mark.parametrize("method", sorted({"fork", "spawn"} & set(multiprocessing.get_all_start_methods())))
 def test_worker_processes(small: Store, method: str) -> None:
     with multiprocessing.get_context(method).Pool(1) as pool:
         (positions,) = pool.map(methodcaller("positions", 3), [small])
     np.testing.assert_array_equal(positions, small.positions(3))
+
+
+# Memory
+
+
+def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
+    """19 MB of positions are written and read with less than 2 MB at a time."""
+    length, count = 400, 200
+    kept = 2_000_000
+    assert length * count * 20 * 3 * 4 > 9 * kept
+    tracemalloc.start()
+    write(tmp_path / "s", (make(str(n), length) for n in range(count)))
+    _, most = tracemalloc.get_traced_memory()
+    assert most < kept
+    tracemalloc.reset_peak()
+    store = Store.open(tmp_path / "s", verify=True)
+    total = sum(float(store.positions(i)[0, 0, 0, 0]) + store.valid(i).sum() for i in range(count))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < kept
+    assert total > 0

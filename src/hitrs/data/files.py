@@ -107,7 +107,7 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file as hexadecimal digits, read in pieces."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
+        while piece := file.read(1 << 18):
             digest.update(piece)
     return digest.hexdigest()
 

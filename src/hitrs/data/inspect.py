@@ -74,13 +74,15 @@ class Inspection:
 
     def lines(self) -> list[str]:
         """Plain lines for people, findings that need attention marked with "!"."""
+        somebody = len(self.all_zero) < self.recordings
+        size = f"{self.body_size:.4g}, so the unit is {self.unit}" if somebody else "unknown, nobody is seen"
         lines = [
             f"  data set      {self.dataset}, layout {self.layout}, content {self.fingerprint[:12]}",
             f"  recordings    {self.recordings} with {self.frames} frames in all",
             f"  lengths       {self.shortest} to {self.longest} frames, median {self.median_length:g}; "
             f"{self.short} have at most {SHORT}, {self.below_paper} fewer than {PAPER_LENGTH}",
             f"  frame rate    {', '.join(f'{rate:g}' for rate in self.fps) or 'unknown'}",
-            f"  body size     {self.body_size:.4g}, so the unit is {self.unit}",
+            f"  body size     {size}",
             f"  classes       {_counts(self.classes)}",
             f"  subjects      {_counts(self.subjects)}",
             f"  cameras       {_counts(self.cameras)}",
@@ -97,7 +99,7 @@ class Inspection:
         lines += [f"! frames        {self.empty_frames} with nobody in them"] if self.empty_frames else []
         worst = sorted(self.unseen.items(), key=lambda item: -item[1])[:_LISTED]
         lines += (
-            [f"! joints        not always seen: {', '.join(f'{j} {share:.2%}' for j, share in worst)}"]
+            [f"! joints        not always seen: {', '.join(f'{j} {100 * share:.2g}%' for j, share in worst)}"]
             if worst
             else []
         )

@@ -186,7 +186,7 @@ class Store:
         return f"Store({str(self.path)!r}, {content})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path), self.fingerprint)
+        return _reopen, (str(self.path.resolve()), self.fingerprint)
 
     def _checked(self, index: int) -> int:
         if not -len(self) <= index < len(self):
