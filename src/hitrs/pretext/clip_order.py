@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hitrs.pretext.pairs import draw_pair, exchange
 from hitrs.pretext.task import TaskResult, no_result, order_result
+from hitrs.transforms.draws import uniform
 
 
 @dataclass(frozen=True)
@@ -26,8 +27,8 @@ class ClipPairs:
 def displacement(positions: Tensor, valid: Tensor) -> Tensor:
     """How far the joints of each frame moved since the frame before, (S, T); 0 where not seen."""
     moved = (positions[:, 1:] - positions[:, :-1]).abs().sum(-1)
-    moved = (moved * (valid[:, 1:] & valid[:, :-1])).sum(-1)
-    return torch.nn.functional.pad(moved, (1, 0))
+    moved = moved.masked_fill(~(valid[:, 1:] & valid[:, :-1]), 0.0).sum(-1)
+    return nn.functional.pad(moved, (1, 0))
 
 
 class ClipOrder(nn.Module):
@@ -55,9 +56,7 @@ class ClipOrder(nn.Module):
         enough = usable[:, table].sum(-1) >= min(3, self.window)
         eligible = (distance > 0) & enough & (starts < lengths[:, None])
         sequences = eligible.any(1).nonzero()[:, 0]
-        score = torch.rand(eligible.shape, generator=generator, device=moved.device).masked_fill_(
-            ~eligible, -1.0
-        )
+        score = uniform(eligible.shape, generator, moved.device).masked_fill(~eligible, -1.0)
         windows = table[score[sequences].argmax(1)]
         identity = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
         if len(sequences) == 0 or self.window < 2:
@@ -67,6 +66,5 @@ class ClipOrder(nn.Module):
 
     def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
         """Clip features (R, 2D) of the windows and (R, 2D) of their negatives."""
-        if len(in_order) == 0:
-            return no_result(self.head.weight)
-        return order_result(self.head(in_order), self.head(swapped))
+        logits, negative = self.head(in_order), self.head(swapped)
+        return order_result(logits, negative) if len(logits) else no_result(logits, negative)

@@ -21,7 +21,8 @@ class FutureClip(nn.Module):
     def forward(self, videos: Tensor, following: Tensor) -> TaskResult:
         """Video features (R, 4D) and the features (R, 2D) of the clips that follow; those get no gradient."""
         targets, offset = gather_targets(following.detach())
-        if len(videos) == 0:
-            return no_result(self.head.weight)
+        prediction = self.head(videos)
+        if len(prediction) == 0:
+            return no_result(prediction)
         own = torch.arange(len(videos), device=videos.device) + offset
-        return contrast(self.head(videos), targets, own, TEMPERATURE)
+        return contrast(prediction, targets, own, TEMPERATURE)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from hitrs.pretext.task import TaskResult, no_result
 
 SCALE = 10.0
-"""Coordinates in metres are multiplied by this before SmoothL1, so that errors under 10 cm are squared."""
+"""Coordinates in meters are multiplied by this before SmoothL1, so that errors under 10 cm are squared."""
 
 
 class MaskedJoint(nn.Module):
@@ -21,9 +21,9 @@ class MaskedJoint(nn.Module):
 
     def forward(self, features: Tensor, target: Tensor) -> TaskResult:
         """Features (Q, D) of the chosen joints of a batch, their unmasked values (Q, C)."""
-        if len(features) == 0:
-            return no_result(self.head.weight)
         prediction = self.head(features).float()
+        if len(prediction) == 0:
+            return no_result(prediction)
         loss = F.smooth_l1_loss(SCALE * prediction, SCALE * target)
         error = torch.linalg.vector_norm(prediction.detach() - target, dim=-1).mean()
         return TaskResult(loss, {"error": error})

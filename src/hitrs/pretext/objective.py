@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -90,9 +91,8 @@ class PretextObjective(nn.Module):
         swap = torch.arange(windows.shape[1], device=windows.device).expand_as(windows)
         n_clips, n_pairs = len(sequences), 0
         if "clip_order" in self.tasks:
-            pairs = self.tasks["clip_order"].draw(
-                displacement(positions, valid), frames.rows >= 0, lengths, generator
-            )
+            task = cast(ClipOrder, self.tasks["clip_order"])
+            pairs = task.draw(displacement(positions, valid), frames.rows >= 0, lengths, generator)
             n_pairs = len(pairs.sequences)
             sequences = torch.cat([sequences, pairs.sequences, pairs.sequences])
             windows = torch.cat([windows, pairs.windows, pairs.windows])
@@ -130,7 +130,8 @@ class PretextObjective(nn.Module):
 
         swapped_sequences, swapped = slots.new_zeros(0), context[:0]
         if "video_order" in self.tasks:
-            swapped_sequences, swapped = self.tasks["video_order"].draw(context, generator)
+            task = cast(VideoOrder, self.tasks["video_order"])
+            swapped_sequences, swapped = task.draw(context, generator)
         videos = self.encoder.encode_videos(clips, torch.cat([context, swapped])).video
         videos, negatives = videos.split([len(slots), len(swapped)])
 

@@ -32,6 +32,5 @@ class VideoOrder(nn.Module):
 
     def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
         """Video features (R, 4D) of the videos and (R, 4D) of their negatives."""
-        if len(in_order) == 0:
-            return no_result(self.head.weight)
-        return order_result(self.head(in_order), self.head(swapped))
+        logits, negative = self.head(in_order), self.head(swapped)
+        return order_result(logits, negative) if len(logits) else no_result(logits, negative)

@@ -35,7 +35,7 @@ class Views(nn.Module):
         partners = (identity[:, None] == identity[None, :]) & (own[:, None] != own[None, :])
         paired = partners.any(1)
         if not bool(paired.any()):
-            return no_result(self.project[0].weight)
+            return no_result(projected[:0])
         similarity = projected @ targets.T / TEMPERATURE
         similarity = similarity.masked_fill(
             own[:, None] + offset == torch.arange(len(targets), device=own.device), -math.inf

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hitrs.errors import DataError
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.source import Source
 
@@ -26,7 +27,13 @@ def collect(
 
     Args:
         change: applied to each preprocessed batch first, for example an augmentation.
+    Raises:
+        DataError: if there is no recording.
     """
+    if not len(source):
+        raise DataError(
+            f"no recording of {source.store.path} is left to look at; see its protocols with `hitrs inspect`"
+        )
     was_training = module.training
     module.eval()
     device = next(module.parameters()).device

@@ -76,7 +76,7 @@ def augment(
     if config.mirror:
         flip = torch.rand(count, generator=generator, device=device) < config.mirror
         side = positions.new_ones(coords)
-        side[0 if up != 0 else 2] = -1
+        side[0 if up != 0 else coords - 1] = -1
         positions = torch.where(flip[:, None, None, None, None], positions[..., mirror, :] * side, positions)
         valid = torch.where(flip[:, None, None, None], valid[..., mirror], valid)
     batch = Batch(positions, valid, batch.lengths)
@@ -92,7 +92,7 @@ def augment(
         kept = torch.rand((count, 1, 1, valid.shape[-1]), generator=generator, device=device) >= config.drop
         fewer = valid & kept
         # a body must not vanish altogether
-        valid = torch.where(fewer.flatten(1).any(1)[:, None, None, None], fewer, valid)
+        valid = torch.where(fewer.flatten(2).any(2)[:, :, None, None], fewer, valid)
     return Batch(positions.masked_fill(~valid[..., None], 0.0), valid, batch.lengths)
 
 

@@ -97,7 +97,7 @@ def yaw_matrix(angle: Tensor, up: int) -> Tensor:
 
 def body_scale(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     """Factor that brings the mean bone length of each recording to 0.2, (B,); 1 where no bone was seen."""
-    child, parent = torch.tensor(layout.bones(), dtype=torch.int64).T
+    child, parent = torch.tensor(layout.bones(), dtype=torch.int64).view(-1, 2).T
     both = valid[..., child] & valid[..., parent]
     length = torch.linalg.vector_norm(positions[..., child, :] - positions[..., parent, :], dim=-1) * both
     total, count = length.flatten(1).sum(1), both.flatten(1).sum(1)

@@ -51,4 +51,5 @@ def batch_windows(lengths: Tensor, window: int, stride: int, dilation: int) -> t
     """
     tables = [window_table(int(n), window, stride, dilation) for n in lengths.tolist()]
     counts = torch.tensor([len(t) for t in tables], dtype=torch.int64)
-    return torch.from_numpy(np.concatenate(tables)).to(lengths.device), counts.to(lengths.device)
+    joined = np.concatenate([np.empty((0, window), np.int64), *tables])  # also of no sequence at all
+    return torch.from_numpy(joined).to(lengths.device), counts.to(lengths.device)
