@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState
 from rich.console import Console
 from rich.progress import (
@@ -78,7 +78,10 @@ def fit(
     torch.manual_seed(config.seed)
     AcceleratorState._reset_state()  # else a process keeps the precision of its first run
     accelerator = Accelerator(
-        mixed_precision=config.precision, cpu=not torch.cuda.is_available(), gradient_accumulation_steps=1
+        mixed_precision=config.precision,
+        cpu=not torch.cuda.is_available(),
+        # a task that is switched off leaves the levels above it without a gradient
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
     )
     optimizer = make_optimizer(job.module, config, getattr(config, "encoder_lr", 1.0))
     folder.mkdir(parents=True, exist_ok=True)
@@ -87,11 +90,20 @@ def fit(
     first = state["step"] if state else 0
     module, optimizer = accelerator.prepare(job.module, optimizer)
     per_update = config.batch_size * config.accumulate * accelerator.num_processes
-    averages, saved, began = Averages(), time.monotonic(), time.monotonic()
+    averages, saved = Averages(), time.monotonic()
+    began = time.monotonic() - (state["seconds"] if state else 0.0)
 
     def save(step: int) -> None:
         if accelerator.is_main_process:
-            save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, {"step": step})
+            save_checkpoint(
+                checkpoints,
+                accelerator.unwrap_model(module),
+                optimizer,
+                {
+                    "step": step,
+                    "seconds": time.monotonic() - began,
+                },
+            )
 
     with (
         _stop_request() as stop,
@@ -108,8 +120,16 @@ def fit(
                 if log is not None:
                     seconds = time.monotonic() - began
                     epoch = round(done * per_update / len(job), 3)
-                    rate = (done - first) * per_update / seconds
-                    log.write({"step": done, "epoch": epoch, **row, "recordings_per_second": rate})
+                    rate = done * per_update / seconds
+                    log.write(
+                        {
+                            "step": done,
+                            "epoch": epoch,
+                            "seconds": round(seconds, 2),
+                            **row,
+                            "recordings_per_second": rate,
+                        }
+                    )
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
             progress.update(bar, completed=done)
             if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
@@ -144,8 +164,11 @@ def _update(
         first = ((step * config.accumulate + part) * world + rank) * config.batch_size
         inputs = job.inputs(shuffled(len(job), first, config.batch_size, config.seed), generator)
         inputs = tuple(x.to(accelerator.device) if hasattr(x, "to") else x for x in inputs)
+        draws = torch.Generator(accelerator.device).manual_seed(
+            seed_of(config.seed, "task", step, part, rank)
+        )
         with accelerator.autocast():
-            loss, metrics = module(*inputs, generator)
+            loss, metrics = module(*inputs, draws)
         if not bool(torch.isfinite(loss)):
             raise _diverged(f"the loss is {loss.item()}", step, rate)
         accelerator.backward(loss / config.accumulate)
