@@ -17,8 +17,8 @@ from hitrs.models.layer import TransformerStack, with_last_token
 def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
     """Attention bias of the clip level, (W J + 1, W J + 1); shared, not to be changed.
 
-    A joint attends to itself, to every joint of the other frames and to the fusion token, not to the other joints of
-    its own frame: the clip level adds time, not space again. The fusion token, last, attends to all.
+    A joint attends to itself, to every joint of the other frames and to the fusion token, not to the other
+    joints of its own frame: the clip level adds time, not space again. The fusion token, last, sees all.
     """
     frame = torch.arange(window).repeat_interleave(joints)
     hidden = (frame[:, None] == frame[None, :]) & ~torch.eye(window * joints, dtype=torch.bool)
@@ -46,7 +46,8 @@ class ClipEncoder(nn.Module):
         Clips of the same number of real frames are encoded together, without the places that hold none.
 
         Args:
-            features: of the frame level, (M, J, D); each frame's input map is computed once, however many clips it is in.
+            features: of the frame level, (M, J, D); the input map of a frame is computed once, however many
+                clips it is in.
             frames: rows of ``features`` that make up each clip, (K, W) int64.
             valid: (K, W, J), True for tokens that may be attended to; at least one per clip.
         Returns:
@@ -67,8 +68,8 @@ class ClipEncoder(nn.Module):
         return torch.cat(encoded).index_select(0, back)
 
     def _encode(self, embedded: Tensor, frames: Tensor, valid: Tensor, places: Tensor) -> Tensor:
-        """Clips with w frames each at ``places`` of the window: frames (k, w), valid (k, w, J), places (k, w)."""
-        # index_select, not indexing: its backward sums in a fixed order, so that a run can be repeated bit by bit
+        """Clips of w frames each at ``places`` of the window: frames and places (k, w), valid (k, w, J)."""
+        # index_select, not indexing: its backward sums in a fixed order, so a run can be repeated bit by bit
         x = embedded.index_select(0, frames.flatten()).unflatten(0, frames.shape)  # (k, w, J, 2D)
         code = self.code.to(x.dtype)
         if places.shape[1] < len(code):

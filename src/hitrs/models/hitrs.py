@@ -174,13 +174,12 @@ class HiTRS(nn.Module):
             features: packed clip features, (K, 2D).
             slots: (S, N) rows of ``features``, -1 where a sequence has no clip.
         """
-        plan = stretches(slots.shape[1], self.config.max_clips)
-        if len(plan) == 1:
-            video, clips = self.video(take_rows(features, slots), slots >= 0, want_clips)
-            return Videos(video, clips)
-        return self._stretched(features, slots, want_clips, plan)
+        if slots.shape[1] > self.config.max_clips:
+            return self._stretched(features, slots, want_clips)
+        video, clips = self.video(take_rows(features, slots), slots >= 0, want_clips)
+        return Videos(video, clips)
 
-    def _stretched(self, features: Tensor, slots: Tensor, want_clips: bool, plan: list) -> Videos:
+    def _stretched(self, features: Tensor, slots: Tensor, want_clips: bool) -> Videos:
         # sequences of one batch may differ in length, so each is cut by its own number of clips
         videos, clip_rows = [], []
         longest = slots.shape[1]

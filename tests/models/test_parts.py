@@ -1,0 +1,127 @@
+"""Attention, dropout, position codes and sizes."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.nn import functional as F
+
+from hitrs.errors import ConfigError
+from hitrs.models.attention import attend, key_bias
+from hitrs.models.codes import sinusoid, sinusoid_2d
+from hitrs.models.config import ModelConfig
+from hitrs.models.dropout import Dropout
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_equals_the_librarys(masked: bool) -> None:
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 5, 4), torch.randn(3, 2, 7, 4), torch.randn(3, 2, 7, 4)
+    bias = None
+    if masked:
+        valid = torch.rand(3, 7) < 0.6
+        valid[:, 0] = True
+        bias = key_bias(valid)
+    leaves = [x.requires_grad_() for x in (query, key, value)]
+    expected = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    ours = attend(query, key, value, bias)
+    torch.testing.assert_close(ours, expected, atol=1e-6, rtol=0)
+    weight = torch.randn_like(ours)
+    theirs = torch.autograd.grad((expected * weight).sum(), leaves)
+    for mine, other in zip(torch.autograd.grad((ours * weight).sum(), leaves), theirs, strict=True):
+        torch.testing.assert_close(mine, other, atol=1e-6, rtol=0)
+
+
+def test_hidden_keys_have_no_influence() -> None:
+    query, key, value = torch.randn(1, 1, 2, 4), torch.randn(1, 1, 3, 4), torch.randn(1, 1, 3, 4)
+    bias = key_bias(torch.tensor([[True, False, True]]))
+    assert bias.flatten().tolist() == [0, -math.inf, 0]
+    kept = attend(query, key[:, :, ::2], value[:, :, ::2])
+    torch.testing.assert_close(attend(query, key, value, bias), kept)
+
+
+def test_attention_leaves_its_bias_alone() -> None:
+    bias = torch.zeros(3, 3)
+    attend(torch.randn(2, 1, 3, 4), torch.randn(2, 1, 3, 4), torch.randn(2, 1, 3, 4), bias)
+    assert (bias == 0).all()
+
+
+@pytest.mark.parametrize("p", [0.1, 0.2, 0.5, 0.999])
+def test_dropout_rate_and_expectation(p: float) -> None:
+    torch.manual_seed(0)
+    layer = Dropout(p)
+    rate = layer.threshold / 256
+    assert rate == pytest.approx(p, abs=1 / 256)
+    x = torch.ones(999, 1001)  # neither a multiple of eight
+    y = layer(x)
+    assert (y == 0).float().mean().item() == pytest.approx(rate, abs=0.002)
+    kept = y[y != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)))
+    assert y.mean().item() == pytest.approx(1, abs=0.02 if p < 0.9 else 0.1)
+    # no pattern along rows or columns
+    assert (y == 0).float().mean(0).std() < 3 * math.sqrt(rate * (1 - rate) / 999)
+    assert not torch.equal(layer(x), y)
+
+
+@given(st.lists(st.integers(0, 5), max_size=3))
+def test_dropout_takes_any_shape(shape: list[int]) -> None:
+    x = torch.randn(shape)
+    y = Dropout(0.5)(x)
+    assert y.shape == x.shape
+    assert ((y == 0) | torch.isclose(y, 2 * x)).all()
+
+
+def test_no_dropout_when_evaluating_or_at_rate_zero() -> None:
+    x = torch.randn(5)
+    assert Dropout(0.5).eval()(x) is x
+    assert Dropout(0.0)(x) is x
+
+
+def test_dropout_follows_the_seed() -> None:
+    layer, x, drawn = Dropout(0.3), torch.randn(100), []
+    for _ in range(2):
+        torch.manual_seed(5)
+        drawn.append(layer(x))
+    assert torch.equal(*drawn)
+
+
+def test_dropout_of_all_is_refused() -> None:
+    with pytest.raises(ValueError, match="dropout must lie in"):
+        Dropout(1.0)
+
+
+def test_codes_are_the_usual_sinusoids() -> None:
+    code = sinusoid(6, 8)
+    for position in range(6):
+        for channel in range(0, 8, 2):
+            angle = position / 10000 ** (channel / 8)
+            assert code[position, channel].item() == pytest.approx(math.sin(angle), abs=1e-6)
+            assert code[position, channel + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
+
+
+def test_two_dimensional_codes_hold_joint_then_frame() -> None:
+    code = sinusoid_2d(3, 5, 8)
+    assert code.shape == (3, 5, 8)
+    for frame in range(3):
+        for joint in range(5):
+            assert torch.equal(code[frame, joint, :4], sinusoid(5, 4)[joint])
+            assert torch.equal(code[frame, joint, 4:], sinusoid(3, 4)[frame])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("width", 10),
+        ("width", 0),
+        ("heads", 0),
+        ("window", 4),
+        ("dropout", 1.0),
+        ("max_clips", 1),
+        ("stride", 0),
+    ],
+)
+def test_sizes_that_make_no_model(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=f"model.{name}"):
+        ModelConfig(**{name: value})
