@@ -138,7 +138,7 @@ class ImportSummary:
             f"subjects    {self.subjects or 'unknown'}",
             f"cameras     {self.cameras or 'unknown'}",
             f"frames      {self.frames}",
-            f"joints      {self.unseen} of {self.joints} were not seen ({100 * self.unseen / self.joints:.2g}%)",
+            f"joints      {self.unseen} of {self.joints} not seen ({100 * self.unseen / self.joints:.2g}%)",
         ]
         for name, (train, test, twins) in self.protocols.items():
             lines.append(f"protocol    {name}: {train} train, {test} test")
