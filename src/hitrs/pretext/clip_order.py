@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from hitrs.pretext.pairs import draw_pair, exchange
 from hitrs.pretext.task import TaskResult, no_result, order_result
-from hitrs.transforms.draws import uniform
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ class ClipOrder(nn.Module):
         enough = usable[:, table].sum(-1) >= min(3, self.window)
         eligible = (distance > 0) & enough & (starts < lengths[:, None])
         sequences = eligible.any(1).nonzero()[:, 0]
-        score = uniform(eligible.shape, generator, moved.device).masked_fill(~eligible, -1.0)
+        score = torch.rand(eligible.shape, generator=generator, device=moved.device)
+        score = score.masked_fill(~eligible, -1.0)
         windows = table[score[sequences].argmax(1)]
         identity = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
         if len(sequences) == 0 or self.window < 2:

@@ -72,7 +72,7 @@ class PretextObjective(nn.Module):
             positions: (S, T, J, C) after augmentation and stream; valid: (S, T, J); lengths: (S,).
             identity: (S,) int64, which sequence each row is a view of; rows of equal identity are the views
                 task's pairs.
-            generator: source of all random choices of the tasks.
+            generator: source of all random choices of the tasks, on the device of the positions.
         Returns:
             the weighted sum of the losses; metrics ``<task>/loss`` and ``<task>/accuracy`` or ``/error``.
         """

@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from hitrs.transforms.draws import uniform
-
 
 def draw_pair(valid: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor:
     """Two distinct valid places of each row, uniformly among the pairs at least ``apart`` apart.
@@ -23,7 +21,7 @@ def draw_pair(valid: Tensor, generator: torch.Generator, apart: int = 2) -> Tens
     possible = valid[:, first] & valid[:, second]
     far = possible & (second - first >= apart)
     allowed = torch.where(far.any(1, keepdim=True), far, possible)
-    score = uniform(allowed.shape, generator, valid.device).masked_fill(~allowed, -1.0)
+    score = torch.rand(allowed.shape, generator=generator, device=valid.device).masked_fill(~allowed, -1.0)
     pick = score.argmax(1)
     return torch.stack([first[pick], second[pick]], dim=1)
 

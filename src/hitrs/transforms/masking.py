@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hitrs.transforms.draws import uniform
-
 CHOSEN = 0.15
 """Share of joints that are to be predicted (Hi-TRS, section 3.1)."""
 REPLACED, SWAPPED = 0.8, 0.1
@@ -34,24 +32,25 @@ def mask_joints(positions: Tensor, valid: Tensor, lengths: Tensor, generator: to
 
     Args:
         positions: (S, T, J, C); valid: (S, T, J); lengths: (S,).
+        generator: on the device of the positions.
     """
     _, frames, joints, coords = positions.shape
     device = positions.device
 
-    def draw() -> Tensor:
-        return uniform(valid.shape, generator, device)
+    def uniform() -> Tensor:
+        return torch.rand(valid.shape, generator=generator, device=device)
 
-    chosen = (draw() < CHOSEN) & valid
-    fate = draw()
+    chosen = (uniform() < CHOSEN) & valid
+    fate = uniform()
     replaced = chosen & (fate < REPLACED)
     swapped = chosen & (fate >= REPLACED) & (fate < REPLACED + SWAPPED)
 
     # another frame: one of the length - 1 others, counted from this one on, so that it never is this one
     others = (lengths - 1)[:, None, None]
-    step = 1 + (draw() * others).long()
+    step = 1 + (uniform() * others).long()
     own = torch.arange(frames, device=device)[None, :, None]
     frame = (own + step) % lengths[:, None, None]
-    joint = (torch.arange(joints, device=device) + 1 + (draw() * (joints - 1)).long()) % joints
+    joint = (torch.arange(joints, device=device) + 1 + (uniform() * (joints - 1)).long()) % joints
     source = (frame * joints + joint).flatten(1)  # (S, T J)
     swapped &= (others > 0) & (joints > 1) & valid.flatten(1).gather(1, source).view_as(valid)
     values = positions.flatten(1, 2).gather(1, source[..., None].expand(-1, -1, coords)).view_as(positions)
