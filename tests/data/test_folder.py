@@ -10,7 +10,7 @@ from drawn import make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitrs.data import Store, import_dataset, summarize_import, write_npz
+from hitrs.data import Segment, Store, import_dataset, summarize_import, write_npz
 from hitrs.data.catalog.splits import split_at_random, split_by_subject
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
@@ -146,6 +146,18 @@ def test_npz_files_say_what_they_are(tmp_path: Path) -> None:
     assert store.fps.tolist() == [40, 20, 20, 20]
     assert store.protocols == ("by-subject",)
     np.testing.assert_array_equal(store.positions(3), make(seed=3).positions)
+
+
+def test_untrimmed_npz_files(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    segments = (Segment(0, 2, "wave"), Segment(3, 5, "sit"))
+    write_npz(make(segments=segments), tmp_path / "src" / "long.npz")
+    write_npz(make(label="walk"), tmp_path / "src" / "trimmed.npz")
+    store = load(tmp_path / "src")
+    assert store.classes == ("sit", "walk", "wave")
+    assert store.segments(0) == segments
+    assert "no label" not in notes(store)
+    assert summarize_import(store).unlabeled == 0
 
 
 def test_layout_of_a_folder(folder: Path, tmp_path: Path) -> None:

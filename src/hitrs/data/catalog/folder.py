@@ -5,8 +5,7 @@ What a file shows is taken from the first of these that says it: ``labels.csv`` 
 imported too: pre-training needs none.
 
 Data is split into train and test **by subject**, because recordings of one person are so alike that a random
-split
-measures recognition of people rather than of actions:
+split measures recognition of people rather than of actions:
 
 - a column ``split`` in ``labels.csv`` makes the protocol "table";
 - otherwise known subjects make the protocol "by-subject", with the test subjects that you name, or else about
@@ -26,7 +25,7 @@ from hitrs.data.catalog.base import Dataset, natural_order
 from hitrs.data.catalog.label_table import FILE_NAME, Row, Table, read_table
 from hitrs.data.catalog.splits import split_at_random, split_by_subject
 from hitrs.data.formats import read_recording
-from hitrs.data.formats.npz import read_npz_facts
+from hitrs.data.formats.npz import NpzFacts, read_npz_facts
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton.layout import Layout
@@ -43,6 +42,7 @@ class Entry:
     name: str
     """Path within the folder without suffix, which is also the recording's name."""
     label: str | None
+    segment_labels: tuple[str, ...]
     subject: str | None
     camera: str | None
     fps: float | None
@@ -76,11 +76,13 @@ def find(
         return None
     table = read_table(source / FILE_NAME) if (source / FILE_NAME).is_file() else None
     entries = _entries(source, files, table)
-    labels = {entry.name: entry.label for entry in entries}
     parts, notes = _split(entries, table is not None and table.has_split, test_subjects, split)
-    unlabeled = sum(label is None for label in labels.values())
+    unlabeled = sum(entry.label is None and not entry.segment_labels for entry in entries)
     if unlabeled:
-        notes.insert(0, f"{unlabeled} of {len(entries)} files have no label; they are imported without one")
+        notes.append(f"{unlabeled} of {len(entries)} files have no label; they are imported without one")
+    classes = {
+        label for entry in entries for label in (entry.label, *entry.segment_labels) if label is not None
+    }
     found = _layout(entries, layout)
 
     def protocol(name: str) -> Callable[[Recording], str | None]:
@@ -89,7 +91,7 @@ def find(
     return Dataset(
         name=NAME,
         layout=found,
-        classes=tuple(sorted({label for label in labels.values() if label is not None}, key=natural_order)),
+        classes=tuple(sorted(classes, key=natural_order)),
         protocols={name: protocol(name) for name in parts},
         readers=[partial(_read, source, entry, found) for entry in entries],
         meta={"title": source.resolve().name, "units": "meters" if found.dims == 3 else "pixels"},
@@ -125,9 +127,10 @@ def _entries(source: Path, files: dict[str, Path], table: Table | None) -> list[
             Entry(
                 path=path,
                 name=name,
-                label=row.label or facts.get("label") or subfolder,
-                subject=row.subject or facts.get("subject"),
-                camera=row.camera or facts.get("camera"),
+                label=row.label or facts.label or subfolder,
+                segment_labels=facts.segment_labels,
+                subject=row.subject or facts.subject,
+                camera=row.camera or facts.camera,
                 fps=row.fps,
                 split=row.split,
             )
@@ -157,13 +160,15 @@ def _match(source: Path, files: dict[str, Path], table: Table) -> dict[str, Row]
     return rows
 
 
-def _facts(path: Path) -> dict[str, str]:
+def _facts(path: Path) -> NpzFacts:
     if path.suffix.lower() != ".npz":
-        return {}
+        return NpzFacts()
     try:
         return read_npz_facts(path)
     except DataError:
-        return {}  # the file is damaged: reading it will say so, or leave it out if that was asked for
+        return (
+            NpzFacts()
+        )  # the file is damaged: reading it will say so, or leave it out if that was asked for
 
 
 def _layout(entries: list[Entry], given: Layout | None) -> Layout:

@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -89,10 +90,25 @@ def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
         )
 
 
-def read_npz_facts(path: Path) -> dict[str, str]:
-    """The label, subject, camera and layout that a file holds, without reading its positions."""
-    content = _load(path, ("label", "subject", "camera", "layout"), only=True)
-    return {key: text for key in content if (text := _text(path, key, content)) is not None}
+@dataclass(frozen=True)
+class NpzFacts:
+    """What a file says about itself besides positions."""
+
+    label: str | None = None
+    subject: str | None = None
+    camera: str | None = None
+    segment_labels: tuple[str, ...] = ()
+
+
+def read_npz_facts(path: Path) -> NpzFacts:
+    """Read the facts of a file without its positions; DataError if it is damaged."""
+    content = _load(path, ("label", "subject", "camera", "segment_labels"), only=True)
+    return NpzFacts(
+        label=_text(path, "label", content),
+        subject=_text(path, "subject", content),
+        camera=_text(path, "camera", content),
+        segment_labels=tuple(str(label) for label in content.get("segment_labels", ())),
+    )
 
 
 def write_npz(recording: Recording, path: str | Path) -> None:
