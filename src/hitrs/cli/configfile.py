@@ -1,7 +1,7 @@
 """Configuration files: YAML in, a checked ``Config`` out, and back.
 
-Files hold any part of the tree of :class:`hitrs.train.config.Config`; what is left out keeps the paper's value.
-Numbers and truth values follow YAML 1.2, so that ``1e-3`` is a number and ``no`` a word.
+Files hold any part of the tree of :class:`hitrs.train.config.Config`; what is left out keeps the paper's
+value. Numbers and truth values follow YAML 1.2, so that ``1e-3`` is a number and ``no`` a word.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def load_config(source: str | Path, changes: Mapping[str, Any] | None = None) ->
         changes: single fields by dotted name, for example ``{"pretrain.steps": 1000}``.
 
     Raises:
-        ConfigError: if there is no such configuration, it is not YAML, or a key or value is wrong; the message names
-            the file, the key and, for an unknown key, the nearest known one.
+        ConfigError: if there is no such configuration, it is not YAML, or a key or value is wrong; the
+            message names the file, the key and, for an unknown key, the nearest known one.
     """
     text, where = _read(source)
     try:
@@ -100,9 +100,8 @@ def _build(cls: type, values: Any, prefix: str, where: str) -> Any:
     given = {}
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(
-                f"{where}: unknown key '{prefix}{key}'{_nearest(str(key), known)}{_place(str(key), prefix)}"
-            )
+            hint = _nearest(str(key), known) + _place(str(key), prefix)
+            raise ConfigError(f"{where}: unknown key '{prefix}{key}'{hint}")
         given[key] = _value(types[key], value, f"{prefix}{key}", where)
     try:
         return cls(**given)
@@ -162,7 +161,7 @@ class _Loader(yaml.SafeLoader):
     """YAML as people read it: YAML 1.2's numbers and truth values, and no key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(

@@ -42,13 +42,11 @@ def complain(line: str) -> None:
     Console(stderr=True, highlight=False).print(Text(line, style="red"), soft_wrap=True)
 
 
-def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], title: str = "") -> None:
+def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table; the first column is text, the others are numbers."""
     if not is_main_process():
         return
-    table = Table(
-        title=Text(title, style="bold") if title else None, title_justify="left", box=None, pad_edge=False
-    )
+    table = Table(box=None, pad_edge=False)
     for place, header in enumerate(headers):
         table.add_column(header, justify="right" if place else "left", overflow="fold")
     for row in rows:
@@ -57,5 +55,5 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]], title: str
 
 
 def _console() -> Console:
-    # made anew, because standard output may have been replaced since; a pipe gets lines as long as they need to be
+    # made anew, because standard output may have been replaced since; a pipe gets lines as long as they are
     return Console(highlight=False, width=None if sys.stdout.isatty() else 200)

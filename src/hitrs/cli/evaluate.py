@@ -32,8 +32,8 @@ def run(
 ) -> None:
     """Top-1 and top-5 accuracy on the test part, accuracy per class, confusion matrix.
 
-    Several models (the joint, bone and motion stream, for example) are one recognizer: their probabilities are added.
-    A store without a protocol is tested as a whole.
+    Several models (the joint, bone and motion stream, for example) are one recognizer: their probabilities
+    are added. A store without a protocol is tested as a whole.
 
     Args:
         store: a store that `hitrs import` made, with labels.
@@ -90,6 +90,7 @@ def _columns(model: RecognitionModel, name: str, split: Split, classes: tuple[st
     ]
     if unknown:
         raise DataError(
-            f"{name} does not know the class '{unknown[0]}' of {split.store.path}; its classes: {', '.join(own)}"
+            f"{name} does not know the class '{unknown[0]}' of {split.store.path}; its classes: "
+            f"{', '.join(own)}"
         )
     return [classes.index(own_name) for own_name in own]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from hitrs.cli.settings import DEFAULT, FinetuneSettings, fit_to_data, given_opt
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError
 from hitrs.evaluate.draws import draw_labels
-from hitrs.evaluate.protocol import recognizer_scores, split_of
+from hitrs.evaluate.protocol import Split, recognizer_scores, split_of
 from hitrs.models.bundle import ModelCard, load_bundle
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.recognition import RecognitionModel
@@ -52,16 +51,16 @@ def run(
 ) -> None:
     """Train a recognizer on a store's training part and write it to OUT/model; the test part only reports.
 
-    Without --from it starts from scratch. Ctrl-C saves; the same command with --resume goes on and ends with the same
-    weights.
+    Without --from it starts from scratch. Ctrl-C saves; the same command with --resume goes on and ends with
+    the same weights.
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        out: folder of the run: its configuration, log, checkpoints, pictures, results and, at the end, the model.
+        out: folder of the run: configuration, log, checkpoints, pictures, results and, at the end, the model.
         start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
         config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
-        protocol: training and test part; the store's first protocol if left out. Without any, all labeled recordings
-            train and nothing is tested.
+        protocol: training and test part; the store's first protocol if left out. Without any, all labeled
+            recordings train.
         fraction: share of the training labels, drawn per class.
         draw: number of the draw of labels.
         resume: go on with the run in OUT, with its own configuration.
@@ -74,28 +73,40 @@ def run(
     else:
         whole = fit_to_data(whole, data)
     protocol = protocol or next(iter(data.protocols), None)
-    train = _labeled(data, protocol)
+    train, split = _labeled(data, protocol), _split(data, protocol)
     if fraction != 1:
         train = train[draw_labels(np.asarray(data.labels)[train], fraction, draw)]
     layout = data.layout if encoder is None else encoder.card.layout
     known = Source(data, train, layout, whole.preprocessing)
-    facts = {"task": "finetune", "store": str(store), "data": data.fingerprint, "protocol": protocol, "from": start,
-             "fraction": fraction, "draw": draw, "seed": whole.finetune.seed}  # fmt: skip
+    facts = {
+        "task": "finetune",
+        "store": str(store),
+        "data": data.fingerprint,
+        "protocol": protocol,
+        "from": start,
+        "fraction": fraction,
+        "draw": draw,
+        "seed": whole.finetune.seed,
+    }
     with run_folder(out, whole, facts, resume):
         say(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {_origin(start)}")
         model = train_recognizer(known, whole, out, encoder=encoder, resume=resume)
     if not is_main_process():
         return
-    (out / "plots").mkdir(exist_ok=True)
     plot_finetuning(
         read_metrics(out / "metrics.jsonl"),
         out / "plots" / "training.png",
         title=f"Training {_origin(start)}",
     )
-    if protocol is None:
-        say("the store has no protocol, so nothing was left to test on")
+    if split is None:
+        say("no labeled recording was left to test on")
     else:
-        _report(data, protocol, model, whole, out, facts | {"labels": len(train)})
+        found = _test(model, split, whole.finetune.test_views)
+        results = {**facts, "labels": len(train), "classes": list(data.classes), "metrics": found}
+        write_results(out, results)
+        show_accuracies({split.protocol: found})
+        picture = out / "plots" / "confusion.png"
+        draw_confusion(found["all"], data.classes, picture, f"Recognition, {split.protocol}")
     say(f"model       {out / 'model'}")
 
 
@@ -104,7 +115,8 @@ def _check_encoder(config: Config, card: ModelCard, start: str) -> None:
     changed += [f"preprocessing.{name}" for name, *_ in differences(config.preprocessing, card.preprocessing)]
     if changed:
         raise ConfigError(
-            f"{', '.join(changed)} cannot be changed: {start} was pre-trained with other values; leave the option out"
+            f"{', '.join(changed)} cannot be changed: {start} was pre-trained with other values; "
+            "leave the option out"
         )
 
 
@@ -118,15 +130,16 @@ def _labeled(data: Store, protocol: str | None) -> np.ndarray:
     return indices
 
 
-def _report(
-    data: Store, protocol: str, model: RecognitionModel, config: Config, out: Path, facts: dict[str, Any]
-) -> None:
-    split = split_of(data, protocol)
-    query = Source(data, split.test, model.card.layout, model.card.preprocessing)
-    found = split.report(recognizer_scores(model, query, config.finetune.test_views))
-    write_results(out, {**facts, "classes": list(data.classes), "metrics": found})
-    show_accuracies({protocol: found})
-    draw_confusion(found["all"], data.classes, out / "plots" / "confusion.png", f"Recognition, {protocol}")
+def _split(data: Store, protocol: str | None) -> Split | None:
+    """The protocol's parts, if there is something to test on."""
+    if protocol is None or not (np.asarray(data.labels)[data.split(protocol, "test")] >= 0).any():
+        return None
+    return split_of(data, protocol)
+
+
+def _test(model: RecognitionModel, split: Split, views: int) -> dict[str, Any]:
+    query = Source(split.store, split.test, model.card.layout, model.card.preprocessing)
+    return split.report(recognizer_scores(model, query, views))
 
 
 def _origin(start: str | None) -> str:

@@ -34,7 +34,8 @@ def run(
     """Read a folder of recordings into a store: one memory-mapped folder that all other commands read.
 
     Args:
-        src: folder of a public data set or of your own npz and CSV files; or the word `synthetic` for made-up motion.
+        src: folder of a public data set or of your own npz and CSV files; or the word `synthetic` for
+            made-up motion.
         dst: the store to write.
         dataset: what the folder holds; found by its files if left out.
         layout: joint layout of your own files, a name or a layout file, where they do not say it themselves.

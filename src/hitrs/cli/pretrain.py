@@ -57,7 +57,6 @@ def run(
     if not is_main_process():
         return
     metrics = read_metrics(out / "metrics.jsonl")
-    (out / "plots").mkdir(exist_ok=True)
     plot_training(metrics, out / "plots" / "training.png", title="Pre-training")
     last: dict[str, Any] = {}
     for row in metrics:

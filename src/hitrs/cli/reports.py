@@ -50,7 +50,6 @@ def draw_confusion(
     metrics: Mapping[str, Any], classes: Sequence[str], path: Path, title: str, *, quiet: bool = False
 ) -> None:
     """Write the confusion matrix as a picture, and say where unless ``quiet``."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     plot_confusion(np.array(metrics["confusion"]), classes, path, title=title)
     if not quiet:
         say(f"confusion   {path}")

@@ -26,17 +26,18 @@ from hitrs.train.loop import Interrupted
 
 @contextmanager
 def run_folder(out: Path, config: Config, facts: Mapping[str, Any], resume: bool) -> Iterator[None]:
-    """A folder for a run, with ``config.yaml`` and ``run.json`` in it; inside the block the training takes place.
+    """A folder for a run, with ``config.yaml`` and ``run.json``; inside the block the training takes place.
 
-    A run that fails before its first checkpoint leaves nothing behind. One that is interrupted says how to go on.
+    A run that fails before its first checkpoint leaves nothing behind. One that is interrupted says how to
+    go on.
 
     Args:
-        facts: what determines the result beside the configuration (data, protocol, ...); a continued run must have the
-            same.
+        facts: what determines the result beside the configuration (data, protocol, ...); a continued run must
+            have the same.
 
     Raises:
-        ConfigError: if the folder is in use and the run is not to be continued, or is to be continued with other
-            settings or data.
+        ConfigError: if the folder is in use and the run is not to be continued, or is to be continued with
+            other settings or data.
         KeyboardInterrupt: with the command to go on with, after the training was interrupted.
     """
     if not is_main_process():  # the main one does the writing
@@ -50,7 +51,7 @@ def run_folder(out: Path, config: Config, facts: Mapping[str, Any], resume: bool
     else:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ConfigError(
-                f"{out} exists already; choose another --out, or go on with a run that stopped with --resume"
+                f"{out} exists already; choose another --out, or go on with the run in it by --resume"
             )
         dump_config(config, out / "config.yaml", comment=f"Written by: {command_line()}")
         _write_json(out / "run.json", {**known, "command": command_line(), **_moment(), **_machine()})
@@ -72,7 +73,8 @@ def write_results(out: Path, results: Mapping[str, Any]) -> None:
 
 def _check_same(out: Path, config: Config, facts: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     changed = differences(load_config(out / "config.yaml"), config)
-    changed += [(key, run.get(key), value) for key, value in facts.items() if run.get(key) != value]
+    # where the store lies does not matter: its fingerprint tells whether it is the same
+    changed += [(k, run.get(k), value) for k, value in facts.items() if k != "store" and run.get(k) != value]
     if changed:
         what = "; ".join(f"{name} was {before}, not {after}" for name, before, after in changed)
         raise ConfigError(

@@ -13,9 +13,11 @@ from tyro.conf import Suppress
 from hitrs.cli.configfile import load_config
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError
+from hitrs.models.config import ModelConfig
 from hitrs.pretext.objective import PretextConfig
 from hitrs.train.config import Config, ProbeConfig, RecognitionConfig
 from hitrs.train.optimizer import OptimConfig
+from hitrs.transforms.preprocess import Preprocessing
 
 DEFAULT = "small"
 
@@ -38,6 +40,19 @@ class FinetuneSettings(Config):
     min_frames: Suppress[int] = 1
 
 
+@dataclass(frozen=True)
+class ProbeSettings(Config):
+    """The parts of a configuration that probing has options for."""
+
+    model: Suppress[ModelConfig] = field(default_factory=ModelConfig)
+    preprocessing: Suppress[Preprocessing] = field(default_factory=Preprocessing)
+    pretext: Suppress[PretextConfig] = field(default_factory=PretextConfig)
+    pretrain: Suppress[OptimConfig] = field(default_factory=OptimConfig)
+    finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
+    min_frames: Suppress[int] = 1
+    max_frames: Suppress[int] = 300
+
+
 AnyConfig = TypeVar("AnyConfig", bound=Config)
 
 
@@ -47,7 +62,7 @@ def recast(config: Config, kind: type[AnyConfig]) -> AnyConfig:
 
 
 def starting_config(arguments: Sequence[str]) -> Config:
-    """The configuration that options change: that of --config, else the run's own if it is continued, else "small"."""
+    """What the options change: the configuration of --config, else of the continued run, else "small"."""
     named, out = given_option(arguments, "--config"), given_option(arguments, "--out")
     if named is None and out is not None and "--resume" in arguments:
         saved = Path(out) / "config.yaml"
@@ -60,7 +75,7 @@ def starting_config(arguments: Sequence[str]) -> Config:
 
 
 def given_option(arguments: Sequence[str], name: str) -> str | None:
-    """The value of ``--name value`` or ``--name=value`` in the arguments, the last one if there are several."""
+    """The value of ``--name value`` or ``--name=value`` in the arguments, the last one of several."""
     found = None
     for place, argument in enumerate(arguments):
         if argument == name and place + 1 < len(arguments):

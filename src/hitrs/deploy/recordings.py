@@ -1,0 +1,115 @@
+"""What people hand to a predictor, as recordings of the model's layout."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from hitrs.data.formats import read_recording
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError, LayoutError
+from hitrs.skeleton import Layout, get_layout, list_layouts, map_positions
+from hitrs.transforms.source import check_layouts
+
+Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
+"""An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
+
+
+def as_recording(
+    given: Input,
+    model: Layout,
+    *,
+    valid: np.ndarray | None = None,
+    layout: Layout | None = None,
+    name: str = "input",
+) -> Recording:
+    """A recording of the layout that the input has.
+
+    Args:
+        model: the model's layout, which an array has if no other is named.
+        valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: all.
+        layout: of an array, or of a file that does not say it itself.
+        name: what messages call an array.
+
+    Raises:
+        DataError: for an empty or malformed array, coordinates that are NaN or infinite, or a file that
+            cannot be read.
+        LayoutError: if the joints or dimensions of an array are not the layout's; it names the layouts that
+            would fit.
+    """
+    if isinstance(given, Recording):
+        return given
+    if isinstance(given, str | os.PathLike):
+        return read_recording(Path(given), layout)
+    positions = np.asarray(given)
+    if positions.dtype.kind not in "fiu":
+        raise DataError(f"{name}: positions are {positions.dtype}, expected numbers.")
+    if positions.ndim == 3:
+        positions = positions[:, None]  # (T, P=1, J, C)
+    if positions.ndim != 4 or 0 in positions.shape:
+        state = "is empty" if positions.size == 0 else "is not a recording"
+        raise DataError(
+            f"{name} {state}: its shape is {np.shape(given)}, expected (frames, joints, coordinates) or "
+            "(frames, persons, joints, coordinates)."
+        )
+    expected = layout or model
+    if positions.shape[2:] != (expected.n_joints, expected.dims):
+        raise LayoutError(_misfit(name, positions.shape[2:], expected, named=layout is not None))
+    seen = np.ones(positions.shape[:3], bool) if valid is None else np.asarray(valid)
+    if seen.ndim == 2:
+        seen = seen[:, None]
+    if seen.shape != positions.shape[:3] or seen.dtype != bool:
+        raise DataError(
+            f"{name}: valid is {seen.dtype} of shape {seen.shape}, expected bool of shape "
+            f"{positions.shape[:3]}."
+        )
+    return Recording(positions, seen, expected, name=name)
+
+
+def model_arrays(recording: Recording, model: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, P, J, C) and valid (T, P, J) of a recording, mapped to the model's layout by joint name.
+
+    Raises:
+        LayoutError: if the dimensions differ or no joint has a counterpart.
+        DataError: if no joint that the model knows was seen.
+    """
+    positions, valid = recording.positions, recording.valid
+    if recording.layout != model:
+        check_layouts(recording.layout, model, f"recording '{recording.name}'")
+        positions, valid = map_positions(positions, valid, recording.layout, model)
+    if not valid.any():
+        raise DataError(
+            f"recording '{recording.name}': no joint was seen in any frame, so there is nothing to go by."
+        )
+    return positions, valid
+
+
+def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | None:
+    """A layout from its name or file.
+
+    Raises:
+        LayoutError: if there is none.
+    """
+    return layout if layout is None or isinstance(layout, Layout) else get_layout(os.fspath(layout))
+
+
+def _misfit(name: str, shape: Sequence[int], expected: Layout, *, named: bool) -> str:
+    """What is wrong with an array of these joints and coordinates."""
+    joints, coords = shape
+    whose = "the layout" if named else "the model's layout"
+    found = (
+        f"{name} has {joints} joints with {coords} coordinates, but {whose} ({expected.name}) has "
+        f"{expected.n_joints} with {expected.dims}"
+    )
+    if not named and coords != expected.dims:
+        kinds = f"a model of {expected.dims}-D skeletons cannot read {coords}-D ones"
+        return f"{found}; {kinds}: use a model of {coords}-D data"
+    layouts = [get_layout(known) for known in list_layouts()]
+    fitting = [layout.name for layout in layouts if (layout.n_joints, layout.dims) == (joints, coords)]
+    if fitting:
+        return f"{found}; name the data's layout, which could be {' or '.join(fitting)}"
+    return f"{found}; no known layout has as many: describe yours in a layout file and name that"
