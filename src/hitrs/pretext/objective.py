@@ -88,15 +88,15 @@ class PretextObjective(nn.Module):
             results["masked_joint"] = self.tasks["masked_joint"](chosen, positions[masked.chosen])
 
         sequences, windows, places = encoder.windows(frames, lengths)
-        swap = torch.arange(windows.shape[1], device=windows.device).expand_as(windows)
-        n_clips, n_pairs = len(sequences), 0
+        n_clips, n_pairs, swap = len(sequences), 0, None
         if "clip_order" in self.tasks:
             task = cast(ClipOrder, self.tasks["clip_order"])
             pairs = task.draw(displacement(positions, valid), frames.rows >= 0, lengths, generator)
             n_pairs = len(pairs.sequences)
             sequences = torch.cat([sequences, pairs.sequences, pairs.sequences])
             windows = torch.cat([windows, pairs.windows, pairs.windows])
-            swap = torch.cat([swap, swap[:1].expand(n_pairs, -1), pairs.swap])
+            in_place = torch.arange(windows.shape[1], device=windows.device)
+            swap = torch.cat([in_place.expand(n_clips + n_pairs, -1), pairs.swap])
         features = encoder.encode_clips(frames, sequences, windows, swap)  # one packed pass for all clips
         clips, in_order, swapped = features.split([n_clips, n_pairs, n_pairs])
         if "clip_order" in self.tasks:
