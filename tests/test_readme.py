@@ -1,0 +1,80 @@
+"""What README.md and its sister pages promise: commands that run, links that lead somewhere, one version."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+import hitrs
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+
+# A block is run if this comment stands above it.
+RUN = re.compile(r"^<!-- run -->\n+```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    language: str
+    text: str
+
+    def commands(self) -> list[list[str]]:
+        """The command lines of a bash block, or a Python block as one, with this interpreter's programs."""
+        if self.language == "python":
+            return [[sys.executable, "-c", self.text]]
+        lines = self.text.replace("\\\n", " ").splitlines()
+        words = [shlex.split(line, comments=True) for line in lines]
+        return [[_program(line[0]), *line[1:]] for line in words if line]
+
+
+def _program(name: str) -> str:
+    assert name == "hitrs", f"README runs {name!r}; marked blocks may only call hitrs"
+    return str(Path(sys.executable).parent / name)
+
+
+def blocks(page: Path) -> list[Block]:
+    return [Block(*match) for match in RUN.findall(page.read_text(encoding="utf-8"))]
+
+
+def test_readme_commands_run(tmp_path: Path) -> None:
+    """The marked blocks of the README work one after the other, as they stand, in an empty folder."""
+    found = blocks(ROOT / "README.md")
+    assert {block.language for block in found} == {"bash", "python"}
+    for block in found:
+        for command in block.commands():
+            done = subprocess.run(
+                command,
+                cwd=tmp_path,
+                env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "NO_COLOR": "1"},
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                encoding="utf-8",
+                check=False,
+            )
+            assert done.returncode == 0, (
+                f"{shlex.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+            )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    links = LINK.findall(page.read_text(encoding="utf-8"))
+    broken = [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()]
+    assert broken == []
+
+
+def test_one_version_everywhere() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == hitrs.__version__
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] == hitrs.__version__
