@@ -127,8 +127,11 @@ def test_the_map_of_many_classes_has_numbers_and_a_key(tmp_path, texts, groups, 
 
 def test_a_large_map_shows_a_choice_and_says_so(tmp_path, texts, groups, monkeypatch):
     monkeypatch.setattr("hitrs.viz.embedding._MOST_POINTS", 40)
-    plot_embedding(*groups, ["a", "b", "c", "d"], tmp_path / "map.svg")
-    assert any(text.startswith("40 of 60 sequences") for text in texts(tmp_path / "map.svg"))
+    maps = [tmp_path / name for name in ("one.svg", "same.svg", "other.svg")]
+    for path, seed in zip(maps, (3, 3, 4), strict=True):
+        plot_embedding(*groups, ["a", "b", "c", "d"], path, seed=seed)
+    assert any(text.startswith("40 of 60 sequences") for text in texts(maps[0]))
+    assert maps[0].read_bytes() == maps[1].read_bytes() != maps[2].read_bytes()
 
 
 @pytest.mark.parametrize("shape", [(3, 1), (5, 2), (4, 100)])
