@@ -1,0 +1,112 @@
+"""Features of a whole store, and the probes that read them."""
+
+import numpy as np
+import pytest
+import torch
+
+from factories import JOINTS, LAYOUT, small_store, tiny
+from hitrs.data.store import Store
+from hitrs.errors import DataError
+from hitrs.models.bundle import ModelCard
+from hitrs.models.hitrs import HiTRS
+from hitrs.tasks.features import collect, resampled_positions
+from hitrs.tasks.probe import knn_scores, linear_scores
+from hitrs.tasks.recognition import recording_features
+from hitrs.transforms.batch import Batch
+from hitrs.transforms.preprocess import Preprocessing
+from hitrs.transforms.source import Source
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return small_store(tmp_path_factory.mktemp("features") / "store")
+
+
+def test_features_are_in_the_order_of_the_source(store: Store) -> None:
+    torch.manual_seed(0)
+    encoder = HiTRS(tiny(dropout=0.5), JOINTS).train()
+    card = ModelCard(encoder.config, LAYOUT)
+    source = Source(store, [7, 2, 11, 0, 5], LAYOUT, Preprocessing())
+
+    def run(batch: Batch) -> torch.Tensor:
+        assert not encoder.training
+        return recording_features(encoder, batch, card)
+
+    features = collect(run, encoder, source, batch_size=2)
+    assert encoder.training
+    assert features.dtype == np.float32
+    assert features.shape == (5, encoder.video_width)
+    for row in range(5):
+        alone = collect(run, encoder, Source(store, source.indices[[row]], LAYOUT, Preprocessing()))
+        np.testing.assert_allclose(features[row], alone[0], atol=1e-5)
+
+
+def test_a_change_comes_before_the_features(store: Store) -> None:
+    encoder = HiTRS(tiny(), JOINTS)
+    source = Source(store, [0, 1], LAYOUT, Preprocessing())
+
+    def longest(batch: Batch) -> torch.Tensor:
+        return batch.lengths[:, None]
+
+    def halved(batch: Batch) -> Batch:
+        return Batch(batch.positions, batch.valid, batch.lengths // 2)
+
+    assert collect(longest, encoder, source)[:, 0].tolist() == store.frames[:2].tolist()
+    assert collect(longest, encoder, source, change=halved)[:, 0].tolist() == (store.frames[:2] // 2).tolist()
+
+
+def test_no_recording(store: Store) -> None:
+    encoder = HiTRS(tiny(), JOINTS)
+    with pytest.raises(DataError, match="no recording"):
+        collect(lambda b: b.lengths, encoder, Source(store, [], LAYOUT, Preprocessing()))
+
+
+def test_resampled_positions(store: Store) -> None:
+    indices = [0, 3, 5]
+    rows = resampled_positions(Source(store, indices, LAYOUT, Preprocessing()), frames=4)
+    persons = int(store.persons[indices].max())
+    rows = rows.reshape(3, persons, 4, JOINTS, 3)
+    for row, index in zip(rows, indices, strict=True):
+        last = store.frames[index] - 1
+        for k, frame in enumerate([0, round(last / 3), round(2 * last / 3), last]):
+            np.testing.assert_array_equal(row[: store.persons[index], k], store.positions(index)[frame])
+        assert (row[store.persons[index] :] == 0).all()
+
+
+def blobs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Three classes in five dimensions that standardizing has to make comparable."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 3, count)
+    centers = np.random.default_rng(9).normal(size=(3, 5)) * 3
+    return (centers[labels] + rng.normal(size=(count, 5))) * [1, 100, 0.01, 1, 1] + 7, labels
+
+
+def test_nearest_neighbour_is_the_nearest_by_cosine() -> None:
+    (train, labels), (query, _) = blobs(40, 0), blobs(30, 1)
+    scores = knn_scores(train, labels, query, classes=4)
+    mean, spread = train.mean(0), train.std(0)
+    a, b = (query - mean) / spread, (train - mean) / spread
+    cosine = (a @ b.T) / np.linalg.norm(a, axis=1)[:, None] / np.linalg.norm(b, axis=1)
+    assert scores.argmax(1).tolist() == labels[cosine.argmax(1)].tolist()
+    assert scores.shape == (30, 4)
+    assert (scores[:, 3] == 0).all()
+
+
+def test_linear_probe_separates_what_is_separable() -> None:
+    (train, labels), (query, truth) = blobs(90, 0), blobs(60, 1)
+    scores = linear_scores(train, labels * 2, query, classes=5, strength=1.0)
+    assert (scores.argmax(1) == truth * 2).mean() > 0.85
+    np.testing.assert_allclose(scores.sum(1), 1)
+    assert (scores[:, [1, 3]] == 0).all()  # classes without an example
+
+
+@pytest.mark.parametrize("probe", [knn_scores, lambda *a: linear_scores(*a, strength=1.0)])
+def test_one_class_is_all_there_is(probe) -> None:
+    train, query = np.random.default_rng(0).normal(size=(4, 3)), np.zeros((2, 3))
+    assert probe(train, np.full(4, 1), query, 3).argmax(1).tolist() == [1, 1]
+
+
+def test_fewer_examples_than_neighbours() -> None:
+    train, labels = blobs(3, 0)
+    labels = np.array([0, 1, 1])
+    assert knn_scores(train, labels, train, 2, k=10).shape == (3, 2)
