@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; its exit code: 0, 1 for an error, 2 for wrong usage, 130 if interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _dispatch(arguments)
+        code = run_command(arguments)
         sys.stdout.flush()
         return code
     except HitrsError as error:
@@ -63,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _dispatch(arguments: list[str]) -> int:
+def run_command(arguments: list[str]) -> int:
+    """The same without catching errors."""
     if not arguments or arguments[0] in ("-h", "--help"):
         _show_help()
         return 0 if arguments else 2

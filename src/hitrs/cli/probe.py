@@ -48,4 +48,5 @@ def run(
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"
     say(f"{split.protocol} of {store}: read from {counts}")
-    show_accuracies({f"{settings.probe.neighbors}-NN": found["knn"], "linear probe": found["linear"]})
+    nearest = f"{settings.probe.neighbors}-NN"
+    show_accuracies({name.replace("knn", nearest): report for name, report in found.items()})

@@ -54,7 +54,7 @@ def run_folder(out: Path, config: Config, facts: Mapping[str, Any], resume: bool
                 f"{out} exists already; choose another --out, or go on with the run in it by --resume"
             )
         dump_config(config, out / "config.yaml", comment=f"Written by: {command_line()}")
-        _write_json(out / "run.json", {**known, "command": command_line(), **_moment(), **_machine()})
+        _write_json(out / "run.json", {**known, "command": command_line(), **_moment(), **machine()})
     try:
         yield
     except Interrupted as stop:
@@ -100,7 +100,8 @@ def _moment() -> dict[str, str]:
     return {"started": datetime.now(timezone.utc).isoformat(timespec="seconds")}
 
 
-def _machine() -> dict[str, Any]:
+def machine() -> dict[str, Any]:
+    """What the numbers of a run may depend on beside its settings."""
     return {
         "hitrs": __version__,
         "commit": commit(),
