@@ -1,4 +1,4 @@
-"""Running the cells of a plan: each finished one is a small JSON file, so that a table can be continued at any time."""
+"""Running the cells of a plan: each finished one is a small JSON file, so tables can be continued."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class Runner:
         """Run one cell and write its JSON; a run that was cut off goes on where it stopped.
 
         Raises:
-            DataError: if a cell that it needs has no run folder here (its weights are not kept with the results).
+            DataError: if a cell that it needs has no run folder here (weights are not kept with the results).
         """
         store = Store.open(self.stores / cell.store)
         config = self._config(cell)
@@ -68,10 +68,18 @@ class Runner:
         began = time.monotonic()
         found = getattr(self, f"_{cell.do}")(cell, config, split_of(store, cell.protocol))
         result = {
-            "cell": cell.name, **dataclasses.asdict(cell), **found,
+            "cell": cell.name,
+            **dataclasses.asdict(cell),
+            **found,
             "seconds": round(before + time.monotonic() - began, 1),
-            "data": store.fingerprint, "version": __version__, "commit": commit(),
-            "machine": {"cpu": platform.machine(), "threads": torch.get_num_threads(), "torch": torch.__version__},
+            "data": store.fingerprint,
+            "version": __version__,
+            "commit": commit(),
+            "machine": {
+                "cpu": platform.machine(),
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            },
         }
         self.results.mkdir(parents=True, exist_ok=True)
         partial = self.result_file(cell).with_suffix(".partial")
@@ -80,7 +88,11 @@ class Runner:
         return result
 
     def _config(self, cell: Cell) -> Config:
-        changes = {"preprocessing.stream": cell.stream, "pretrain.seed": cell.seed, "finetune.seed": cell.seed}
+        changes = {
+            "preprocessing.stream": cell.stream,
+            "pretrain.seed": cell.seed,
+            "finetune.seed": cell.seed,
+        }
         return self.configure({**self.plan.settings, **changes, **dict(cell.settings)})
 
     def _seconds_so_far(self, cell: Cell) -> float:
@@ -92,7 +104,9 @@ class Runner:
         folder = self.runs / cell.name
         # pre-training needs no labels, but sees the training part only
         train = split.store.split(split.protocol, "train")
-        pretrain(Source(split.store, train, split.store.layout, config.preprocessing), config, folder, resume=True)
+        pretrain(
+            Source(split.store, train, split.store.layout, config.preprocessing), config, folder, resume=True
+        )
         rows = read_metrics(folder / "metrics.jsonl")
         last = next(row for row in reversed(rows) if "loss" in row)
         probes = {row["step"]: round(row["knn/accuracy"], 4) for row in rows if "knn/accuracy" in row}
@@ -100,7 +114,9 @@ class Runner:
 
     def _neighbors(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
         layout = split.store.layout
-        known, query = (Source(split.store, i, layout, config.preprocessing) for i in (split.train, split.test))
+        known, query = (
+            Source(split.store, i, layout, config.preprocessing) for i in (split.train, split.test)
+        )
         scores = knn_scores(
             resampled_positions(known), known.labels, resampled_positions(query), len(split.store.classes)
         )
@@ -121,21 +137,29 @@ class Runner:
         scores = recognizer_scores(model, query, config.finetune.test_views)
         np.save(folder / "scores.npy", scores)
         last = next(row for row in reversed(read_metrics(folder / "metrics.jsonl")) if "loss" in row)
-        return {"updates": config.finetune.steps, "labels": len(known), "last": last,
-                "metrics": {"fine-tuned" if encoder else "scratch": split.report(scores)}}
+        return {
+            "updates": config.finetune.steps,
+            "labels": len(known),
+            "last": last,
+            "metrics": {"fine-tuned" if encoder else "scratch": split.report(scores)},
+        }
 
     def _ensemble(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
         files = [self.runs / name / "scores.npy" for name in cell.of]
         missing = [f for f in files if not f.is_file()]
         if missing:
-            raise DataError(f"{cell.name} adds the scores of other cells, but {missing[0]} is not here; run that cell again")
+            raise DataError(
+                f"{cell.name} adds scores of other cells, but {missing[0]} is not here; run that cell again"
+            )
         scores = np.mean([np.load(f) for f in files], axis=0)
         return {"metrics": {"ensemble": split.report(scores)}}
 
     def _encoder(self, cell: Cell) -> HiTRS:
         folder = self.runs / str(cell.source)
         if not (folder / "model").is_dir():
-            raise DataError(f"{cell.name} starts from {cell.source}, whose model is not in {folder}; run that cell again")
+            raise DataError(
+                f"{cell.name} starts from {cell.source}, whose model is not in {folder}; run that cell again"
+            )
         return HiTRS.from_pretrained(folder)
 
     def _labeled(self, cell: Cell, split: Split) -> np.ndarray:
@@ -149,7 +173,11 @@ def commit() -> str | None:
     """The commit of the source tree that runs, if it is one."""
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=True
+            ["git", "rev-parse", "--short", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):  # installed from a wheel, or no git
         return None

@@ -33,7 +33,8 @@ def write_draws(store: Store, protocol: str, fractions: list[float], draws: int,
     train = store.split(protocol, "train")
     labels = np.asarray(store.labels)[train]
     lists = {
-        str(f): [[store.name(int(train[i])) for i in draw_labels(labels, f, d)] for d in range(draws)] for f in fractions
+        str(f): [[store.name(int(train[i])) for i in draw_labels(labels, f, d)] for d in range(draws)]
+        for f in fractions
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(lists, indent=0) + "\n", encoding="utf-8")
@@ -52,5 +53,7 @@ def read_draw(store: Store, protocol: str, fraction: float, draw: int, path: Pat
     train = {store.name(int(i)): int(i) for i in store.split(protocol, "train")}
     unknown = [name for name in names if name not in train]
     if unknown:
-        raise DataError(f"{path} names {unknown[0]}, which is not in the training part of {protocol} of {store.path}")
+        raise DataError(
+            f"{path} names {unknown[0]}, which is not in the training part of {protocol} of {store.path}"
+        )
     return np.sort(np.array([train[name] for name in names]))

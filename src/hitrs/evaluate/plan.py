@@ -8,11 +8,11 @@
     cells:
       - {do: pretrain, store: nw_ucla, protocol: cross-view, stream: [joint, bone]}
       - {do: probe, store: nw_ucla, protocol: cross-view, stream: joint, from: pretrain-nw_ucla-joint-s0}
-      - {do: finetune, store: nw_ucla, protocol: cross-view, stream: joint, fraction: [0.01, 0.1], draw: [0, 1, 2]}
+      - {do: finetune, store: nw_ucla, protocol: cross-view, stream: joint, fraction: 0.1, draw: [0, 1, 2]}
       - {do: ensemble, of: [finetune-..., finetune-...]}
 
-A list under store, stream, from, fraction, draw or seed stands for one cell per value. Every cell has a name that tells it apart,
-and is one run that leaves one small JSON file.
+A list under store, stream, from, fraction, draw or seed stands for one cell per value. Every cell has a name
+that tells it apart, and is one run that leaves one small JSON file.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Cell:
     protocol: str
     stream: str = "joint"
     source: str | None = None
-    """finetune, probe: name of the pre-training cell to start from (``from`` in the file); None: from scratch."""
+    """finetune, probe: the pre-training cell to start from (``from`` in the file); None: from scratch."""
     fraction: float = 1.0
     """Share of the training labels."""
     draw: int = 0
@@ -105,8 +105,12 @@ def read_plan(path: str | Path) -> Plan:
             raise ConfigError(f"{path}: two cells are called {cell.name}; give one of them a label")
         for need in cell.needs:
             if need not in names:
-                raise ConfigError(f"{path}: {cell.name} needs {need}, which is not a cell; cells: {', '.join(names)}")
-    return Plan(values["name"], values.get("config", "small"), values.get("set") or {}, tuple(cells), path.parent)
+                raise ConfigError(
+                    f"{path}: {cell.name} needs {need}, which is not a cell; cells: {', '.join(names)}"
+                )
+    return Plan(
+        values["name"], values.get("config", "small"), values.get("set") or {}, tuple(cells), path.parent
+    )
 
 
 def _expand(entry: Any, where: str) -> list[Cell]:

@@ -13,6 +13,7 @@ from hitrs.errors import DataError
 from hitrs.evaluate.metrics import recognition_metrics
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.features import collect
+from hitrs.tasks.levels import Describe, all_levels, video_feature
 from hitrs.tasks.probe import knn_scores, linear_scores
 from hitrs.tasks.recognition import RecognitionModel, recording_features
 from hitrs.train.config import Config
@@ -54,19 +55,23 @@ def split_of(store: Store, protocol: str | None = None) -> Split:
     """
     if protocol is None:
         if not store.protocols:
-            raise DataError(f"{store.path} has no protocol, so nothing tells training from test; import it with a split")
+            raise DataError(
+                f"{store.path} has no protocol, so nothing tells training from test; import it with a split"
+            )
         protocol = store.protocols[0]
     labels = np.asarray(store.labels)
     parts = {part: store.split(protocol, part) for part in ("train", "test")}
     parts = {part: indices[labels[indices] >= 0] for part, indices in parts.items()}
     for part, indices in parts.items():
         if not len(indices):
-            raise DataError(f"protocol {protocol} of {store.path} has no labeled recording in its {part} part")
+            raise DataError(
+                f"protocol {protocol} of {store.path} has no labeled recording in its {part} part"
+            )
     return Split(store, protocol, parts["train"], parts["test"], store.twins(protocol))
 
 
 def recognizer_scores(model: RecognitionModel, source: Source, views: int = 1) -> np.ndarray:
-    """Class probabilities (N, classes), averaged over ``views`` turned copies of each recording (3-D only)."""
+    """Class probabilities (N, classes), averaged over ``views`` turned copies of each recording (if 3-D)."""
     angles = np.linspace(-TURN, TURN, views) if views > 1 and source.layout.dims == 3 else [0.0]
 
     def probabilities(batch: Batch) -> torch.Tensor:
@@ -75,11 +80,17 @@ def recognizer_scores(model: RecognitionModel, source: Source, views: int = 1) -
     return np.mean([collect(probabilities, model, source, change=_turned(a, source)) for a in angles], axis=0)
 
 
-def encoder_features(encoder: HiTRS, source: Source, config: Config | None = None, copy: int = 0) -> np.ndarray:
-    """Frozen features (N, 4D); ``copy`` above 0 gives those of an augmented copy of every recording."""
+def encoder_features(
+    encoder: HiTRS,
+    source: Source,
+    describe: Describe = video_feature,
+    config: Config | None = None,
+    copy: int = 0,
+) -> np.ndarray:
+    """Frozen features (N, ...); ``copy`` above 0 gives those of an augmented copy of every recording."""
 
     def features(batch: Batch) -> torch.Tensor:
-        return recording_features(encoder, batch, encoder.card)
+        return recording_features(encoder, batch, encoder.card, describe)
 
     if copy == 0 or config is None:
         return collect(features, encoder, source)
@@ -87,22 +98,29 @@ def encoder_features(encoder: HiTRS, source: Source, config: Config | None = Non
     return collect(features, encoder, source, change=lambda b: change(b, config, source, generator))
 
 
-def probe(encoder: HiTRS, split: Split, config: Config, train: np.ndarray | None = None) -> dict[str, dict[str, Any]]:
-    """k-NN and linear probe of the frozen encoder: {"knn": report, "linear": report}.
+def probe(
+    encoder: HiTRS, split: Split, config: Config, train: np.ndarray | None = None
+) -> dict[str, dict[str, Any]]:
+    """k-NN and linear probe of the frozen encoder, on its video feature (the paper's) and on all levels.
 
     Args:
         train: labeled recordings to read from; by default the whole training part.
+    Returns:
+        a report for each of "knn", "linear", "knn, all levels", "linear, all levels".
     """
-    card = encoder.card
-    layout, settings = card.layout, card.preprocessing
+    layout, settings = encoder.card.layout, encoder.card.preprocessing
     known = Source(split.store, split.train if train is None else train, layout, settings)
     query = Source(split.store, split.test, layout, settings)
-    features, labels, asked = encoder_features(encoder, known), known.labels, encoder_features(encoder, query)
-    classes = len(split.store.classes)
-    copies = [features, *(encoder_features(encoder, known, config, n) for n in range(1, config.probe.train_views))]
-    linear = linear_scores(np.concatenate(copies), np.tile(labels, len(copies)), asked, classes, config.probe.strength)
-    nearest = knn_scores(features, labels, asked, classes, config.probe.neighbors)
-    return {"knn": split.report(nearest), "linear": split.report(linear)}
+    classes, views = len(split.store.classes), config.probe.train_views
+    found: dict[str, dict[str, Any]] = {}
+    for suffix, describe in (("", video_feature), (", all levels", all_levels)):
+        copies = [encoder_features(encoder, known, describe, config, n) for n in range(views)]
+        asked = encoder_features(encoder, query, describe)
+        nearest = knn_scores(copies[0], known.labels, asked, classes, config.probe.neighbors)
+        labels = np.tile(known.labels, views)
+        linear = linear_scores(np.concatenate(copies), labels, asked, classes, config.probe.strength)
+        found |= {f"knn{suffix}": split.report(nearest), f"linear{suffix}": split.report(linear)}
+    return found
 
 
 def _turned(angle: float, source: Source):

@@ -33,7 +33,11 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
         for method, report in result.get("metrics", {}).items():
             groups[_row(result, method)].append(report)
     clean = any("clean" in report for reports in groups.values() for report in reports)
-    head = ["store", "stream", "labels", "method", "start", "top-1, all"] + (["top-1, clean"] if clean else []) + ["runs"]
+    head = (
+        ["store", "stream", "labels", "method", "start", "top-1, all"]
+        + (["top-1, clean"] if clean else [])
+        + ["runs"]
+    )
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for key in sorted(groups, key=_order):
         reports = groups[key]
@@ -47,7 +51,13 @@ def _row(result: dict[str, Any], method: str) -> tuple:
     start = "-" if result["do"] in ("neighbors", "ensemble") else (result["source"] or "scratch")
     stream = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
     name = {"knn": "1-NN on positions"}.get(method, method) if result["do"] == "neighbors" else method
-    return (result["store"], stream, result["fraction"], f"{name} ({result['label']})" if result["label"] else name, start)
+    return (
+        result["store"],
+        stream,
+        result["fraction"],
+        f"{name} ({result['label']})" if result["label"] else name,
+        start,
+    )
 
 
 def _order(key: tuple) -> tuple:

@@ -11,35 +11,30 @@ from torch.nn import functional as F
 from hitrs.errors import CheckpointError
 from hitrs.models.bundle import ModelCard, load_bundle, load_weights, save_bundle
 from hitrs.models.hitrs import HiTRS
+from hitrs.tasks.levels import Describe, video_feature
 from hitrs.transforms.batch import Batch, bodies
 from hitrs.transforms.streams import take_stream
 
 
-def recording_features(encoder: HiTRS, batch: Batch, card: ModelCard) -> Tensor:
-    """Mean video feature of each recording's bodies, (B, 4D).
+def recording_features(
+    encoder: HiTRS, batch: Batch, card: ModelCard, describe: Describe = video_feature
+) -> Tensor:
+    """Mean over each recording's bodies of what ``describe`` says of a body; by default (B, 4D).
 
     In paper mode the mean is always over ``card.persons`` slots, absent bodies being zeros that take part;
     else over the bodies that are there, and 0 for a recording in which nothing was seen.
     """
     found = bodies(batch, card.persons if encoder.config.mode == "paper" else None)
     positions, valid = take_stream(found.positions, found.valid, card.preprocessing.stream, card.layout)
+    recording, lengths = found.recording, found.lengths
     if encoder.config.mode != "paper":
         seen = valid.flatten(1).any(1)  # a one-frame body has no motion, a lone joint no bone
-        positions, valid, found_recording, lengths = (
-            positions[seen],
-            valid[seen],
-            found.recording[seen],
-            found.lengths[seen],
-        )
-    else:
-        found_recording, lengths = found.recording, found.lengths
-    count = torch.zeros(len(batch.lengths), device=positions.device)
-    total = torch.zeros(len(batch.lengths), encoder.video_width, device=positions.device)
-    if len(positions) == 0:
-        return total
-    video = encoder(positions, valid, lengths).video
-    total = total.index_add(0, found_recording, video.float())
-    count = count.index_add(0, found_recording, torch.ones(len(video), device=video.device))
+        positions, valid, recording, lengths = positions[seen], valid[seen], recording[seen], lengths[seen]
+    described = describe(encoder, positions, valid, lengths).float()
+    total = described.new_zeros(len(batch.lengths), described.shape[1]).index_add(0, recording, described)
+    count = described.new_zeros(len(batch.lengths)).index_add(
+        0, recording, described.new_ones(len(described))
+    )
     return total / count.clamp(min=1)[:, None]
 
 
