@@ -1,9 +1,9 @@
 """A body that moves: degrees of freedom, limb lengths, and forward kinematics on the NTU-25 joints.
 
-The world is in metres, y up; a body with heading 0 stands at the origin on the floor and faces +z, so its left is +x.
-A pose is one row of joint angles (radians) in the order of `DOFS`. All limb signs are anatomical and the same on both
-sides (flex = forward, side = away from the body, twist = inward); central ones count to the body's left. That makes
-mirroring a motion a swap of columns and a flip of the central signs.
+The world is in metres, y up; a body with heading 0 stands at the origin on the floor and faces +z, so its
+left is +x. A pose is one row of joint angles (radians) in the order of `DOFS`. All limb signs are anatomical
+and the same on both sides (flex = forward, side = away from the body, twist = inward); central ones count to
+the body's left. That makes mirroring a motion a swap of columns and a flip of the central signs.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hitrs.skeleton.layout import get_layout
+
+LAYOUT = get_layout("ntu25")
 Floats = NDArray[np.float64]
 
+SIDES = ("left", "right")
 _LIMB = (
     "shoulder_flex", "shoulder_side", "shoulder_twist", "elbow", "wrist",
     "hip_flex", "hip_side", "hip_twist", "knee", "ankle",
@@ -24,12 +28,13 @@ CENTRAL = (
     "lift",     # metres between the lowest foot and the floor
     "path_x", "path_z",  # metres, in the world: where the feet stand
 )  # fmt: skip
-DOFS: tuple[str, ...] = CENTRAL + tuple(f"{side}_{name}" for side in ("left", "right") for name in _LIMB)
+DOFS: tuple[str, ...] = CENTRAL + tuple(f"{side}_{name}" for side in SIDES for name in _LIMB)
 DOF = {name: i for i, name in enumerate(DOFS)}
-_SIDED = {"heading", "pelvis_roll", "spine_roll", "spine_twist", "neck_roll", "neck_twist", "support", "path_x"}
+_SIDED = {"heading", "support", "path_x"} | {name for name in CENTRAL if name.endswith(("roll", "twist"))}
 
-# Every rotating segment: (name, segment it hangs on, and the angles about its x, y and z axis with their signs).
-# Its rotation is a swing (rotation vector in the x-z plane, so no gimbal lock) after a twist about its own long axis.
+# Every rotating segment: (name, segment it hangs on, and the angles about its x, y and z axis with their
+# signs). Its rotation is a swing (rotation vector in the x-z plane, so no gimbal lock) after a twist about
+# its own long axis.
 _SEGMENTS: tuple[tuple[str, str, str, str, str], ...] = (
     ("pelvis", "", "+pelvis_pitch", "", "-pelvis_roll"),
     ("torso", "pelvis", "+spine_pitch", "+spine_twist", "-spine_roll"),
@@ -42,7 +47,8 @@ _SEGMENTS: tuple[tuple[str, str, str, str, str], ...] = (
              f"{out}{side}_shoulder_side"),
             (f"{side}_forearm", f"{side}_upper_arm", f"-{side}_elbow", "", ""),
             (f"{side}_palm", f"{side}_forearm", f"-{side}_wrist", "", ""),
-            (f"{side}_thigh", "pelvis", f"-{side}_hip_flex", f"{turn}{side}_hip_twist", f"{out}{side}_hip_side"),
+            (f"{side}_thigh", "pelvis", f"-{side}_hip_flex", f"{turn}{side}_hip_twist",
+             f"{out}{side}_hip_side"),
             (f"{side}_shank", f"{side}_thigh", f"+{side}_knee", "", ""),
             (f"{side}_sole", f"{side}_shank", f"-{side}_ankle", "", ""),
         )
@@ -53,14 +59,14 @@ _SEGMENT = {name: i for i, (name, *_) in enumerate(_SEGMENTS)}
 # Every joint but the pelvis: (name, joint it is placed from, segment it is fixed to). Parents come first.
 _JOINTS: tuple[tuple[str, str, str], ...] = (
     ("spine", "pelvis", "pelvis"),
-    ("chest", "spine", "torso"),
-    ("neck", "chest", "torso"),
+    ("spine_shoulder", "spine", "torso"),
+    ("neck", "spine_shoulder", "torso"),
     ("head", "neck", "head"),
     *(
         joint
-        for side in ("left", "right")
+        for side in SIDES
         for joint in (
-            (f"{side}_shoulder", "chest", "torso"),
+            (f"{side}_shoulder", "spine_shoulder", "torso"),
             (f"{side}_elbow", f"{side}_shoulder", f"{side}_upper_arm"),
             (f"{side}_wrist", f"{side}_elbow", f"{side}_forearm"),
             (f"{side}_hand", f"{side}_wrist", f"{side}_palm"),
@@ -73,7 +79,6 @@ _JOINTS: tuple[tuple[str, str, str], ...] = (
         )
     ),
 )
-JOINTS: tuple[str, ...] = ("pelvis", *(name for name, _, _ in _JOINTS))
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,12 @@ class Body:
         return float(np.arcsin((self.stance - 0.047 * self.height * self.width) / leg))
 
     def offsets(self) -> dict[str, tuple[float, float, float]]:
-        """Where each joint stands from the joint that it is placed from, in the axes of its segment, metres."""
+        """Metres from the joint that each joint is placed from, in the axes of its segment."""
         h = self.height
         leg, arm, trunk, width = h * self.legs, h * self.arms, h * self.trunk, h * self.width
         offsets = {
             "spine": (0.0, 0.14 * trunk, 0.0),
-            "chest": (0.0, 0.14 * trunk, 0.0),
+            "spine_shoulder": (0.0, 0.14 * trunk, 0.0),
             "neck": (0.0, 0.04 * trunk, 0.0),
             "head": (0.0, 0.07 * h, 0.012 * h),
         }
@@ -129,14 +134,14 @@ class Body:
         return offsets
 
 
-def forward(body: Body, pose: Floats) -> dict[str, Floats]:
-    """Positions of all joints: `pose` (T, len(DOFS)) to a dictionary of joint name to (T, 3), metres, world axes.
+def forward(body: Body, pose: Floats) -> Floats:
+    """Positions of all joints: `pose` (T, len(DOFS)) to (T, J, 3), metres, world axes, joints as in `LAYOUT`.
 
-    The feet carry the body: the supporting foot (see `support`) stays at its place on the path, and the lowest point
-    of the feet stands on the floor (y = 0) or `lift` above it.
+    The feet carry the body: the supporting foot (see `support`) stays at its place on the path, and the
+    lowest point of the feet stands on the floor (y = 0) or `lift` above it.
     """
     local = _rotations(pose)
-    turn = _about_y(pose[:, DOF["heading"]])
+    turn = about_y(pose[:, DOF["heading"]])
     world: dict[str, Floats] = {}
     for name, parent, *_ in _SEGMENTS:
         world[name] = (world[parent] if parent else turn) @ local[:, _SEGMENT[name]]
@@ -145,19 +150,7 @@ def forward(body: Body, pose: Floats) -> dict[str, Floats]:
     for name, parent, segment in _JOINTS:
         joints[name] = joints[parent] + world[segment] @ np.array(offsets[name])
     root = _place_on_feet(body, pose, joints, turn)
-    return {name: position + root for name, position in joints.items()}
-
-
-def mirrored(pose: Floats) -> Floats:
-    """The same motion of the mirror image: left and right limbs exchanged. `pose` is (T, len(DOFS))."""
-    swapped = pose.copy()
-    for name, i in DOF.items():
-        if name in _SIDED:
-            swapped[:, i] = -pose[:, i]
-        elif name.startswith("left_"):
-            j = DOF[name.replace("left_", "right_")]
-            swapped[:, i], swapped[:, j] = pose[:, j], pose[:, i]
-    return swapped
+    return np.stack([joints[name] for name in LAYOUT.joints], axis=1) + root[:, None]
 
 
 def mirrored_name(dof: str) -> tuple[str, float]:
@@ -172,23 +165,23 @@ def mirrored_name(dof: str) -> tuple[str, float]:
 def _place_on_feet(body: Body, pose: Floats, joints: dict[str, Floats], turn: Floats) -> Floats:
     """Translation (T, 3) that puts the supporting foot on the path and the lowest foot on the floor."""
     left, right = joints["left_ankle"], joints["right_ankle"]
-    weight = (1 + pose[:, DOF["support"], None]) / 2
-    # With both feet at rest the supporting point is the middle, shifted towards the supporting foot by the stance.
+    # The weight is off a foot as soon as that foot begins to lift, so that the other one does not slide.
+    weight = (1 + np.clip(8 * pose[:, DOF["support"], None], -1, 1)) / 2
+    # At rest each foot stands beside the path by the stance: a foot that keeps standing there moves nothing.
     stance = turn @ np.array([body.stance, 0.0, 0.0]) * (2 * weight - 1)
     root = stance - (weight * left + (1 - weight) * right)
     root[:, 0] += pose[:, DOF["path_x"]]
     root[:, 2] += pose[:, DOF["path_z"]]
     toe_height = body.ankle_height + body.offsets()["left_foot"][1]
-    lowest = np.minimum.reduce(
-        [joints[f"{side}_{name}"][:, 1] - height
-         for side in ("left", "right") for name, height in (("ankle", body.ankle_height), ("foot", toe_height))]
-    )  # fmt: skip
+    heights = {"ankle": body.ankle_height, "foot": toe_height}
+    soles = [joints[f"{side}_{name}"][:, 1] - height for name, height in heights.items() for side in SIDES]
+    lowest = np.minimum.reduce(soles)
     root[:, 1] = pose[:, DOF["lift"]] - lowest
     return root
 
 
 def _rotations(pose: Floats) -> Floats:
-    """Local rotation of each segment, (T, segments, 3, 3): a swing about an axis in the x-z plane after a twist."""
+    """Local rotation of each segment, (T, segments, 3, 3): the swing after the twist (see `_SEGMENTS`)."""
     angles = pose[:, _COLUMNS] * _SIGNS  # (T, segments, 3)
     a, twist, c = angles[..., 0], angles[..., 1], angles[..., 2]
     angle = np.hypot(a, c)
@@ -202,10 +195,10 @@ def _rotations(pose: Floats) -> Floats:
         ],
         axis=-1,
     ).reshape(*angle.shape, 3, 3)  # fmt: skip
-    return swing @ _about_y(twist)
+    return swing @ about_y(twist)
 
 
-def _about_y(angle: Floats) -> Floats:
+def about_y(angle: Floats) -> Floats:
     """Rotation matrices (..., 3, 3) about the vertical axis."""
     sine, cosine, zero, one = np.sin(angle), np.cos(angle), np.zeros_like(angle), np.ones_like(angle)
     rows = [cosine, zero, sine, zero, one, zero, -sine, zero, cosine]
@@ -213,7 +206,7 @@ def _about_y(angle: Floats) -> Floats:
 
 
 def _columns() -> tuple[NDArray[np.intp], Floats]:
-    """For each segment and axis the pose column and its sign (0 where the segment does not turn about the axis)."""
+    """The pose column of each segment and axis, and its sign: 0 where the segment has no such angle."""
     columns, signs = np.zeros((len(_SEGMENTS), 3), np.intp), np.zeros((len(_SEGMENTS), 3))
     for i, (_, _, *axes) in enumerate(_SEGMENTS):
         for axis, term in enumerate(axes):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hitrs.data.synthetic.body import JOINTS, Floats
+from hitrs.data.synthetic.body import LAYOUT, SIDES, Floats, about_y
 from hitrs.data.synthetic.performance import smooth_noise
 
 
@@ -22,43 +22,45 @@ class Camera:
 
 
 CAMERAS = (
-    Camera("1", yaw=np.deg2rad(-25), pitch=np.deg2rad(4), height=1.1, distance=3.0),
-    Camera("2", yaw=np.deg2rad(20), pitch=np.deg2rad(0), height=0.8, distance=2.7),
-    Camera("3", yaw=np.deg2rad(60), pitch=np.deg2rad(17), height=1.9, distance=3.4),
+    Camera("1", yaw=np.deg2rad(-25), pitch=np.deg2rad(4), height=1.1, distance=3.3),
+    Camera("2", yaw=np.deg2rad(20), pitch=np.deg2rad(0), height=0.8, distance=3.0),
+    Camera("3", yaw=np.deg2rad(60), pitch=np.deg2rad(17), height=1.9, distance=3.7),
 )
 
-_ENDS = tuple(i for i, name in enumerate(JOINTS) if name.endswith(("hand", "hand_tip", "thumb", "foot", "ankle")))
+_ENDS = tuple(
+    i for i, name in enumerate(LAYOUT.joints) if name.endswith(("hand", "hand_tip", "thumb", "foot", "ankle"))
+)
+_HAND = ("hand", "hand_tip", "thumb")
 _CHAINS = tuple(
-    [i for i, name in enumerate(JOINTS) if name.startswith(side) and name.endswith(ends)]
-    for side in ("left", "right")
-    for ends in (("hand_tip", "thumb"), ("hand", "hand_tip", "thumb"), ("elbow", "wrist", "hand", "hand_tip", "thumb"),
-                 ("ankle", "foot"), ("knee", "ankle", "foot"))
-)  # fmt: skip
+    [LAYOUT.joints.index(f"{side}_{name}") for name in names]
+    for side in SIDES
+    for names in (_HAND[1:], _HAND, ("elbow", "wrist", *_HAND), ("ankle", "foot"), ("knee", "ankle", "foot"))
+)
 
 
 def film(world: Floats, camera: Camera, facing: float, rng: np.random.Generator) -> Floats:
     """World positions (T, P, J, 3) in the camera's axes: x to its left, y up, z into the scene, metres.
 
-    `facing` turns the whole scene (radians; 0: heading 0 looks along the yaw that cameras are measured from). The
-    camera stands a little differently each time.
+    `facing` turns the whole scene (radians; 0: heading 0 looks along the yaw that cameras are measured from).
+    The camera stands a little differently each time.
     """
     yaw = np.pi + facing - camera.yaw
-    aside, nearer, higher = rng.normal(0, (0.35, 0.3, 0.05))
+    aside, nearer, higher = rng.normal(0, (0.35, 0.25, 0.05))
     pitch = camera.pitch + rng.normal(0, np.deg2rad(1.5))
-    scene = world @ _turn(yaw).T
+    scene = world @ about_y(np.array(yaw)).T
     scene = scene + np.array([aside, -(camera.height + higher), camera.distance + nearer])
     sine, cosine = np.sin(pitch), np.cos(pitch)
-    # Looking down: what lies in front appears higher up, by the sine of the pitch.
+    # A camera that looks down sees what lies farther away higher up.
     tilt = np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]])
     seen: Floats = scene @ tilt.T
     return seen
 
 
 def sense(seen: Floats, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What the sensor makes of one body's joints (T, J, 3): noisy positions, 0 where a joint is lost, and validity.
+    """What the sensor makes of one body (T, J, 3): noisy positions, 0 where a joint is lost, and validity.
 
-    White noise, slow wandering and rare spikes, all stronger for hands and feet and in poor recordings; limbs, and
-    now and then the whole body, are lost for runs of frames.
+    White noise, slow wandering and rare spikes, all stronger for hands and feet and in poor recordings;
+    limbs, and now and then the whole body, are lost for runs of frames.
     """
     frames, joints, _ = seen.shape
     quality = float(np.exp(rng.normal(0, 0.35)))
@@ -85,9 +87,3 @@ def _run(frames: int, length: tuple[int, int], rng: np.random.Generator) -> tupl
     count = min(int(rng.integers(*length)), max(1, frames // 3))
     start = int(rng.integers(0, frames - count + 1))
     return start, start + count
-
-
-def _turn(yaw: float) -> Floats:
-    """Rotation (3, 3) about the vertical axis."""
-    sine, cosine = np.sin(yaw), np.cos(yaw)
-    return np.array([[cosine, 0.0, sine], [0.0, 1.0, 0.0], [-sine, 0.0, cosine]])
