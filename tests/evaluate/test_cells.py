@@ -66,7 +66,7 @@ def test_every_cell_leaves_one_file_and_the_table_tells_them(runner):
     assert len(results) == len(runner.plan.cells)
     table = markdown_table(results)
     assert "1-NN on positions" in table
-    assert "linear, all levels" in table
+    assert "linear probe, all levels" in table
     few = [line for line in table.splitlines() if "50%" in line]
     assert len(few) == 2  # scratch and fine-tuned, two draws each
     assert all("±" in line and line.endswith("| 2 |") for line in few)

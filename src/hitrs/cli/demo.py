@@ -21,12 +21,9 @@ from hitrs.cli.options import Run
 from hitrs.data import Store, write_npz
 from hitrs.errors import ConfigError
 from hitrs.evaluate.draws import draw_labels
-from hitrs.evaluate.protocol import Split, probe, split_of
+from hitrs.evaluate.protocol import Split, nearest_positions, probe, split_of
 from hitrs.models.hitrs import HiTRS
-from hitrs.tasks.features import resampled_positions
-from hitrs.tasks.probe import knn_scores
 from hitrs.train.config import Config
-from hitrs.transforms.source import Source
 
 PER_CLASS = 5
 """Labels of each class that the comparison may use."""
@@ -125,13 +122,9 @@ def _metrics(run_folder: Path) -> dict[str, Any]:
 
 def _frozen(split: Split, labeled: np.ndarray, encoder: HiTRS, config: Config) -> dict[str, dict[str, Any]]:
     """What needs no training of an encoder: a linear layer on frozen features, and neighbors on positions."""
-    card = encoder.card
-    known = Source(split.store, labeled, card.layout, card.preprocessing)
-    asked = Source(split.store, split.test, card.layout, card.preprocessing)
-    positions = (resampled_positions(known), known.labels, resampled_positions(asked))
     return {
         "pre-trained, frozen, linear layer": probe(encoder, split, config, labeled)["linear"]["all"],
-        "nearest neighbor on positions": split.report(knn_scores(*positions, len(split.store.classes)))[
+        "nearest neighbor on positions": nearest_positions(split, labeled, encoder.card.layout, config)[
             "all"
         ],
     }

@@ -20,10 +20,8 @@ from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.evaluate.draws import read_draw
 from hitrs.evaluate.plan import Cell, Plan
-from hitrs.evaluate.protocol import Split, probe, recognizer_scores, split_of
+from hitrs.evaluate.protocol import Split, nearest_positions, probe, recognizer_scores, split_of
 from hitrs.models.hitrs import HiTRS
-from hitrs.tasks.features import resampled_positions
-from hitrs.tasks.probe import knn_scores
 from hitrs.tasks.recognition import RecognitionModel
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
@@ -113,14 +111,7 @@ class Runner:
         return {"updates": config.pretrain.steps, "last": last, "online_knn": probes}
 
     def _neighbors(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
-        layout = split.store.layout
-        known, query = (
-            Source(split.store, i, layout, config.preprocessing) for i in (split.train, split.test)
-        )
-        scores = knn_scores(
-            resampled_positions(known), known.labels, resampled_positions(query), len(split.store.classes)
-        )
-        return {"metrics": {"knn": split.report(scores)}}
+        return {"metrics": {"knn": nearest_positions(split, split.train, split.store.layout, config)}}
 
     def _probe(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
         return {"metrics": probe(self._encoder(cell), split, config, self._labeled(cell, split))}

@@ -12,7 +12,8 @@ from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.evaluate.metrics import recognition_metrics
 from hitrs.models.hitrs import HiTRS
-from hitrs.tasks.features import collect
+from hitrs.skeleton.layout import Layout
+from hitrs.tasks.features import collect, resampled_positions
 from hitrs.tasks.levels import Describe, all_levels, video_feature
 from hitrs.tasks.probe import knn_scores, linear_scores
 from hitrs.tasks.recognition import RecognitionModel, recording_features
@@ -121,6 +122,13 @@ def probe(
         linear = linear_scores(np.concatenate(copies), labels, asked, classes, config.probe.strength)
         found |= {f"knn{suffix}": split.report(nearest), f"linear{suffix}": split.report(linear)}
     return found
+
+
+def nearest_positions(split: Split, train: np.ndarray, layout: Layout, config: Config) -> dict[str, Any]:
+    """Report of 1-NN on preprocessed positions at 16 frames: what needs no training at all."""
+    known, query = (Source(split.store, i, layout, config.preprocessing) for i in (train, split.test))
+    positions = resampled_positions(known), known.labels, resampled_positions(query)
+    return split.report(knn_scores(*positions, len(split.store.classes), standardized=False))
 
 
 def _turned(angle: float, source: Source):

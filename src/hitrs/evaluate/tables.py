@@ -47,17 +47,25 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+METHODS = {
+    "knn": "1-NN",
+    "linear": "linear probe",
+    "knn, all levels": "1-NN, all levels",
+    "linear, all levels": "linear probe, all levels",
+    "scratch": "supervised",
+    "ensemble": "sum of streams",
+}
+
+
 def _row(result: dict[str, Any], method: str) -> tuple:
-    start = "-" if result["do"] in ("neighbors", "ensemble") else (result["source"] or "scratch")
+    if result["do"] in ("neighbors", "ensemble"):
+        start = "-"
+    else:
+        start = f"pre-trained on {result['source'].split('-')[1]}" if result["source"] else "scratch"
     stream = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
-    name = {"knn": "1-NN on positions"}.get(method, method) if result["do"] == "neighbors" else method
-    return (
-        result["store"],
-        stream,
-        result["fraction"],
-        f"{name} ({result['label']})" if result["label"] else name,
-        start,
-    )
+    name = "1-NN on positions" if result["do"] == "neighbors" else METHODS.get(method, method)
+    name = f"{name} ({result['label']})" if result["label"] else name
+    return (result["store"], stream, result["fraction"], name, start)
 
 
 def _order(key: tuple) -> tuple:

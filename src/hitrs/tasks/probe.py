@@ -10,12 +10,20 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 
 def knn_scores(
-    train: np.ndarray, labels: np.ndarray, query: np.ndarray, classes: int, k: int = 1
+    train: np.ndarray,
+    labels: np.ndarray,
+    query: np.ndarray,
+    classes: int,
+    k: int = 1,
+    standardized: bool = True,
 ) -> np.ndarray:
-    """Class scores (Q, classes) of the k nearest training features by cosine, standardized before."""
-    model = make_pipeline(
-        StandardScaler(), Normalizer(), KNeighborsClassifier(min(k, len(train)), weights="distance")
-    )
+    """Class scores (Q, classes) of the k nearest training features by cosine distance.
+
+    Learned features are ``standardized`` before. Positions should not be: they share one unit, and a joint that hardly
+    moves would count as much as a hand.
+    """
+    neighbors = KNeighborsClassifier(min(k, len(train)), weights="distance")
+    model = make_pipeline(*([StandardScaler()] if standardized else []), Normalizer(), neighbors)
     return _scores(model, train, labels, query, classes)
 
 
