@@ -1,7 +1,7 @@
 """Errors that are written for people.
 
-Each message names what is wrong (file, frame, joint, key), what was expected and what to do. The command line prints
-them without a traceback and exits with 1; any other exception is a defect of the package.
+Each message names what is wrong (file, frame, joint, key), what was expected and what to do. The command line
+prints them without a traceback and exits with 1; any other exception is a defect of the package.
 """
 
 from collections.abc import Iterator

@@ -19,8 +19,8 @@ def knn_scores(
 ) -> np.ndarray:
     """Class scores (Q, classes) of the k nearest training features by cosine distance.
 
-    Learned features are ``standardized`` before. Positions should not be: they share one unit, and a joint that hardly
-    moves would count as much as a hand.
+    Learned features are ``standardized`` before. Positions should not be: they share one unit, and a joint
+    that hardly moves would count as much as a hand.
     """
     neighbors = KNeighborsClassifier(min(k, len(train)), weights="distance")
     model = make_pipeline(*([StandardScaler()] if standardized else []), Normalizer(), neighbors)
