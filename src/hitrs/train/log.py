@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -82,19 +81,17 @@ def _tensorboard(folder: Path, first_step: int) -> Any:
 
 
 class Averages:
-    """Running means of metrics since they were last taken."""
+    """Running means of metrics since they were last taken; ``pending`` holds [sum, count] of each."""
 
-    def __init__(self) -> None:
-        self._sum: dict[str, float] = defaultdict(float)
-        self._count: dict[str, int] = defaultdict(int)
+    def __init__(self, pending: dict[str, list[float]] | None = None) -> None:
+        self.pending = pending or {}
 
     def add(self, metrics: dict[str, Any]) -> None:
         for key, value in metrics.items():
-            self._sum[key] += float(value)
-            self._count[key] += 1
+            total, count = self.pending.get(key, (0.0, 0))
+            self.pending[key] = [total + float(value), count + 1]
 
     def take(self) -> dict[str, float]:
-        means = {key: self._sum[key] / self._count[key] for key in self._sum}
-        self._sum.clear()
-        self._count.clear()
+        means = {key: total / count for key, (total, count) in self.pending.items()}
+        self.pending = {}
         return means

@@ -12,7 +12,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
-from accelerate.state import AcceleratorState
+from accelerate.state import AcceleratorState, PartialState
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -90,20 +90,13 @@ def fit(
     first = state["step"] if state else 0
     module, optimizer = accelerator.prepare(job.module, optimizer)
     per_update = config.batch_size * config.accumulate * accelerator.num_processes
-    averages, saved = Averages(), time.monotonic()
+    averages, saved = Averages(state.get("averages") if state else None), time.monotonic()
     began = time.monotonic() - (state["seconds"] if state else 0.0)
 
     def save(step: int) -> None:
         if accelerator.is_main_process:
-            save_checkpoint(
-                checkpoints,
-                accelerator.unwrap_model(module),
-                optimizer,
-                {
-                    "step": step,
-                    "seconds": time.monotonic() - began,
-                },
-            )
+            at = {"step": step, "seconds": time.monotonic() - began, "averages": averages.pending}
+            save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, at)
 
     with (
         _stop_request() as stop,
@@ -121,15 +114,8 @@ def fit(
                     seconds = time.monotonic() - began
                     epoch = round(done * per_update / len(job), 3)
                     rate = done * per_update / seconds
-                    log.write(
-                        {
-                            "step": done,
-                            "epoch": epoch,
-                            "seconds": round(seconds, 2),
-                            **row,
-                            "recordings_per_second": rate,
-                        }
-                    )
+                    about = {"step": done, "epoch": epoch, "seconds": round(seconds, 2)}
+                    log.write({**about, **row, "recordings_per_second": rate})
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
             progress.update(bar, completed=done)
             if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
@@ -148,6 +134,14 @@ def fit(
     trained = accelerator.unwrap_model(module).cpu().eval()
     accelerator.free_memory()
     return trained
+
+
+def write_once(write: Callable[[], object]) -> None:
+    """Call ``write`` in one of the processes of a run, while the others wait: they share its folder."""
+    processes = PartialState()
+    if processes.is_main_process:
+        write()
+    processes.wait_for_everyone()
 
 
 def _update(

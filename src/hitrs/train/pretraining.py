@@ -17,7 +17,7 @@ from hitrs.tasks.features import collect
 from hitrs.tasks.probe import knn_scores
 from hitrs.tasks.recognition import recording_features
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, seed_of
+from hitrs.train.loop import fit, seed_of, write_once
 from hitrs.transforms.augment import augment, crop_to
 from hitrs.transforms.batch import Batch, bodies
 from hitrs.transforms.source import Source
@@ -120,5 +120,5 @@ def pretrain(source: Source, config: Config, folder: Path, *, resume: bool = Fal
             "seed": config.pretrain.seed,
         },
     )
-    save_bundle(folder / "model", card, trained.state_dict())
+    write_once(lambda: save_bundle(folder / "model", card, trained.state_dict()))
     return card

@@ -15,7 +15,7 @@ from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.features import collect
 from hitrs.tasks.recognition import RecognitionModel, RecognitionObjective
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, seed_of
+from hitrs.train.loop import fit, seed_of, write_once
 from hitrs.transforms.augment import augment, crop_to
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.source import Source
@@ -92,7 +92,9 @@ def train_recognizer(
     """
     job = RecognitionJob(source, config, encoder, held_out)
     # only an encoder that has learned something is to be changed carefully
-    settings = config.finetune if encoder is not None else dataclasses.replace(config.finetune, encoder_lr=1.0)
+    settings = (
+        config.finetune if encoder is not None else dataclasses.replace(config.finetune, encoder_lr=1.0)
+    )
     fit(job, settings, folder, resume=resume, title="fine-tune" if encoder is not None else "train")
     job.model.card = dataclasses.replace(
         job.model.card,
@@ -105,5 +107,5 @@ def train_recognizer(
             "seed": config.finetune.seed,
         },
     )
-    job.model.eval().save_pretrained(folder / "model")
+    write_once(lambda: job.model.eval().save_pretrained(folder / "model"))
     return job.model

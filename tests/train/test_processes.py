@@ -1,0 +1,103 @@
+"""Two processes on one machine: the same weights in both, and as in one process with the whole batch."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from factories import LAYOUT, small_store, tiny
+from hitrs.models.bundle import load_bundle
+from hitrs.pretext.future_clip import FutureClip
+from hitrs.pretext.views import Views
+from hitrs.train.config import Config, RecognitionConfig
+from hitrs.train.log import read_metrics
+from hitrs.train.recognition import train_recognizer
+from hitrs.transforms.augment import AugmentConfig
+from hitrs.transforms.preprocess import Preprocessing
+from hitrs.transforms.source import Source
+
+CHILD = """
+import json
+import sys
+from pathlib import Path
+
+store, run, *folders = sys.argv[1:]
+sys.path[:0] = folders
+import torch
+
+torch.set_num_threads(1)
+from test_processes import contrastive_losses, train
+from accelerate import PartialState
+
+rank = PartialState(cpu=True).process_index
+part = slice(0, 6) if rank == 0 else slice(6, 8)  # the processes hold different numbers of sequences
+Path(run, f"losses-{rank}.json").write_text(json.dumps(contrastive_losses(part)))
+model = train(store, Path(run), batch_size=2)
+torch.save(model.state_dict(), Path(run, f"weights-{rank}.pt"))
+"""
+
+
+def contrastive_losses(part: slice) -> list[float]:
+    torch.manual_seed(0)
+    future, views = FutureClip(6, 5), Views(6)
+    videos, following, identity = torch.randn(8, 6), torch.randn(8, 5), torch.tensor([0, 1, 2, 0, 1, 2, 3, 3])
+    return [
+        future(videos[part], following[part]).loss.item(),
+        views(videos[part], identity[part]).loss.item(),
+    ]
+
+
+def train(store: str, folder: Path, batch_size: int) -> torch.nn.Module:
+    from hitrs.data.store import Store
+
+    data = Store.open(store)
+    config = Config(
+        model=tiny(),
+        augment=AugmentConfig("none"),
+        finetune=RecognitionConfig(
+            steps=4, batch_size=batch_size, accumulate=2, lr=1e-3, log_every=1, checkpoint_seconds=0
+        ),
+    )
+    return train_recognizer(Source(data, range(len(data)), LAYOUT, Preprocessing()), config, folder)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the processes' meeting point is not tried on Windows")
+def test_two_processes_train_as_one(tmp_path: Path) -> None:
+    small_store(tmp_path / "store")
+    (tmp_path / "two").mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    here = Path(__file__).parent
+    command = [sys.executable, "-c", CHILD, tmp_path / "store", tmp_path / "two", here, here.parent]
+    common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    children = [
+        subprocess.Popen(
+            command, env={**os.environ, **common, "RANK": rank, "LOCAL_RANK": rank}, stderr=subprocess.PIPE
+        )
+        for rank in ("0", "1")
+    ]
+    errors = [child.communicate()[1].decode() for child in children]
+    assert [child.returncode for child in children] == [0, 0], errors
+
+    # the contrastive tasks see the targets of both: their means over all are those of one process
+    first, second = (json.loads((tmp_path / "two" / f"losses-{rank}.json").read_text()) for rank in (0, 1))
+    together = contrastive_losses(slice(0, 8))
+    for a, b, both in zip(first, second, together, strict=True):
+        assert (6 * a + 2 * b) / 8 == pytest.approx(both, rel=1e-5)
+
+    weights = [torch.load(tmp_path / "two" / f"weights-{rank}.pt") for rank in (0, 1)]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    _, saved = load_bundle(tmp_path / "two")
+    assert all(torch.equal(saved[name], value) for name, value in weights[0].items())
+    one = train(str(tmp_path / "store"), tmp_path / "one", batch_size=4).state_dict()
+    for name, value in one.items():
+        torch.testing.assert_close(weights[0][name], value, atol=2e-4, rtol=0)
+    logs = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
+    assert [row["step"] for row in logs[1]] == [1, 2, 3, 4]
+    assert [row["epoch"] for row in logs[1]] == [row["epoch"] for row in logs[0]]
