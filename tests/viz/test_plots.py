@@ -8,7 +8,7 @@ from PIL import Image
 from hitrs.errors import DataError
 from hitrs.viz.bars import plot_comparison, plot_label_shares
 from hitrs.viz.confusion import plot_confusion
-from hitrs.viz.embedding import _separate, plot_embedding
+from hitrs.viz.embedding import _heart, _separate, plot_embedding
 
 
 def test_confusion_shows_rows_in_per_cent(tmp_path, texts):
@@ -156,6 +156,14 @@ def test_the_map_refuses_what_it_cannot_show(tmp_path, features, labels, message
     with pytest.raises(DataError, match=message):
         plot_embedding(features, labels, ["a", "b"], tmp_path / "map.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_class_of_two_groups_is_named_above_the_denser_one():
+    generator = np.random.default_rng(0)
+    dense, loose = generator.uniform(-1, 1, (15, 2)), generator.uniform(-9, 9, (45, 2)) + 50
+    x, y = _heart(np.concatenate([loose, dense]))
+    assert abs(x) < 1
+    assert abs(y) < 1
 
 
 def test_labels_on_the_map_do_not_cover_each_other():

@@ -133,8 +133,9 @@ def _to_plane(features: np.ndarray, seed: int) -> np.ndarray:
 def _heart(points: np.ndarray) -> np.ndarray:
     """(N, 2) -> (2,): just above the densest place of a class; a mean may fall between two groups."""
     apart = cdist(points, points)
-    heart = np.sort(apart, axis=1)[:, min(10, len(points) - 1)].argmin()
-    around = points[np.argsort(apart[heart], kind="stable")[: max(3, len(points) // 2)]]
+    near = min(10, len(points) - 1)
+    heart = np.sort(apart, axis=1)[:, near].argmin()
+    around = points[np.argsort(apart[heart], kind="stable")[: near + 1]]
     return np.array([points[heart, 0], around[:, 1].max()])
 
 
