@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,22 +28,32 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
 
 
 def markdown_table(results: list[dict[str, Any]]) -> str:
-    """Top-1 accuracy of every row, on all test recordings and on those without a twin in training."""
-    groups: dict[tuple, list[dict[str, Any]]] = defaultdict(list)
+    """Top-1 accuracy of every row, on all test recordings and on those without a twin in training.
+
+    Minutes are those of one run, others running beside it, without the pre-training that it starts from.
+    """
+    groups: dict[tuple, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for result in results:
         for method, report in result.get("metrics", {}).items():
-            groups[_row(result, method)].append(report)
-    clean = any("clean" in report for reports in groups.values() for report in reports)
-    head = (
-        ["store", "stream", "labels", "method", "start", "top-1, all"]
-        + (["top-1, clean"] if clean else [])
-        + ["runs"]
-    )
+            groups[_row(result, method)].append((result, report))
+    head = [
+        "store",
+        "stream",
+        "labels",
+        "method",
+        "start",
+        "top-1, all",
+        "top-1, clean",
+        "runs",
+        "updates",
+        "minutes",
+    ]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for key in sorted(groups, key=_order):
-        reports = groups[key]
-        cells = [*key[:2], f"{100 * key[2]:g}%", *key[3:], _figure(reports, "all")]
-        cells += ([_figure(reports, "clean")] if clean else []) + [str(len(reports))]
+        runs, reports = zip(*groups[key], strict=True)
+        minutes = sum(run["seconds"] for run in runs) / len(runs) / 60
+        cells = [*key[:2], f"{100 * key[2]:g}%", *key[3:], _figure(reports, "all"), _figure(reports, "clean")]
+        cells += [str(len(runs)), str(runs[0].get("updates", "-")), f"{minutes:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -72,9 +83,9 @@ def _order(key: tuple) -> tuple:
     return (key[0], key[2], key[1].count("+"), key[1], key[3], key[4])
 
 
-def _figure(reports: list[dict[str, Any]], part: str) -> str:
+def _figure(reports: Sequence[dict[str, Any]], part: str) -> str:
     values = [report[part]["top1"] for report in reports if part in report]
     if not values:
-        return ""
+        return "-"
     mean, deviation = mean_deviation(values)
     return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
