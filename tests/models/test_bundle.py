@@ -139,6 +139,8 @@ def test_configuration_that_is_no_text(folder: Path) -> None:
         ("model", {"width": 9}, "width"),
         ("layout", {"name": "x", "center": "a", "joints": [["a", "b"], ["b", "a"]]}, "root"),
         ("preprocessing", {"colour": "red"}, "colour"),
+        ("preprocessing", {"stream": "sound"}, "stream must be one of joint, bone, motion, got 'sound'"),
+        ("model", {"mode": "fast"}, "mode must be one of default, paper, got 'fast'"),
         ("classes", None, "not iterable"),
     ],
 )

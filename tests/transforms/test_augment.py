@@ -321,7 +321,15 @@ def test_speed_needs_both_neighbours_seen(consistent) -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("crop", 1.5), ("drop", -0.1), ("mirror", 2), ("stretch", -1), ("yaw", -1), ("speed", -0.1)],
+    [
+        ("crop", 1.5),
+        ("drop", -0.1),
+        ("mirror", 2),
+        ("stretch", -1),
+        ("yaw", -1),
+        ("speed", -0.1),
+        ("policy", "wild"),
+    ],
 )
 def test_ranges_are_checked(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=name):

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 
+from hitrs.errors import ConfigError
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.preprocess import Preprocessing, body_scale, facing_yaw, preprocess, yaw_matrix
@@ -114,3 +115,9 @@ def test_two_dimensions_are_never_turned(make_batch) -> None:
     flat = make_batch([(4, 1)], joints=17, coords=2)
     result = preprocess(flat, Preprocessing(align="yaw"), layout)
     assert torch.equal(result.positions, flat.positions)
+
+
+@pytest.mark.parametrize("name", ["stream", "center", "align", "up", "scale"])
+def test_unknown_words_are_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"{name} must be one of .*, got 'sideways'"):
+        Preprocessing(**{name: "sideways"})

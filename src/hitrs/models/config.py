@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hitrs.errors import ConfigError
+from hitrs.transforms.choices import check_choices
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class ModelConfig:
     """paper: absent bodies, unseen joints and padding are zeros that take part; default: they are masked."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         for name in ("width", "heads", "head_width", "layers", "window", "stride", "dilation"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} must be at least 1, got {getattr(self, name)}")

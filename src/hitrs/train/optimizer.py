@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hitrs.errors import ConfigError
+from hitrs.transforms.choices import check_choices
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class OptimConfig:
     """Seconds between two checkpoints."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         for name in ("steps", "batch_size", "accumulate", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"optim.{name} must be at least 1, got {getattr(self, name)}")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from hitrs.errors import ConfigError
 from hitrs.transforms.batch import Batch
+from hitrs.transforms.choices import check_choices
 from hitrs.transforms.preprocess import yaw_matrix
 
 
@@ -38,6 +39,7 @@ class AugmentConfig:
     """views: probability of swapping left and right; only where no class depends on the side."""
 
     def __post_init__(self) -> None:
+        check_choices(self)
         for name in ("crop", "drop", "mirror", "stretch"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"augment.{name} must lie in [0, 1], got {getattr(self, name)}")

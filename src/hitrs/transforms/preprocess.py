@@ -10,6 +10,7 @@ from torch import Tensor
 
 from hitrs.skeleton.layout import Layout
 from hitrs.transforms.batch import Batch
+from hitrs.transforms.choices import check_choices
 from hitrs.transforms.streams import Stream
 
 TYPICAL_BONE = 0.2
@@ -31,6 +32,9 @@ class Preprocessing:
     """The axis that points up (or down) in the data; Kinect: y."""
     scale: Literal["none", "body"] = "none"
     """body: divide by the mean bone length (times 0.2), for pixels and other units that are not meters."""
+
+    def __post_init__(self) -> None:
+        check_choices(self)
 
     @property
     def up_axis(self) -> int:
