@@ -92,6 +92,13 @@ def test_nearest_neighbour_is_the_nearest_by_cosine() -> None:
     assert (scores[:, 3] == 0).all()
 
 
+def test_positions_are_compared_as_they_are() -> None:
+    train, labels = np.array([[1.0, 0.0], [0.0, 100.0]]), np.array([0, 1])
+    query = np.array([[50.0, 60.0], [60.0, 50.0]])
+    scores = knn_scores(train, labels, query, 2, standardized=False)
+    assert scores.argmax(1).tolist() == [1, 0]
+
+
 def test_linear_probe_separates_what_is_separable() -> None:
     (train, labels), (query, truth) = blobs(90, 0), blobs(60, 1)
     scores = linear_scores(train, labels * 2, query, classes=5, strength=1.0)
