@@ -27,6 +27,12 @@ def test_the_papers_rate() -> None:
     assert learning_rate(config, 50_000) == pytest.approx(2e-6)
 
 
+def test_the_papers_finetuning_halves_after_epochs_20_30_40_50_60_of_70() -> None:
+    config = RecognitionConfig(steps=70, lr=1.0)
+    rates = [learning_rate(config, epoch) for epoch in range(70)]
+    assert rates == [1.0] * 20 + [0.5] * 10 + [0.25] * 10 + [0.125] * 10 + [0.0625] * 10 + [0.03125] * 10
+
+
 @given(
     schedule=st.sampled_from(["linear", "cosine", "constant"]),
     steps=st.integers(2, 200),
@@ -101,7 +107,7 @@ def test_frozen_parameters_are_left_out() -> None:
         (OptimConfig, {"lr": math.nan}, "lr"),
         (OptimConfig, {"clip": 0.0}, "clip"),
         (OptimConfig, {"warmup": -1}, "warmup"),
-        (OptimConfig, {"schedule": "steps"}, "schedule must be one of linear, cosine, constant, got 'steps'"),
+        (OptimConfig, {"schedule": "steps"}, "schedule must be one of linear, cosine, halving, constant, got 'steps'"),
         (RecognitionConfig, {"test_views": 0}, "test_views"),
         (RecognitionConfig, {"label_smoothing": 1.0}, "label_smoothing"),
         (RecognitionConfig, {"batch_size": 0}, "batch_size"),

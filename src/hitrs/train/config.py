@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from hitrs.errors import ConfigError
 from hitrs.models.config import ModelConfig
@@ -19,6 +20,7 @@ class RecognitionConfig(OptimConfig):
     steps: int = 22_000
     batch_size: int = 32
     warmup: int = 0
+    schedule: Literal["linear", "cosine", "halving", "constant"] = "halving"
     label_smoothing: float = 0.0
     """Share of the target spread over all classes."""
     encoder_lr: float = 1.0

@@ -29,8 +29,8 @@ class OptimConfig:
     """Learning rate at the last update (linear and cosine)."""
     warmup: int = 1_000
     """Updates of linear warm-up; the first update has rate 0 if this is above 0."""
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    """How the rate falls after warm-up."""
+    schedule: Literal["linear", "cosine", "halving", "constant"] = "linear"
+    """How the rate falls after warm-up; halving: after 2/7 of the run, then every 1/7 (epochs 20, 30, ... of 70)."""
     weight_decay: float = 0.01
     """AdamW's decay; none for biases, norms, position codes and fusion tokens."""
     clip: float = 1.0
@@ -65,6 +65,8 @@ def learning_rate(config: OptimConfig, step: int) -> float:
         return config.lr * step / config.warmup
     if config.schedule == "constant":
         return config.lr
+    if config.schedule == "halving":
+        return config.lr * 0.5 ** max(0, 7 * step // config.steps - 1)
     part = min(1.0, (step - config.warmup) / max(1, config.steps - config.warmup))
     if config.schedule == "cosine":
         part = (1 - math.cos(math.pi * part)) / 2
