@@ -1,11 +1,9 @@
-import json
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from hitrs.errors import DataError
-from hitrs.viz.curves import _merged, _running_mean, plot_finetuning, plot_training, read_metrics
+from hitrs.viz.curves import _merged, _running_mean, plot_finetuning, plot_training
 
 TASKS = ("masked_joint", "clip_order", "video_order", "future_clip", "views")
 
@@ -23,31 +21,6 @@ def rows(steps: int, tasks=TASKS) -> list[dict]:
         if step % 5 == 0:
             found.append({"step": step, "knn/accuracy": 0.25})
     return found
-
-
-def test_a_cut_last_line_is_left_out(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    lines = [json.dumps(row) for row in rows(6)]
-    path.write_text("\n".join(lines))
-    whole = read_metrics(path)
-    path.write_text("\n".join(lines)[:-9])
-    assert whole == rows(6)
-    assert read_metrics(path) == whole[:-1]
-
-
-def test_a_broken_line_before_the_last_is_named(tmp_path):
-    path = tmp_path / "metrics.jsonl"
-    path.write_text('{"step": 1}\n{"step": 2, "lo\n{"step": 3}\n')
-    with pytest.raises(DataError, match=r"metrics\.jsonl, line 2 is not JSON"):
-        read_metrics(path)
-    path.write_text('{"step": 1}\n[2]\n')
-    with pytest.raises(DataError, match="line 2 is not a JSON object"):
-        read_metrics(path)
-
-
-def test_missing_metrics_are_named(tmp_path):
-    with pytest.raises(DataError, match=r"cannot read .*none\.jsonl"):
-        read_metrics(tmp_path / "none.jsonl")
 
 
 @pytest.mark.parametrize("count", range(len(TASKS) + 1))

@@ -17,6 +17,7 @@ from hitrs.deploy.recognizer import Recognizer
 from hitrs.evaluate.protocol import Split, encoder_features
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.levels import video_feature
+from hitrs.train.log import read_metrics
 from hitrs.transforms.source import Source
 from hitrs.viz import (
     Report,
@@ -26,7 +27,6 @@ from hitrs.viz import (
     plot_embedding,
     plot_finetuning,
     plot_training,
-    read_metrics,
 )
 
 

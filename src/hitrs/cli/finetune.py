@@ -23,9 +23,10 @@ from hitrs.models.bundle import ModelCard, load_bundle
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.recognition import RecognitionModel
 from hitrs.train.config import Config
+from hitrs.train.log import read_metrics
 from hitrs.train.recognition import train_recognizer
 from hitrs.transforms.source import Source
-from hitrs.viz import plot_finetuning, read_metrics
+from hitrs.viz import plot_finetuning
 
 
 def defaults(arguments: Sequence[str]) -> dict[str, Any]:

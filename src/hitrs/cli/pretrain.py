@@ -14,9 +14,10 @@ from hitrs.cli.runs import run_folder
 from hitrs.cli.settings import DEFAULT, PretrainSettings, fit_to_data, recast, starting_config
 from hitrs.data.store import Store
 from hitrs.train.config import Config
+from hitrs.train.log import read_metrics
 from hitrs.train.pretraining import pretrain
 from hitrs.transforms.source import Source
-from hitrs.viz import plot_training, read_metrics
+from hitrs.viz import plot_training
 
 
 def defaults(arguments: Sequence[str]) -> dict[str, Any]:

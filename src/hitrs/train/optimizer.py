@@ -30,7 +30,7 @@ class OptimConfig:
     warmup: int = 1_000
     """Updates of linear warm-up; the first update has rate 0 if this is above 0."""
     schedule: Literal["linear", "cosine", "halving", "constant"] = "linear"
-    """How the rate falls after warm-up; halving: after 2/7 of the run, then every 1/7 (epochs 20, 30, ... of 70)."""
+    """How the rate falls after warm-up; halving: after 2/7 of the run and every 1/7 from there."""
     weight_decay: float = 0.01
     """AdamW's decay; none for biases, norms, position codes and fusion tokens."""
     clip: float = 1.0

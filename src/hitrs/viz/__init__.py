@@ -3,7 +3,7 @@
 from hitrs.viz.animation import animate
 from hitrs.viz.bars import plot_comparison, plot_label_shares
 from hitrs.viz.confusion import plot_confusion
-from hitrs.viz.curves import plot_finetuning, plot_training, read_metrics
+from hitrs.viz.curves import plot_finetuning, plot_training
 from hitrs.viz.embedding import plot_embedding
 from hitrs.viz.report import Report
 from hitrs.viz.skeleton import draw_pose
@@ -18,5 +18,4 @@ __all__ = [
     "plot_finetuning",
     "plot_label_shares",
     "plot_training",
-    "read_metrics",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,41 +24,6 @@ _TASKS = {
     "views": "Two views (video)",
 }
 _CHANCE = {"clip_order": 0.5, "video_order": 0.5}
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Rows of a ``metrics.jsonl``. A last line that a killed run cut short is left out.
-
-    Raises:
-        DataError: if the file is missing, or a line before the last is not a JSON object.
-    """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
-    *whole, cut = content.split(
-        b"\n"
-    )  # a complete file ends with a newline, so that nothing is left after it
-    rows: list[dict[str, Any]] = []
-    for number, line in enumerate(whole, start=1):
-        if line.strip():
-            rows.append(_row(line, f"{path}, line {number}"))
-    if cut.strip():
-        try:
-            rows.append(_row(cut, str(path)))
-        except DataError:
-            return rows
-    return rows
-
-
-def _row(line: bytes, where: str) -> dict[str, Any]:
-    try:
-        row = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{where} is not JSON ({error}); each line must be one object.") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{where} is not a JSON object.")
-    return row
 
 
 def plot_training(metrics: Metrics, out: Path, *, title: str = "Pre-training") -> None:
