@@ -28,7 +28,7 @@ def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
 
 
 class ClipEncoder(nn.Module):
-    """Joint features of a clip's frames to one clip feature (Hi-TRS, section 3.2): width 2 D."""
+    """Joint features of a clip's frames to one clip feature (Hi-TRS): width 2 D."""
 
     def __init__(self, config: ModelConfig, joints: int):
         super().__init__()

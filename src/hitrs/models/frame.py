@@ -11,7 +11,7 @@ from hitrs.models.layer import TransformerStack
 
 
 class FrameEncoder(nn.Module):
-    """Joint coordinates to joint features (Hi-TRS, section 3.1): width D, one position code per joint."""
+    """Joint coordinates to joint features (Hi-TRS): width D, one position code per joint."""
 
     def __init__(self, config: ModelConfig, joints: int, coords: int):
         super().__init__()

@@ -2,7 +2,7 @@
 
 Pre-LN: x + Dropout(O(Attention(LN(x)))), then x + Dropout(W2 GELU(W1 LN(x))), exact GELU, no norm after the
 last layer. Q, K, V and O have no bias and an inner width of heads x head_width, whatever the level's width
-(Hi-TRS, section 3 and released code).
+(Hi-TRS, released code).
 """
 
 from __future__ import annotations

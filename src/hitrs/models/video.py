@@ -12,7 +12,7 @@ from hitrs.models.layer import TransformerStack, with_last_token
 
 
 class VideoEncoder(nn.Module):
-    """Clip features of a video to one video feature (Hi-TRS, section 3.3): width 4 D, one code per clip."""
+    """Clip features of a video to one video feature (Hi-TRS): width 4 D, one code per clip."""
 
     def __init__(self, config: ModelConfig):
         super().__init__()

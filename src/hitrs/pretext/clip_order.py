@@ -1,4 +1,4 @@
-"""Clip level: are the frames of a clip in order, or were two exchanged? (Hi-TRS, section 3.2)"""
+"""Clip level: are the frames of a clip in order, or were two exchanged? (Hi-TRS)"""
 
 from __future__ import annotations
 

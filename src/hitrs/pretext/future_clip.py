@@ -1,4 +1,4 @@
-"""Video level: predict the feature of the clip that follows (Hi-TRS, section 3.3)."""
+"""Video level: predict the feature of the clip that follows (Hi-TRS)."""
 
 from __future__ import annotations
 

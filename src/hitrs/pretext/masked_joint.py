@@ -1,4 +1,4 @@
-"""Frame level: predict the coordinates of masked joints (Hi-TRS, section 3.1)."""
+"""Frame level: predict the coordinates of masked joints (Hi-TRS)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Video level: are the clips of a video in order, or were two exchanged? (Hi-TRS, section 3.3)"""
+"""Video level: are the clips of a video in order, or were two exchanged? (Hi-TRS)"""
 
 from __future__ import annotations
 

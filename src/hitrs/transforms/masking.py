@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 CHOSEN = 0.15
-"""Share of joints that are to be predicted (Hi-TRS, section 3.1)."""
+"""Share of joints that are to be predicted (Hi-TRS)."""
 REPLACED, SWAPPED = 0.8, 0.1
 """Of the chosen: share replaced by the mask vector (1, ..., 1), share replaced by another joint."""
 
