@@ -6,6 +6,7 @@ builds tensors and plain containers and nothing else, and refuses whatever else 
 
 from __future__ import annotations
 
+import io
 import pickle
 import re
 import warnings
@@ -90,8 +91,10 @@ def _read_authors(source: Path, out: Path, heads: int, layout: str | None, class
 def _write_authors(source: Path, out: Path) -> None:
     card, weights = load_bundle(source)
     theirs = {_PREFIX + name: value for name, value in to_authors(weights).items()}
+    content = io.BytesIO()
+    torch.save(theirs, content)
     with atomic_file(out) as part, explained_writes(out):
-        torch.save(theirs, part)
+        part.write_bytes(content.getbuffer())
     say(f"{len(theirs)} parameters in the authors' names, {card.model.heads} heads")
     say(f"checkpoint  {out}")
 

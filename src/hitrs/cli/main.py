@@ -6,6 +6,7 @@ Commands are imported when they are called, because importing torch takes second
 from __future__ import annotations
 
 import difflib
+import errno
 import functools
 import importlib
 import os
@@ -42,6 +43,7 @@ COMMANDS = {
     "demo": Command("hitrs.cli.demo", "the whole way on made-up motion, with a report at the end"),
 }
 
+_FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
 _EXIT_INTERRUPTED = 130  # the shell's 128 + SIGINT
 
 
@@ -60,6 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        complain(f"error: the disk is full, {error.filename or 'a file'} was not written; free some space")
         return 1
 
 

@@ -17,7 +17,7 @@ from hitrs import __version__
 from hitrs.cli.configfile import differences, dump_config, load_config
 from hitrs.cli.console import command_line, is_main_process
 from hitrs.data.files import atomic_file, explained_writes
-from hitrs.errors import ConfigError, DataError, HitrsError
+from hitrs.errors import ConfigError, DataError
 from hitrs.evaluate.cells import commit
 from hitrs.train.checkpoint import list_checkpoints
 from hitrs.train.config import Config
@@ -48,22 +48,23 @@ def run_folder(out: Path, config: Config, facts: Mapping[str, Any], resume: bool
         run = _read_run(out)
         _check_same(out, config, known, run)
         _write_json(out / "run.json", {**run, "resumed": [*run.get("resumed", []), _moment()]})
-    else:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise ConfigError(
-                f"{out} exists already; choose another --out, or go on with the run in it by --resume"
-            )
-        dump_config(config, out / "config.yaml", comment=f"Written by: {command_line()}")
-        _write_json(out / "run.json", {**known, "command": command_line(), **_moment(), **machine()})
+    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise ConfigError(
+            f"{out} exists already; choose another --out, or go on with the run in it by --resume"
+        )
+    finished = False
     try:
+        if not resume:
+            dump_config(config, out / "config.yaml", comment=f"Written by: {command_line()}")
+            _write_json(out / "run.json", {**known, "command": command_line(), **_moment(), **machine()})
         yield
+        finished = True
     except Interrupted as stop:
         again = command_line() if resume else f"{command_line()} --resume"
         raise KeyboardInterrupt(f"{str(stop).split(';')[0]}; go on with: {again}") from stop
-    except HitrsError:
-        if not resume and not list_checkpoints(out / "checkpoints"):
+    finally:
+        if not (finished or resume or list_checkpoints(out / "checkpoints")):
             shutil.rmtree(out, ignore_errors=True)
-        raise
 
 
 def write_results(out: Path, results: Mapping[str, Any]) -> None:

@@ -1,0 +1,66 @@
+"""A small store, a quick configuration and runs made from them, for the commands to work on."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from factories import small_store
+from hitrs.cli.main import main
+
+QUICK = """
+model: {width: 8, heads: 2, head_width: 4, layers: 1, dropout: 0.0}
+augment: {policy: views}
+pretext: {views: 1.0}
+pretrain: {steps: 4, batch_size: 4, accumulate: 1, lr: 1e-3, warmup: 1, log_every: 1}
+finetune: {steps: 4, batch_size: 4, accumulate: 1, lr: 1e-3, log_every: 1}
+"""
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("commands")
+
+
+@pytest.fixture(scope="session")
+def store(folder: Path) -> str:
+    """24 recordings of the toy layout, three classes, of four subjects one tests."""
+    return str(small_store(folder / "store", count=24).path)
+
+
+@pytest.fixture(scope="session")
+def quick(folder: Path) -> str:
+    """A configuration that trains in a moment."""
+    path = folder / "quick.yaml"
+    path.write_text(QUICK, encoding="utf-8")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def pretrained(folder: Path, store: str, quick: str) -> str:
+    out = str(folder / "pretrained")
+    assert main(["pretrain", store, "--config", quick, "--out", out]) == 0
+    return out
+
+
+@pytest.fixture(scope="session")
+def tuned(folder: Path, store: str, quick: str, pretrained: str) -> str:
+    out = str(folder / "tuned")
+    assert main(["finetune", store, "--from", pretrained, "--config", quick, "--out", out]) == 0
+    return out
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]):
+    """``fails(words...)`` runs a command that must fail, and returns its message on one line."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 1
+        captured = capsys.readouterr()
+        assert captured.err.startswith("error: ")
+        return " ".join(captured.err.split())
+
+    return run

@@ -1,0 +1,215 @@
+"""Everything that people hand in by mistake: a message that says what is wrong, and nothing half-written."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from factories import JOINTS, LAYOUT, small_store
+from hitrs.cli.main import main
+from hitrs.data import Store, write_npz
+from hitrs.data.recording import Recording
+from hitrs.skeleton import Layout, get_layout
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """A folder with one good recording."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    save(folder / "good.npz", motion())
+    return folder
+
+
+def motion(frames: int = 12) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(frames, 25, 3))
+
+
+def save(path: Path, positions: np.ndarray, **more: object) -> None:
+    np.savez(path, positions=positions, layout="ntu25", label="wave", subject=path.stem, **more)
+
+
+def only_files(tmp_path: Path) -> bool:
+    return [path.name for path in tmp_path.iterdir()] == ["files"]
+
+
+def test_a_missing_folder(tmp_path: Path, fails) -> None:
+    assert "there is no folder" in fails("import", tmp_path / "nowhere", tmp_path / "store")
+    assert not list(tmp_path.iterdir())
+
+
+def test_truncated_json(tmp_path: Path, tuned: str, fails) -> None:
+    file = tmp_path / "a01_s01_e00_v01.json"
+    file.write_text('{"file_name": "a01_s01_e00_v01", "skeletons": [[[0.1, 0.2', encoding="utf-8")
+    said = fails("recognize", tuned, file)
+    assert str(file) in said
+    assert "JSON" in said
+
+
+@pytest.mark.parametrize(
+    ("positions", "words"),
+    [
+        (np.zeros((5, 20, 3)), ["20", "ntu25", "25"]),
+        (np.zeros((5, 25, 2)), ["2-D", "ntu25"]),
+        (np.full((5, 25, 3), np.inf), ["frame 0", "pelvis", "inf"]),
+        (np.zeros((0, 25, 3)), ["empty"]),
+    ],
+    ids=["joints", "dimensions", "infinite", "empty"],
+)
+def test_a_recording_that_is_not_usable(
+    positions: np.ndarray, words: list[str], tmp_path: Path, files: Path, fails
+) -> None:
+    save(files / "bad.npz", positions)
+    said = fails("import", files, tmp_path / "store")
+    assert str(files / "bad.npz") in said
+    assert all(word in said for word in words)
+    assert only_files(tmp_path)
+
+
+def test_it_can_be_left_out(tmp_path: Path, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    save(files / "bad.npz", np.zeros((0, 25, 3)))
+    assert main(["import", str(files), str(tmp_path / "store"), "--skip-unreadable"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[-1] == "recordings  1"
+    assert any(line.startswith("skipped") and "bad.npz" in line for line in shown)
+
+
+def test_nan_is_a_joint_that_was_not_seen(tmp_path: Path, files: Path) -> None:
+    positions = motion()
+    positions[3, 4] = np.nan
+    save(files / "gap.npz", positions)
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
+    store = Store.open(tmp_path / "store")
+    gap = next(recording for recording in store if recording.name == "gap")
+    assert not gap.valid[3, 0, 4]
+    assert gap.valid.sum() == gap.valid.size - 1
+
+
+def test_one_frame_goes_all_the_way(tmp_path: Path, quick: str) -> None:
+    """Recordings of one frame among others: pre-trained on, trained on, recognized."""
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number in range(8):
+        positions = motion(1 if number % 2 else 12) + number
+        np.savez(folder / f"{number}.npz", positions=positions, layout="ntu25", label=f"{number // 4}")
+    assert main(["import", str(folder), str(tmp_path / "store"), "--split", "random"]) == 0
+    words = ["--config", quick, "--pretrain.steps", "2"]
+    assert main(["pretrain", str(tmp_path / "store"), *words, "--out", str(tmp_path / "a")]) == 0
+    words = ["--from", str(tmp_path / "a"), "--config", quick, "--finetune.steps", "2"]
+    assert main(["finetune", str(tmp_path / "store"), *words, "--out", str(tmp_path / "b")]) == 0
+    assert main(["recognize", str(tmp_path / "b"), str(folder / "1.npz")]) == 0
+
+
+def test_labels_that_name_no_file(tmp_path: Path, files: Path, fails) -> None:
+    (files / "labels.csv").write_text("file,label\ngood,wave\nbaad,wave\n", encoding="utf-8")
+    said = fails("import", files, tmp_path / "store")
+    assert "baad" in said
+    assert only_files(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["positions.f32", "labels.npy", "store.json"])
+@pytest.mark.parametrize("words", [["inspect"], ["pretrain", "--out", "run"], ["finetune", "--out", "run"]])
+def test_a_store_cut_short(
+    words: list[str], name: str, store: str, tmp_path: Path, fails, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(store, "store")
+    content = Path("store", name).read_bytes()
+    Path("store", name).write_bytes(content[: len(content) // 2])
+    said = fails(words[0], "store", *words[1:])
+    assert "store" in said
+    assert "damaged" in said or "cut short" in said or "not valid" in said or "cannot be read" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_model_of_another_layout(tmp_path: Path, tuned: str, pretrained: str, quick: str, fails) -> None:
+    strange = Layout("strange", tuple(f"marker_{n}" for n in range(6)), LAYOUT.parents, LAYOUT.pairs, 0)
+    other = small_store(tmp_path / "store", layout=strange).path
+    for words in (["evaluate", other, tuned], ["probe", other, pretrained]):
+        said = fails(*words)
+        assert "marker_0" in said
+        assert "toy" in said
+    words = ["--from", pretrained, "--config", quick, "--out", tmp_path / "run"]
+    assert "marker_0" in fails("finetune", other, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_2d_input_to_a_3d_model(tmp_path: Path, tuned: str, fails) -> None:
+    layout = get_layout("coco17")
+    flat = Recording(np.ones((9, 1, 17, 2)), np.ones((9, 1, 17), bool), layout, name="flat")
+    write_npz(flat, tmp_path / "flat.npz")
+    said = fails("recognize", tuned, tmp_path / "flat.npz")
+    assert "2-D" in said
+    assert "3-D" in said
+
+
+def test_2d_stores_are_scaled_by_body_size(tmp_path: Path, quick: str) -> None:
+    """Pixels depend on the camera, so that raw ones must not reach a model."""
+    layout = Layout("flat", LAYOUT.joints, LAYOUT.parents, LAYOUT.pairs, 0, 2)
+    store = small_store(tmp_path / "store", layout=layout).path
+    words = ["--config", quick, "--pretrain.steps", "1", "--out", str(tmp_path / "run")]
+    assert main(["pretrain", str(store), *words]) == 0
+    assert "scale: body" in (tmp_path / "run" / "config.yaml").read_text(encoding="utf-8")
+
+
+def test_an_unknown_config_key(tmp_path: Path, store: str, fails) -> None:
+    (tmp_path / "mine.yaml").write_text("pretrain:\n  stepz: 3\n", encoding="utf-8")
+    said = fails("pretrain", store, "--config", tmp_path / "mine.yaml", "--out", tmp_path / "run")
+    assert "unknown key 'pretrain.stepz'; did you mean 'steps'?" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_value_that_makes_no_sense(store: str, quick: str, tmp_path: Path, fails) -> None:
+    said = fails("pretrain", store, "--config", quick, "--out", tmp_path / "run", "--model.width", "7")
+    assert "model.width must be a multiple of 4" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_model_where_one_was_named(store: str, pretrained: str, tmp_path: Path, fails) -> None:
+    assert "is not a model directory" in fails("probe", store, tmp_path)
+    assert "is a pre-trained model without classes" in fails("evaluate", store, pretrained)
+    assert "is a pre-trained model without classes" in fails("recognize", pretrained, tmp_path / "a.npz")
+
+
+def test_a_class_that_the_model_does_not_know(tmp_path: Path, tuned: str, fails) -> None:
+    folder = tmp_path / "files"
+    folder.mkdir()
+    for number, recording in enumerate(Store.open(small_store(tmp_path / "store").path)):
+        recording.label = "jump" if number == 0 else recording.label
+        write_npz(recording, folder / f"{number}.npz")
+    assert main(["import", str(folder), str(tmp_path / "own"), "--split", "random"]) == 0
+    # whether the recording of that class tests or trains depends on the split: ask for all
+    store = Store.open(tmp_path / "own")
+    if "jump" not in {store[int(i)].label for i in store.split("random", "test")}:
+        pytest.skip("the random split put the strange class into the training part")
+    assert "does not know the class 'jump'" in fails("evaluate", store.path, tuned)
+
+
+def full_disk(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk(tmp_path: Path, store: str, quick: str, files: Path, fails, monkeypatch) -> None:
+    """The last step of every write is a rename; here it fails as a write on a full disk does."""
+    monkeypatch.setattr("os.replace", full_disk)
+    assert "the disk is full" in fails("import", files, tmp_path / "store")
+    assert "the disk is full" in fails("pretrain", store, "--config", quick, "--out", tmp_path / "run")
+    assert only_files(tmp_path)
+
+
+def test_a_disk_that_fills_up_while_training(
+    tmp_path: Path, store: str, quick: str, fails, monkeypatch
+) -> None:
+    monkeypatch.setattr("hitrs.train.checkpoint.save_file", full_disk)
+    said = fails("pretrain", store, "--config", quick, "--out", tmp_path / "run")
+    assert "could not write the checkpoint" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_joints_without_a_reading_are_refused_by_name(tmp_path: Path, tuned: str, fails) -> None:
+    blind = Recording(np.zeros((5, 1, JOINTS, 3)), np.zeros((5, 1, JOINTS), bool), LAYOUT, name="blind")
+    write_npz(blind, tmp_path / "blind.npz")
+    assert "'blind': no joint was seen" in fails("recognize", tuned, tmp_path / "blind.npz")

@@ -1,0 +1,242 @@
+"""Each command from end to end, on little data."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from factories import CLASSES, small_store
+from hitrs.cli.configfile import load_config
+from hitrs.cli.main import main
+from hitrs.data import Store, write_npz
+from hitrs.models.bundle import load_bundle
+from hitrs.train.log import read_metrics
+
+
+def test_import_of_made_up_motion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = str(tmp_path / "store")
+    assert main(["import", "synthetic", target, "--size", "tiny", "--untrimmed", "--seed", "3"]) == 0
+    store = Store.open(target)
+    assert capsys.readouterr().out.splitlines()[-1] == f"recordings  {len(store)}"
+    assert store.meta["seed"] == 3
+    assert (store.segment_counts > 0).all()
+
+
+def test_import_replaces_a_store_on_request_only(tmp_path: Path, fails) -> None:
+    target = str(small_store(tmp_path / "store").path)
+    before = Store.open(target).fingerprint
+    assert "exists already" in fails("import", "synthetic", target, "--size", "tiny")
+    assert Store.open(target).fingerprint == before
+    assert main(["import", "synthetic", target, "--size", "tiny", "--overwrite"]) == 0
+    assert Store.open(target).meta["dataset"] == "synthetic"
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_import_of_own_files(tmp_path: Path, store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    files = tmp_path / "files"
+    files.mkdir()
+    for recording in Store.open(store):
+        write_npz(recording, files / f"{recording.name}.npz")
+    assert main(["import", str(files), str(tmp_path / "own"), "--test-subjects", "person-1", "person-2"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "recordings  24"
+    own = Store.open(tmp_path / "own")
+    tested = {own[int(i)].subject for i in own.split("by-subject", "test")}
+    assert tested == {"person-1", "person-2"}
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["synthetic", "x", "--layout", "ntu25"], "--layout does not apply to synthetic data"),
+        (["synthetic", "x", "--skip-unreadable"], "--skip-unreadable does not apply"),
+        (["files", "x", "--size", "tiny"], "--size does not apply to data from files"),
+    ],
+)
+def test_import_refuses_options_of_other_data(words: list[str], option: str, fails) -> None:
+    assert option in fails("import", *words)
+
+
+def test_inspect(store: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", store]) == 0
+    assert "recordings    24 with" in capsys.readouterr().out
+    assert main(["inspect", store, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["recordings"], found["classes"]) == (24, dict.fromkeys(CLASSES, 8))
+
+
+def test_pretrain_leaves_a_complete_run(store: str, quick: str, pretrained: str) -> None:
+    run = Path(pretrained)
+    assert load_config(run / "config.yaml") == load_config(quick)
+    facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    assert facts["command"] == f"hitrs pretrain {store} --config {quick} --out {run}"
+    assert facts["data"] == Store.open(store).fingerprint
+    assert facts["protocol"] == "subjects"
+    assert {"hitrs", "commit", "platform", "torch", "threads", "seed", "started"} <= facts.keys()
+    assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if "loss" in row] == [1, 2, 3, 4]
+    assert Image.open(run / "plots" / "training.png").width > 400
+    card, _ = load_bundle(run)
+    assert card.trained["recordings"] == len(Store.open(store).split("subjects", "train"))
+
+
+def test_pretrain_takes_everything_where_there_is_no_protocol(tmp_path: Path, store: str, quick: str) -> None:
+    files, own = tmp_path / "files", tmp_path / "own"
+    files.mkdir()
+    for recording in list(Store.open(store))[:3]:  # of one subject, so that there is no split
+        write_npz(recording, files / f"{recording.name}.npz")
+    assert main(["import", str(files), str(own)]) == 0
+    words = ["--config", quick, "--pretrain.steps", "1", "--out", str(tmp_path / "run")]
+    assert main(["pretrain", str(own), *words]) == 0
+    assert load_bundle(tmp_path / "run")[0].trained["recordings"] == 3
+
+
+def test_options_change_the_configuration(tmp_path: Path, store: str, quick: str) -> None:
+    words = [
+        "--pretrain.steps",
+        "1",
+        "--model.width=12",
+        "--preprocessing.stream",
+        "bone",
+        "--pretext.views",
+        "0",
+    ]
+    assert main(["pretrain", store, "--config", quick, "--out", str(tmp_path / "run"), *words]) == 0
+    changes = {
+        "pretrain.steps": 1, "model.width": 12, "preprocessing.stream": "bone", "pretext.views": 0.0
+    }  # fmt: skip
+    assert load_config(tmp_path / "run" / "config.yaml") == load_config(quick, changes)
+    assert load_bundle(tmp_path / "run")[0].preprocessing.stream == "bone"
+
+
+def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["probe", store, pretrained, "--config", quick, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["classes"] == list(CLASSES)
+    assert {"knn", "linear"} <= found["metrics"].keys()
+    assert found["metrics"]["linear"]["all"]["recordings"] == 6
+    assert main(["probe", store, pretrained, "--config", quick, "--probe.neighbors", "3"]) == 0
+    shown = capsys.readouterr().out
+    assert "3-NN, all test recordings" in shown
+    assert f"{len(Store.open(store).split('subjects', 'train'))} training recordings, tested on 6" in shown
+
+
+def test_finetune_reports_what_evaluate_finds(
+    store: str, pretrained: str, tuned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(tuned)
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert (results["from"], results["labels"], results["classes"]) == (pretrained, 18, list(CLASSES))
+    assert Image.open(run / "plots" / "confusion.png").width > 200
+    assert Image.open(run / "plots" / "training.png").width > 200
+    assert main(["evaluate", store, tuned, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == results["metrics"]
+
+
+def test_finetune_takes_the_encoder_as_it_is(
+    store: str, pretrained: str, quick: str, tmp_path: Path, fails
+) -> None:
+    words = ["--from", pretrained, "--out", str(tmp_path / "run")]
+    said = fails("finetune", store, *words, "--config", quick, "--model.width", "16")
+    assert "model.width cannot be changed" in said
+    assert not (tmp_path / "run").exists()
+    # the configuration "tiny" has another model, but only what it says about training counts
+    assert main(["finetune", store, *words, "--config", "tiny", "--finetune.steps", "1"]) == 0
+    assert load_config(tmp_path / "run" / "config.yaml").model == load_config(quick).model
+
+
+def test_finetune_with_few_labels(store: str, quick: str, tmp_path: Path) -> None:
+    words = ["--config", quick, "--fraction", "0.3", "--draw", "2", "--finetune.steps", "1"]
+    assert main(["finetune", store, *words, "--out", str(tmp_path / "run")]) == 0
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    assert (results["labels"], results["fraction"], results["draw"], results["from"]) == (6, 0.3, 2, None)
+
+
+def test_several_models_add_their_probabilities(
+    store: str, tuned: str, quick: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = str(tmp_path / "bone")
+    words = ["--config", quick, "--finetune.steps", "1", "--preprocessing.stream", "bone"]
+    assert main(["finetune", store, *words, "--out", other]) == 0
+    capsys.readouterr()
+    picture = tmp_path / "confusion.svg"
+    assert main(["evaluate", store, tuned, other, "--confusion", str(picture)]) == 0
+    shown = capsys.readouterr().out
+    assert "subjects, all test recordings" in shown
+    assert all(name in shown for name in CLASSES)
+    assert "<svg" in picture.read_text(encoding="utf-8")
+
+
+def test_recognize_names_the_most_probable_class(
+    store: str, tuned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opened = Store.open(store)
+    files = [str(tmp_path / f"{opened.name(i)}.npz") for i in range(3)]
+    for i, file in enumerate(files):
+        write_npz(opened[i], file)
+    assert main(["recognize", tuned, *files, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["file"] for row in found] == files
+    for row in found:
+        probabilities = [p["probability"] for p in row["predictions"]]
+        assert probabilities == sorted(probabilities, reverse=True)
+        assert sum(probabilities) == pytest.approx(1)
+        assert {p["label"] for p in row["predictions"]} == set(CLASSES)
+    assert main(["recognize", tuned, *files, "--top", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    for row, line in zip(found, lines[1:], strict=True):
+        best = row["predictions"][0]
+        assert line.split() == [row["file"], best["label"], f"{best['probability']:.1%}"]
+
+
+def test_recognize_draws_the_moving_skeleton(store: str, tuned: str, tmp_path: Path, fails) -> None:
+    recording = Store.open(store)[0]
+    file, gif = str(tmp_path / "a.npz"), tmp_path / "a.gif"
+    write_npz(recording, file)
+    assert main(["recognize", tuned, file, "--gif", str(gif)]) == 0
+    with Image.open(gif) as picture:
+        assert picture.n_frames > 1
+    assert "take one at a time" in fails("recognize", tuned, file, file, "--gif", gif)
+
+
+def test_demo_ends_with_a_report_that_needs_nothing_else(
+    tmp_path: Path, quick: str, capsys: pytest.CaptureFixture[str], fails
+) -> None:
+    out = tmp_path / "demo"
+    short = tmp_path / "short.yaml"
+    short.write_text(
+        Path(quick).read_text(encoding="utf-8").replace("steps: 4", "steps: 2"), encoding="utf-8"
+    )
+    words = ["demo", "--out", str(out), "--size", "tiny", "--config", str(short)]
+    assert main(words) == 0
+    report = out / "report.html"
+    assert capsys.readouterr().out.splitlines()[-1] == f"report      {report}"
+    html = report.read_text(encoding="utf-8")
+    assert html.count('src="data:image/gif') == 3
+    assert html.count('src="data:image/png') == 5
+    for method in ("pre-trained, then fine-tuned", "from scratch", "nearest neighbor on positions"):
+        assert method in html
+    assert f"hitrs pretrain {out}" in html
+
+    # its own folder is replaced by the next demo, anybody else's is not
+    (out / "made-by-hitrs-demo.txt").unlink()
+    assert "no demo made it" in fails(*words)
+    assert report.is_file()
+
+
+def test_every_labeled_recording_is_tested_where_there_is_no_protocol(
+    tmp_path: Path, store: str, tuned: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, own = tmp_path / "files", tmp_path / "own"
+    files.mkdir()
+    for recording in list(Store.open(store))[:3]:
+        write_npz(recording, files / f"{recording.name}.npz")
+    assert main(["import", str(files), str(own)]) == 0
+    capsys.readouterr()
+    assert main(["evaluate", str(own), tuned, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["protocol"], found["metrics"]["all"]["recordings"]) == ("all labeled recordings", 3)
+    # the store's classes are in another order than the model's
+    assert sorted(found["classes"]) == sorted(CLASSES)
+    assert found["classes"] != list(CLASSES)
+    assert np.trace(found["metrics"]["all"]["confusion"]) == round(3 * found["metrics"]["all"]["top1"] / 100)
