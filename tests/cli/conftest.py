@@ -59,8 +59,9 @@ def fails(capsys: pytest.CaptureFixture[str]):
     def run(*words: object) -> str:
         capsys.readouterr()
         assert main([str(word) for word in words]) == 1
-        captured = capsys.readouterr()
-        assert captured.err.startswith("error: ")
-        return " ".join(captured.err.split())
+        progress, mark, message = capsys.readouterr().err.partition("error: ")
+        assert mark
+        assert "Traceback" not in progress + message
+        return " ".join(message.split())
 
     return run

@@ -15,6 +15,11 @@ from hitrs.models.bundle import load_bundle
 from hitrs.train.log import read_metrics
 
 
+def width(picture: Path) -> int:
+    with Image.open(picture) as opened:
+        return opened.width
+
+
 def test_import_of_made_up_motion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = str(tmp_path / "store")
     assert main(["import", "synthetic", target, "--size", "tiny", "--untrimmed", "--seed", "3"]) == 0
@@ -75,7 +80,7 @@ def test_pretrain_leaves_a_complete_run(store: str, quick: str, pretrained: str)
     assert facts["protocol"] == "subjects"
     assert {"hitrs", "commit", "platform", "torch", "threads", "seed", "started"} <= facts.keys()
     assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if "loss" in row] == [1, 2, 3, 4]
-    assert Image.open(run / "plots" / "training.png").width > 400
+    assert width(run / "plots" / "training.png") > 400
     card, _ = load_bundle(run)
     assert card.trained["recordings"] == len(Store.open(store).split("subjects", "train"))
 
@@ -127,8 +132,8 @@ def test_finetune_reports_what_evaluate_finds(
     run = Path(tuned)
     results = json.loads((run / "results.json").read_text(encoding="utf-8"))
     assert (results["from"], results["labels"], results["classes"]) == (pretrained, 18, list(CLASSES))
-    assert Image.open(run / "plots" / "confusion.png").width > 200
-    assert Image.open(run / "plots" / "training.png").width > 200
+    assert width(run / "plots" / "confusion.png") > 200
+    assert width(run / "plots" / "training.png") > 200
     assert main(["evaluate", store, tuned, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["metrics"] == results["metrics"]
 
@@ -196,7 +201,7 @@ def test_recognize_draws_the_moving_skeleton(store: str, tuned: str, tmp_path: P
     assert main(["recognize", tuned, file, "--gif", str(gif)]) == 0
     with Image.open(gif) as picture:
         assert picture.n_frames > 1
-    assert "take one at a time" in fails("recognize", tuned, file, file, "--gif", gif)
+    assert "recognize them one by one" in fails("recognize", tuned, file, file, "--gif", gif)
 
 
 def test_demo_ends_with_a_report_that_needs_nothing_else(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from factories import JOINTS, LAYOUT, sequences, tiny
 from hitrs.cli.main import main

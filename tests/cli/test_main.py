@@ -40,7 +40,7 @@ def test_without_a_command_the_help_is_shown_and_the_exit_code_says_so(
 
 
 def test_help_does_not_wait_for_torch() -> None:
-    code = "import sys; from hitrs.cli.main import main; assert main(['--help']) == 0; assert 'torch' not in sys.modules"
+    code = "import sys, hitrs.cli.main as m; m.main(['--help']); assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 

@@ -15,7 +15,7 @@ from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import HiTRS
 from hitrs.skeleton import Layout
 from hitrs.tasks.features import collect
-from hitrs.tasks.recognition import RecognitionModel
+from hitrs.tasks.recognition import RecognitionModel, recording_features
 from hitrs.transforms.preprocess import Preprocessing
 from hitrs.transforms.source import Source
 
@@ -29,25 +29,29 @@ MIXED = Layout(  # the same joints in another order, and one more
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return small_store(tmp_path_factory.mktemp("data") / "store", count=9)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, store: Store) -> Path:
     """A recognizer with a preprocessing that matters."""
     torch.manual_seed(0)
     settings = Preprocessing(stream="bone", center="first", align="yaw", scale="body")
     config = tiny()
     card = ModelCard(config, LAYOUT, settings, CLASSES)
     model = RecognitionModel(HiTRS(config, JOINTS), card)
-    torch.nn.init.normal_(model.classifier.weight, std=3.0)  # so that recordings differ in their scores
+    # untrained features hardly differ: a classifier that enlarges what differs tells recordings apart
+    source = Source(store, range(len(store)), LAYOUT, settings)
+    features = torch.from_numpy(collect(lambda b: recording_features(model.encoder, b, card), model, source))
+    weight = torch.randn(len(CLASSES), features.shape[1]) / features.std()
+    model.classifier.load_state_dict({"weight": weight, "bias": -weight @ features.mean(0)})
     return model.save_pretrained(tmp_path_factory.mktemp("model") / "model")
 
 
 @pytest.fixture(scope="module")
 def recognizer(folder: Path) -> Recognizer:
     return Recognizer(folder)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    return small_store(tmp_path_factory.mktemp("data") / "store", count=9)
 
 
 def probabilities(found) -> dict[str, float]:
