@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import pickle
 import tempfile
@@ -133,7 +134,7 @@ def test_npz_that_is_none(tmp_path: Path) -> None:
         read_npz(path)
 
 
-def test_writing_npz(tmp_path: Path) -> None:
+def test_writing_npz(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match=r"must end in \.npz"):
         write_npz(make(), tmp_path / "a.npy")
     (tmp_path / "file").write_text("")
@@ -143,6 +144,15 @@ def test_writing_npz(tmp_path: Path) -> None:
     write_npz(make(frames=3), tmp_path / "a.npz")
     assert read_npz(tmp_path / "a.npz").n_frames == 3
     assert sorted(item.name for item in tmp_path.iterdir()) == ["a.npz", "file"]
+
+    def full(file: object, **content: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(DataError, match=r"the disk is full: could not finish writing .*a\.npz"):
+        write_npz(make(), tmp_path / "a.npz")
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["a.npz", "file"]
+    assert read_npz(tmp_path / "a.npz").n_frames == 3
 
 
 # CSV
@@ -222,6 +232,9 @@ def test_bad_csv(tmp_path: Path, text: str, message: str) -> None:
 def test_csv_of_unknown_joints_or_bytes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no named layout has exactly these 2 joints in 3-D"):
         read_csv(csv(tmp_path, f"{HEADER}\n1,2,3,4,5,6"))
+    flat = [f"{joint}_{axis}" for joint in get_layout("coco17").joints for axis in "xyz"]
+    with pytest.raises(DataError, match="no named layout has exactly these 17 joints in 3-D"):
+        read_csv(csv(tmp_path, ",".join(flat) + "\n" + ",".join("1" * len(flat))))
     with pytest.raises(DataError, match="cannot read"):
         read_csv(tmp_path / "nowhere.csv")
     (tmp_path / "rec.csv").write_bytes(b"\xff\xfe\x00head_x")
@@ -245,6 +258,7 @@ def body(frames: int = 3) -> list[list[list[float]]]:
 def test_nw_ucla(tmp_path: Path, frames: int) -> None:
     skeletons = body(frames)
     skeletons[0][3] = [0, 0, 0]  # the sensor's own place: lost
+    skeletons[0][4] = [0, 1, 2]  # straight ahead of the sensor: a place like any other
     recording = read_nw_ucla(nw_ucla(tmp_path / "a.json", skeletons))
     assert recording.layout == KINECT
     np.testing.assert_allclose(recording.positions[:, 0], skeletons, rtol=1e-6)

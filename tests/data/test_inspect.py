@@ -69,7 +69,10 @@ def test_defects_are_named(tmp_path: Path) -> None:
     seen[10:12, :, 3] = False  # the head is lost for two more
     jumping = person("jumping")
     jumped = jumping.positions.copy()
-    jumped[15:] += 2
+    jumped[15:, :, :, 0] += 1.1
+    jumped[20:, :, :, 0] += 0.4  # a quick step
+    hips = np.ones((30, 1, 20), bool)
+    hips[12, :, KINECT.center] = False  # far from the origin, but not seen is not a jump
     items = [
         changed(frozen, positions=np.broadcast_to(frozen.positions[0], frozen.positions.shape)),
         changed(zero, positions=np.zeros_like(zero.positions)),
@@ -79,6 +82,7 @@ def test_defects_are_named(tmp_path: Path) -> None:
         person("short", frames=10),
         person("below", frames=18),
         person("fine", label="a"),
+        changed(person("away"), positions=person("away").positions + 5, valid=hips),
     ]
     found = inspect_store(store_of(tmp_path, *items))
     assert found.frozen == ("frozen",)
@@ -87,11 +91,11 @@ def test_defects_are_named(tmp_path: Path) -> None:
     assert found.one_frame == ("single",)
     assert (found.short, found.below_paper) == (2, 3)
     assert found.empty_frames == 3
-    assert list(found.unseen) == ["head"]
+    assert set(found.unseen) == {"head", "pelvis"}
     assert found.unseen["head"] == pytest.approx(2 / (found.frames - 3))
-    assert found.unlabeled == 7
+    assert found.unlabeled == 8
     text = "\n".join(line for line in found.lines() if line.startswith("!"))
-    for word in ("7 without a label", "single", "frozen", "zero", "jumping", "3 with nobody", "head"):
+    for word in ("8 without a label", "single", "frozen", "zero", "jumping", "3 with nobody", "head"):
         assert word in text
     json.dumps(found.to_dict())
 

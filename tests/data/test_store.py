@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import multiprocessing
+import os
 import pickle
 import shutil
 import subprocess
@@ -134,6 +135,14 @@ def test_twins_are_exact_copies(tmp_path: Path) -> None:
     assert store.twins("odd-even").tolist() == [1]
 
 
+def test_validity_is_content_too(tmp_path: Path) -> None:
+    """A joint at the origin and one that was not seen hold the same zeros, but are not the same."""
+    origin = Recording(np.zeros((2, 1, 20, 3)), np.ones((2, 1, 20), bool), KINECT, "a", subject="1")
+    nothing = replace(origin, name="b", subject="2", valid=np.zeros((2, 1, 20), bool))
+    store = write(tmp_path / "s", [origin, nothing], protocols={"odd-even": odd_even})
+    assert store.twins("odd-even").tolist() == []
+
+
 def test_the_same_content_has_the_same_fingerprint(tmp_path: Path) -> None:
     one, two = (write(tmp_path / name, [make("a")]) for name in ("one", "two"))
     other = write(tmp_path / "other", [make("a", seed=1)])
@@ -177,6 +186,13 @@ def test_damage_is_noticed_in_each_file(small: Store, damage: Callable[[Path], N
         with pytest.raises(DataError, match=r"cut short|damaged|lacks|is not a store") as caught:
             Store.open(broken)
         assert "broken" in str(caught.value)
+
+
+def test_an_edited_header_is_noticed(small: Store) -> None:
+    file = small.path / "store.json"
+    file.write_text(file.read_text(encoding="utf-8").replace("walk", "talk"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"store\.json does not match its checksum"):
+        Store.open(small.path)
 
 
 def test_every_content_file_is_covered(small: Store) -> None:
@@ -242,6 +258,16 @@ def test_what_does_not_fit(tmp_path: Path, items: list[Recording], message: str)
     assert leftovers(tmp_path) == []
 
 
+def test_what_was_changed_after_it_was_made_is_checked_again(tmp_path: Path) -> None:
+    spoiled = make("spoiled")
+    spoiled.positions[1, 0, 2] = np.nan
+    with pytest.raises(DataError, match="'spoiled': frame 1, person 0, joint 'spine_shoulder'"):
+        write(tmp_path / "s", [spoiled])
+    hidden = make("hidden")
+    hidden.valid[1, 0, 2] = False
+    assert not write(tmp_path / "s", [hidden]).positions(0)[1, 0, 2].any()
+
+
 @pytest.mark.parametrize("file", ["positions.f32", "names.utf8", "frames.npy"])
 @pytest.mark.parametrize(
     ("code", "message"), [(errno.ENOSPC, "the disk is full"), (errno.EACCES, "cannot write .*[Pp]ermission")]
@@ -303,6 +329,24 @@ def test_an_existing_store_is_kept_unless_told_otherwise(tmp_path: Path, small: 
     path = small.path
     del small
     assert len(write(path, [make("new")], overwrite=True)) == 1
+    assert leftovers(tmp_path) == ["small"]
+
+
+def test_a_rename_that_fails_keeps_the_old_store(
+    tmp_path: Path, small: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, calls = os.replace, []
+
+    def refuse_the_second(source: Path, target: Path) -> None:
+        calls.append(target)
+        if len(calls) == 2:  # the old store is aside, now the new one should take its place
+            raise PermissionError(errno.EACCES, "used by another program")
+        real(source, target)
+
+    monkeypatch.setattr("hitrs.data.files.os.replace", refuse_the_second)
+    with pytest.raises(DataError, match="used by another program"):
+        write(small.path, [make("new")], overwrite=True)
+    assert len(Store.open(small.path)) == 6
     assert leftovers(tmp_path) == ["small"]
 
 

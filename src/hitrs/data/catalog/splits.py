@@ -57,13 +57,11 @@ def split_at_random(labels: Mapping[str, str | None]) -> dict[str, str]:
     parts = dict.fromkeys(labels, "train")
     for label in set(labels.values()):
         members = [name for name in labels if labels[name] == label]
-        if len(members) > 1:
-            parts.update(dict.fromkeys(_draw(members), "test"))
+        parts.update(dict.fromkeys(_draw(members), "test"))
     return parts
 
 
 def _draw(names: Sequence[str]) -> list[str]:
-    """A fixed share of names, at least one and never all, in natural order."""
+    """A fixed share of names, in natural order: none of one, at least one of two, and never all."""
     shuffled = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
-    count = min(max(1, round(TEST_SHARE * len(names))), len(names) - 1)
-    return sorted(shuffled[:count], key=natural_order)
+    return sorted(shuffled[: round(TEST_SHARE * len(names))], key=natural_order)
