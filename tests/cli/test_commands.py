@@ -1,6 +1,7 @@
 """Each command from end to end, on little data."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from hitrs.cli.main import main
 from hitrs.data import Store, write_npz
 from hitrs.models.bundle import load_bundle
 from hitrs.train.log import read_metrics
+from hitrs.transforms.source import Source
 
 
 def width(picture: Path) -> int:
@@ -155,6 +157,25 @@ def test_finetune_with_few_labels(store: str, quick: str, tmp_path: Path) -> Non
     assert main(["finetune", store, *words, "--out", str(tmp_path / "run")]) == 0
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
     assert (results["labels"], results["fraction"], results["draw"], results["from"]) == (6, 0.3, 2, None)
+
+
+def test_evaluate_takes_as_many_views_as_the_run_did(
+    store: str, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    words = ["--config", quick, "--finetune.steps", "1", "--finetune.test-views", "3"]
+    assert main(["finetune", store, *words, "--out", str(run)]) == 0
+    asked = []
+
+    def spy(model: object, source: Source, views: int) -> np.ndarray:
+        asked.append(views)
+        return np.full((len(source), len(CLASSES)), 1 / len(CLASSES))
+
+    monkeypatch.setattr("hitrs.cli.evaluate.recognizer_scores", spy)
+    shutil.copytree(run / "model", tmp_path / "alone")
+    for words in ([str(run)], [str(run / "model")], [str(tmp_path / "alone")], [str(run), "--views", "5"]):
+        assert main(["evaluate", store, *words]) == 0
+    assert asked == [3, 3, 1, 5]
 
 
 def test_several_models_add_their_probabilities(

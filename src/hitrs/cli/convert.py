@@ -35,7 +35,7 @@ _PREFIX = "module."
 _NTU = (25, 3)
 """Joints and coordinates of the data that the released checkpoints were trained on."""
 
-Source = Annotated[Positional[Path], arg(metavar="IN")]
+Source = Annotated[Positional[str], arg(metavar="IN")]
 Out = Annotated[Positional[Path], arg(metavar="OUT")]
 
 
@@ -47,7 +47,7 @@ def run(
     layout: Name = None,
     classes: Annotated[Path | None, arg(metavar="FILE")] = None,
 ) -> None:
-    """Turn a checkpoint of the authors' code (.pth) into a model directory, or a model directory into a .pth.
+    """Turn an authors' checkpoint (.pth) into a model directory, or a model directory into a .pth file.
 
     Nothing in the checkpoint is executed. The model runs in the paper's mode, where zeros are ordinary input.
 
@@ -63,7 +63,7 @@ def run(
     if out.suffix in (".pth", ".pt"):
         _write_authors(source, out)
     else:
-        _read_authors(source, out, heads, layout, classes)
+        _read_authors(Path(source), out, heads, layout, classes)
 
 
 def _read_authors(source: Path, out: Path, heads: int, layout: str | None, classes: Path | None) -> None:
@@ -88,7 +88,7 @@ def _read_authors(source: Path, out: Path, heads: int, layout: str | None, class
     say(f"model       {out}")
 
 
-def _write_authors(source: Path, out: Path) -> None:
+def _write_authors(source: str, out: Path) -> None:
     card, weights = load_bundle(source)
     theirs = {_PREFIX + name: value for name, value in to_authors(weights).items()}
     content = io.BytesIO()

@@ -9,7 +9,7 @@ import json
 import shutil
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from hitrs.cli.configfile import load_config
 from hitrs.cli.console import say, show_table
 from hitrs.cli.demo_report import Outcome, write_report
 from hitrs.cli.main import run_command
-from hitrs.cli.options import Run
+from hitrs.cli.options import Run, Size
 from hitrs.data import Store, write_npz
 from hitrs.errors import ConfigError
 from hitrs.evaluate.draws import draw_labels
@@ -35,7 +35,7 @@ _MARK = "made-by-hitrs-demo.txt"
 def run(
     *,
     out: Run = Path("demo"),
-    size: Literal["tiny", "small", "default", "large"] = "default",
+    size: Size = "default",
     config: str = "tiny",
 ) -> None:
     """Make motion up, pre-train on it without labels, train recognizers with few labels, and write a report.

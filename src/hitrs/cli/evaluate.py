@@ -9,6 +9,7 @@ from typing import Annotated
 import numpy as np
 from tyro.conf import Positional, arg
 
+from hitrs.cli.configfile import load_config
 from hitrs.cli.console import say
 from hitrs.cli.options import AsJson, Name, StoreArgument
 from hitrs.cli.reports import draw_confusion, show_accuracies, show_classes
@@ -26,7 +27,7 @@ def run(
     models: Annotated[Positional[tuple[str, ...]], arg(metavar="MODEL [MODEL ...]")],
     *,
     protocol: Name = None,
-    views: int = 1,
+    views: Annotated[int | None, arg(metavar="INT")] = None,
     confusion: Picture = None,
     as_json: AsJson = False,
 ) -> None:
@@ -39,13 +40,14 @@ def run(
         store: a store that `hitrs import` made, with labels.
         models: recognizers: model directories, the runs that made them, or hub ids.
         protocol: whose test part; the store's first protocol if left out.
-        views: turned copies of each recording whose probabilities are averaged.
+        views: turned copies of each recording whose probabilities are averaged; default: as the run that made
+            the model had it, else 1.
         confusion: draw the confusion matrix to this file (.png, .svg or .pdf).
         as_json: print everything as JSON, with the confusion matrix.
     """
     if not models:
         raise ConfigError("name at least one model to evaluate")
-    if views < 1:
+    if views is not None and views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}")
     data = Store.open(store)
     split = split_of(data, protocol) if protocol or data.protocols else _everything(data)
@@ -58,7 +60,7 @@ def run(
     for name, model in zip(models, recognizers, strict=True):
         columns = _columns(model, name, split, classes)
         query = Source(data, split.test, model.card.layout, model.card.preprocessing)
-        scores[:, columns] += recognizer_scores(model, query, views) / len(models)
+        scores[:, columns] += recognizer_scores(model, query, views or _views_of(name)) / len(models)
     found = split.report(scores)
     if as_json:
         say(
@@ -72,6 +74,14 @@ def run(
         show_classes(found["all"], classes)
     if confusion is not None:
         draw_confusion(found["all"], classes, confusion, f"Recognition, {split.protocol}", quiet=as_json)
+
+
+def _views_of(model: str) -> int:
+    """How many views the run that made a model tests with; 1 for a model without its run."""
+    for folder in (Path(model), Path(model).parent):
+        if (folder / "run.json").is_file() and (folder / "config.yaml").is_file():
+            return load_config(folder / "config.yaml").finetune.test_views
+    return 1
 
 
 def _everything(data: Store) -> Split:

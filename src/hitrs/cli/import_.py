@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from hitrs.cli.console import say
+from hitrs.cli.options import Name, Size
 from hitrs.data.catalog import import_dataset, summarize_import
 from hitrs.data.files import atomic_folder
 from hitrs.data.store import Store, check_destination
@@ -18,17 +19,19 @@ SYNTHETIC = "synthetic"
 
 
 def run(
-    src: Positional[str],
-    dst: Positional[Path],
+    src: Annotated[Positional[str], arg(metavar="SRC")],
+    dst: Annotated[Positional[Path], arg(metavar="DST")],
     *,
-    dataset: Literal["nw-ucla", "utd-mhad", "folder"] | None = None,
-    layout: str | None = None,
-    test_subjects: tuple[str, ...] | None = None,
-    split: Literal["random"] | None = None,
+    dataset: Annotated[
+        Literal["nw-ucla", "utd-mhad", "folder"] | None, arg(metavar="{nw-ucla,utd-mhad,folder}")
+    ] = None,
+    layout: Name = None,
+    test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
+    split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
     skip_unreadable: bool = False,
-    size: Literal["tiny", "small", "default", "large"] | None = None,
+    size: Annotated[Size | None, arg(metavar="{tiny,small,default,large}")] = None,
     untrimmed: bool = False,
-    seed: int | None = None,
+    seed: Annotated[int | None, arg(metavar="INT")] = None,
     overwrite: bool = False,
 ) -> None:
     """Read a folder of recordings into a store: one memory-mapped folder that all other commands read.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 from tyro.conf import Positional, arg
 
@@ -12,3 +12,4 @@ ModelArgument = Annotated[Positional[str], arg(metavar="MODEL")]
 Run = Annotated[Path, arg(metavar="RUN")]
 Name = Annotated[str | None, arg(metavar="NAME")]
 AsJson = Annotated[bool, arg(name="json")]
+Size: TypeAlias = Literal["tiny", "small", "default", "large"]
