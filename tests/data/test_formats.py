@@ -368,3 +368,9 @@ def test_read_recording_chooses_by_suffix(tmp_path: Path) -> None:
         read_recording(tmp_path / "x.mat", KINECT)
     with pytest.raises(DataError, match=r"no reader for '\.bvh' files"):
         read_recording(tmp_path / "x.bvh")
+
+
+def test_an_npz_may_name_an_own_layout_that_is_given(tmp_path):
+    own = Layout("tracker", ("pelvis", "head"), (0, 0), (), 0)
+    np.savez(tmp_path / "a.npz", positions=np.zeros((3, 2, 3)), layout="tracker")
+    assert read_npz(tmp_path / "a.npz", own).layout == own

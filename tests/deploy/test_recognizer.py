@@ -149,7 +149,7 @@ def test_any_length(recognizer: Recognizer, frames: int) -> None:
         (np.zeros((0, JOINTS, 3)), DataError, "is empty"),
         (np.zeros((5, 0, JOINTS, 3)), DataError, "is empty"),
         (np.zeros((5, JOINTS)), DataError, "expected (frames, joints, coordinates)"),
-        (np.full((5, JOINTS, 3), np.nan), DataError, "frame 0, person 0, joint 'pelvis'"),
+        (np.full((5, JOINTS, 3), np.nan), DataError, "no joint was seen in any frame"),
         (np.full((5, JOINTS, 3), -np.inf), DataError, "a valid joint needs finite ones"),
         (np.array([["a"]]), DataError, "expected numbers"),
         ("nowhere.npz", DataError, "nowhere.npz"),
@@ -190,3 +190,28 @@ def test_a_model_without_classes(tmp_path: Path) -> None:
     HiTRS(config, JOINTS).save_pretrained(tmp_path / "encoder", ModelCard(config, LAYOUT))
     with pytest.raises(CheckpointError, match="hitrs finetune"):
         Recognizer(tmp_path / "encoder")
+
+
+def test_nan_in_an_array_says_that_a_joint_was_not_seen(recognizer: Recognizer) -> None:
+    positions = np.random.default_rng(0).normal(size=(9, JOINTS, 3)).astype(np.float32)
+    seen = np.ones((9, JOINTS), bool)
+    seen[3, 4] = False
+    expected = recognizer(positions, valid=seen)
+    positions[3, 4] = np.nan
+    assert recognizer(positions) == expected
+
+
+def test_a_folder_is_not_a_file(recognizer: Recognizer, tmp_path) -> None:
+    with pytest.raises(DataError, match="is a folder; name the files in it"):
+        recognizer(tmp_path)
+
+
+def test_a_csv_of_the_models_own_layout_needs_no_layout_named(recognizer: Recognizer, tmp_path) -> None:
+    layout = recognizer.layout
+    header = ",".join(f"{joint}_{axis}" for joint in layout.joints for axis in "xyz")
+    values = np.random.default_rng(0).normal(size=(9, JOINTS * 3))
+    np.savetxt(tmp_path / "a.csv", values, delimiter=",", header=header, comments="")
+    found = recognizer(tmp_path / "a.csv").predictions
+    expected = recognizer(values.reshape(9, JOINTS, 3)).predictions
+    assert [p.label for p in found] == [p.label for p in expected]
+    assert [p.probability for p in found] == pytest.approx([p.probability for p in expected], abs=1e-5)

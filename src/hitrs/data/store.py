@@ -271,7 +271,7 @@ def check_destination(target: Path, overwrite: bool) -> None:
         )
     if not overwrite:
         raise DataError(
-            f"the store {target} exists already. Choose another destination, or overwrite it on request."
+            f"the store {target} exists already. Choose another destination, or overwrite it (--overwrite)."
         )
 
 

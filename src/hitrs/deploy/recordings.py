@@ -31,20 +31,20 @@ def as_recording(
 
     Args:
         model: the model's layout, which an array has if no other is named.
-        valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: all.
+        valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not NaN.
         layout: of an array, or of a file that does not say it itself.
         name: what messages call an array.
 
     Raises:
-        DataError: for an empty or malformed array, coordinates that are NaN or infinite, or a file that
-            cannot be read.
+        DataError: for an empty or malformed array, coordinates that are infinite, or NaN where ``valid`` says
+            seen, or a file that cannot be read.
         LayoutError: if the joints or dimensions of an array are not the layout's; it names the layouts that
             would fit.
     """
     if isinstance(given, Recording):
         return given
     if isinstance(given, str | os.PathLike):
-        return read_recording(Path(given), layout)
+        return _from_file(Path(given), model, layout)
     positions = np.asarray(given)
     if positions.dtype.kind not in "fiu":
         raise DataError(f"{name}: positions are {positions.dtype}, expected numbers.")
@@ -59,7 +59,7 @@ def as_recording(
     expected = layout or model
     if positions.shape[2:] != (expected.n_joints, expected.dims):
         raise LayoutError(_misfit(name, positions.shape[2:], expected, named=layout is not None))
-    seen = np.ones(positions.shape[:3], bool) if valid is None else np.asarray(valid)
+    seen = ~np.isnan(positions).any(-1) if valid is None else np.asarray(valid)
     if seen.ndim == 2:
         seen = seen[:, None]
     if seen.shape != positions.shape[:3] or seen.dtype != bool:
@@ -68,6 +68,20 @@ def as_recording(
             f"{positions.shape[:3]}."
         )
     return Recording(positions, seen, expected, name=name)
+
+
+def _from_file(path: Path, model: Layout, layout: Layout | None) -> Recording:
+    """A file's recording; one that does not say its layout has the given one, or else the model's."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
+    if layout is not None:
+        return read_recording(path, layout)
+    try:
+        return read_recording(path)
+    except DataError:
+        if path.suffix.lower() not in (".csv", ".npz"):  # the other formats have one layout
+            raise
+        return read_recording(path, model)
 
 
 def model_arrays(recording: Recording, model: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -41,7 +41,8 @@ def save_checkpoint(
     except (OSError, SafetensorError) as error:
         shutil.rmtree(partial, ignore_errors=True)
         raise CheckpointError(
-            f"could not write the checkpoint {target}: {error}; free some space and continue with --resume"
+            f"could not write the checkpoint {target}: {error}; free some space, then go on with "
+            "--resume, or start again if there was no earlier checkpoint"
         ) from error
     for old in [*list_checkpoints(folder), *folder.glob(".step-*.partial")]:  # the latter a kill left behind
         if old != target:

@@ -37,6 +37,9 @@ from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
 from hitrs.train.log import Averages, MetricsLog
 from hitrs.train.optimizer import OptimConfig, learning_rate, make_optimizer
 
+TELL_SECONDS = 20.0
+"""Where the output is a file instead of a terminal with a moving bar, a line about every so often."""
+
 
 class Job(Protocol):
     """What the loop trains: a module, its batches, and how to look at it from time to time."""
@@ -91,6 +94,7 @@ def fit(
     module, optimizer = accelerator.prepare(job.module, optimizer)
     per_update = config.batch_size * config.accumulate * accelerator.num_processes
     averages, saved = Averages(state.get("averages") if state else None), time.monotonic()
+    told = time.monotonic()
     began = time.monotonic() - (state["seconds"] if state else 0.0)
 
     def save(step: int) -> None:
@@ -117,6 +121,12 @@ def fit(
                     about = {"step": done, "epoch": epoch, "seconds": round(seconds, 2)}
                     log.write({**about, **row, "recordings_per_second": rate})
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
+                if not progress.console.is_terminal and time.monotonic() - told > TELL_SECONDS:
+                    left = (time.monotonic() - began) / done * (config.steps - done)
+                    progress.console.print(
+                        f"{title} {done}/{config.steps}, loss {row['loss']:.3f}, {left:.0f} s left"
+                    )
+                    told = time.monotonic()
             progress.update(bar, completed=done)
             if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
                 found = _evaluate(accelerator, module, job)

@@ -207,7 +207,7 @@ def _split(
         what = f"the only known subject is '{known.pop()}'" if known else "no subjects are known"
         return {}, [
             f"{what}, so there is no split into train and test. Name the subjects in {FILE_NAME}, add a "
-            "column 'split' there, or ask for a random split by file"
+            "column 'split' there, or ask for a random split by file (--split random)"
         ]
     parts, held_out = split_by_subject(subjects, test_subjects)
     notes = [f"split by subject: {', '.join(held_out)} of {len(known)} subjects test"]

@@ -176,6 +176,8 @@ def _layout(path: Path, text: np.ndarray | None, given: Layout | None) -> Layout
                 f"{path} does not name its layout; add a key 'layout' or give the layout when importing."
             )
         return given
+    if given is not None and str(text) == given.name:  # one of your own, by the name it has in its file
+        return given
     found = parse_layout(str(text), path)
     if given is not None and found != given:
         raise DataError(f"{path} has layout '{found.name}', but '{given.name}' was asked for.")
