@@ -121,7 +121,8 @@ def fit(
                     about = {"step": done, "epoch": epoch, "seconds": round(seconds, 2)}
                     log.write({**about, **row, "recordings_per_second": rate})
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
-                if not progress.console.is_terminal and time.monotonic() - told > TELL_SECONDS:
+                silent = time.monotonic() - told
+                if log is not None and not progress.console.is_terminal and silent > TELL_SECONDS:
                     left = (time.monotonic() - began) / done * (config.steps - done)
                     progress.console.print(
                         f"{title} {done}/{config.steps}, loss {row['loss']:.3f}, {left:.0f} s left"
