@@ -50,6 +50,8 @@ class Recording:
     camera: str | None = None
     source: str = ""
     """The file it came from, relative to the folder that was imported."""
+    notes: tuple[str, ...] = ()
+    """What a reader or cleaning left out, joined or changed, in sentences for people."""
 
     def __post_init__(self) -> None:
         where, layout = f"recording '{self.name}'", self.layout

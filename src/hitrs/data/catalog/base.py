@@ -1,33 +1,99 @@
-"""What a data set hands to the import: its layout, classes and protocols, and what reads its recordings."""
+"""What a data set is to the import: what to read, its classes and protocols; and what people should know of it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from hitrs.data.recording import Recording
-from hitrs.data.writer import Protocol
 from hitrs.skeleton.layout import Layout
 
 
 @dataclass(frozen=True)
+class Facts:
+    """What protocols may go by: all that is known of a recording but its positions."""
+
+    name: str
+    label: str | None
+    subject: str | None
+    camera: str | None
+    frames: int
+    source: str
+
+
+Splits: TypeAlias = Mapping[str, Sequence[str | None]]
+"""Protocol -> the part of each recording: "train", "test" or None (left out)."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to read, usually one file."""
+
+    path: Path
+    read: Callable[[], Iterable[Recording]]
+    """May raise HitrsError. It is sent to other processes, so it is a ``functools.partial`` of a module's function."""
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A data set that was found in a folder and is ready to be read, one recording at a time."""
+    """A data set that was found in a folder and is ready to be read."""
 
     name: str
     layout: Layout
-    classes: tuple[str, ...]
-    """Class names in their canonical order."""
-    protocols: Mapping[str, Protocol]
-    readers: Iterable[Callable[[], Recording]]
-    """One call per file; each may raise DataError."""
+    classes: tuple[str, ...] | None
+    """Class names in their canonical order; None = the labels that occur, in natural order."""
+    sources: Sequence[Source]
+    split: Callable[[Sequence[Facts]], tuple[Splits, list[str]]]
+    """Protocols of all recordings that were read, and sentences for people about them (see ``by_recording``)."""
     meta: dict[str, Any] = field(default_factory=dict)
     """What is known about the data, JSON values."""
     notes: list[str] = field(default_factory=list)
     """Sentences for people about what is unusual in what was found."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file under an open license with a direct link."""
+
+    url: str
+    sha256: str | None
+    """None = the owners state none and none could be checked here."""
+    license: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One data set of the catalog: one module of this package, or of another through "hitrs.datasets"."""
+
+    name: str
+    title: str
+    about: str
+    """What it is: recordings, classes, subjects, cameras, sensor."""
+    terms: str
+    """Terms of use, or that they are unknown."""
+    where: str
+    """Where to get it."""
+    files: str
+    """How to lay the files out, so that ``find`` finds them."""
+    protocols: Mapping[str, str]
+    """Protocol -> what it is, in one sentence."""
+    find: Callable[[Path], Dataset | None]
+    """The data set in a folder or file, or None if this is not it. Must be quick: it lists, it reads hardly anything."""
+    download: Download | None = None
+
+
+def by_recording(
+    protocols: Mapping[str, Callable[[Facts], str | None]],
+) -> Callable[[Sequence[Facts]], tuple[Splits, list[str]]]:
+    """``Dataset.split`` of protocols that decide on each recording by itself."""
+
+    def split(facts: Sequence[Facts]) -> tuple[Splits, list[str]]:
+        return {name: [part(fact) for fact in facts] for name, part in protocols.items()}, []
+
+    return split
 
 
 def matching_files(source: Path, below: str, pattern: re.Pattern[str]) -> list[tuple[Path, tuple[int, ...]]]:
