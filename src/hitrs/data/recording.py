@@ -48,6 +48,8 @@ class Recording:
     """Labeled stretches of an untrimmed recording."""
     subject: str | None = None
     camera: str | None = None
+    part: str | None = None
+    """Part of the published split ("train" or "test") that the file itself states; None = none."""
     source: str = ""
     """The file it came from, relative to the folder that was imported."""
     notes: tuple[str, ...] = ()

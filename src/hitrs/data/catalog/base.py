@@ -20,6 +20,8 @@ class Facts:
     label: str | None
     subject: str | None
     camera: str | None
+    part: str | None
+    """Part of the published split that the file itself states."""
     frames: int
     source: str
 
