@@ -110,7 +110,7 @@ def test_labels_that_name_no_file(tmp_path: Path, files: Path, fails) -> None:
     assert only_files(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["positions.f32", "labels.npy", "store.json"])
+@pytest.mark.parametrize("name", ["shards/00000/positions.f32", "labels.npy", "store.json"])
 @pytest.mark.parametrize("words", [["inspect"], ["pretrain", "--out", "run"], ["finetune", "--out", "run"]])
 def test_a_store_cut_short(
     words: list[str], name: str, store: str, tmp_path: Path, fails, monkeypatch

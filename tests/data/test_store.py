@@ -177,7 +177,7 @@ def flip(file: Path) -> None:
 
 @pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
 def test_damage_is_noticed_in_each_file(small: Store, damage: Callable[[Path], None]) -> None:
-    for file in sorted(small.path.iterdir()):
+    for file in sorted(path for path in small.path.rglob("*") if path.is_file()):
         if file.stat().st_size < 3:
             continue
         broken = small.path.parent / f"broken-{file.name}"
@@ -197,11 +197,14 @@ def test_an_edited_header_is_noticed(small: Store) -> None:
 
 def test_every_content_file_is_covered(small: Store) -> None:
     header = json.loads((small.path / "store.json").read_text(encoding="utf-8"))
-    assert {file.name for file in small.path.iterdir()} == {"store.json", *header["files"]}
+    assert {file.relative_to(small.path).as_posix() for file in small.path.rglob("*") if file.is_file()} == {
+        "store.json",
+        *header["files"],
+    }
 
 
 def test_bulk_data_may_go_unhashed(small: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    flip(small.path / "positions.f32")
+    flip(small.path / "shards/00000/positions.f32")
     assert len(Store.open(small.path, verify=False)) == 6
     monkeypatch.setattr(store_module, "BULK_LIMIT", 100)  # as if the data were large
     assert len(Store.open(small.path)) == 6
@@ -218,7 +221,7 @@ def test_another_version(small: Store) -> None:
     header["version"] = 99
     header["sha256"] = header_checksum(header)
     file.write_text(json.dumps(header), encoding="utf-8")
-    with pytest.raises(DataError, match="format version 99, this version of hitrs reads 1"):
+    with pytest.raises(DataError, match="format version 99, this version of hitrs reads 2"):
         Store.open(small.path)
 
 

@@ -48,29 +48,35 @@ def atomic_file(target: Path) -> Iterator[Path]:
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
     """Yields a new temporary folder; on success it takes the place of ``target``, on any failure it is
-    removed.
-
-    The caller decides beforehand whether an existing target may be replaced. The old folder is moved aside
-    first and deleted last, so that a failing rename leaves it where it was.
+    removed. The caller decides beforehand whether an existing target may be replaced.
     """
-    part, old = _sibling(target), _sibling(target)
+    part = _sibling(target)
     try:
         with explained_writes(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             part.mkdir()
         yield part
-        with explained_writes(target):
-            if target.exists():
-                os.replace(target, old)
-            try:
-                os.replace(part, target)
-            except OSError:
-                if old.exists():
-                    os.replace(old, target)
-                raise
+        replace_folder(part, target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+
+
+def replace_folder(part: Path, target: Path) -> None:
+    """Put a complete folder in the place of ``target``, on the same file system.
+
+    The old folder is moved aside first and deleted last, so that a failing rename leaves it where it was.
+    """
+    old = _sibling(target)
+    with explained_writes(target):
+        if target.exists():
+            os.replace(target, old)
+        try:
+            os.replace(part, target)
+        except OSError:
+            if old.exists():
+                os.replace(old, target)
+            raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 class HashedWriter:
@@ -94,6 +100,10 @@ class HashedWriter:
     def close(self) -> dict[str, int | str]:
         """Flush to disk and return {"bytes": size, "sha256": checksum}."""
         with explained_writes(self.target):
+            self._file.flush()
+            os.fsync(
+                self._file.fileno()
+            )  # a folder is renamed next: its content must not lag behind its name
             self._file.close()
         return {"bytes": self._size, "sha256": self._hash.hexdigest()}
 

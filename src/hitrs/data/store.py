@@ -2,13 +2,18 @@
 
 A store is a folder::
 
-    store.json        format version, layout, classes, names, protocols, meta; size and SHA-256 of every other
-    file positions.f32     all coordinates one after another, little-endian float32, each recording as (T, P,
-    J, C) valid.bits        one bit per joint, the joints of one body in one frame padded to whole bytes
-    COLUMN.npy        one value per recording: first row, frames, persons, label, subject, camera, fps,
-    digest, splits names.*, sources.*, segments.*    text and labeled stretches with their offsets
+    store.json              format version, layout, classes, names, protocols, shards, meta; size and SHA-256
+                            of every other file
+    COLUMN.npy              one value per recording: first row, frames, persons, label, subject, camera, fps,
+                            digest, splits
+    names.*, sources.*, notes.*, segments.*    text and labeled stretches with their offsets
+    shards/NNNNN/
+        positions.f32       coordinates of its recordings one after another, little-endian float32,
+                            each (T, P, J, C)
+        valid.bits          one bit per joint, the joints of one body in one frame padded to whole bytes
+    raw/                    only in a cleaned store: the store that it was made from
 
-A row is one body in one frame; positions and validity share the row numbers. Everything but ``store.json`` is
+A row is one body in one frame; rows are numbered through all shards. Everything but ``store.json`` is
 memory-mapped, so that a million recordings need no more memory than the batch in hand. Stores are read-only;
 pickling one (for a worker process) opens the same files again.
 """
@@ -17,20 +22,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hitrs.data.files import atomic_folder, explained_writes, sha256_of
+from hitrs.data.files import atomic_folder, sha256_of
 from hitrs.data.recording import Recording, Segment
-from hitrs.data.writer import FORMAT, PARTS, VERSION, Protocol, StoreWriter, header_checksum, split_column
+from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
+from hitrs.data.writer import (
+    FORMAT,
+    PARTS,
+    TEXTS,
+    VERSION,
+    Protocol,
+    finish_store,
+    header_checksum,
+    split_column,
+)
 from hitrs.errors import DataError
 from hitrs.skeleton.layout import Layout
 
 BULK_LIMIT = 1 << 30
 """Bulk data larger than this (in bytes) is hashed on request only: hashing takes about a second per GiB."""
-_BULK = ("positions.f32", "valid.bits")
+SHARD_RECORDINGS = 1024
+"""``write_store`` begins a new shard after so many."""
 _ADVICE = "Import the data again to make a new store."
 
 
@@ -73,14 +90,11 @@ class Store:
         """(N,) uint64 hash of shape, positions and validity: the same where two recordings are equal."""
         self._rows = self._column("rows")
         self._splits = [self._column(split_column(k)) for k in range(len(self.protocols))]
-        self._text = {
-            kind: (self._bytes(f"{kind}.utf8"), self._column(f"{kind}_offsets"))
-            for kind in ("names", "sources")
-        }
+        self._text = {kind: (self._bytes(f"{kind}.utf8"), self._column(f"{kind}_offsets")) for kind in TEXTS}
         self._segments, self._segment_offsets = self._column("segments"), self._column("segments_offsets")
-        joints, dims = self.layout.n_joints, self.layout.dims
-        self._positions = self._bytes("positions.f32").view("<f4").reshape(-1, joints, dims)
-        self._valid = self._bytes("valid.bits").reshape(-1, (joints + 7) // 8)
+        self._shards = [name for name, _ in header["shards"]]
+        self._shard_ends = np.cumsum([rows for _, rows in header["shards"]])
+        self._bulk: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the shards that were used
 
     @staticmethod
     def open(path: str | Path, verify: bool | None = None) -> Store:
@@ -109,10 +123,11 @@ class Store:
                     f"the store {path} is cut short or damaged: {name} has {size} bytes, expected "
                     f"{expected['bytes']}. {_ADVICE}"
                 )
+        bulk = {name for name in files if name.startswith(f"{FOLDER}/")}
         if verify is None:
-            verify = sum(files[name]["bytes"] for name in _BULK) <= BULK_LIMIT
+            verify = sum(files[name]["bytes"] for name in bulk) <= BULK_LIMIT
         for name, expected in files.items():
-            if (verify or name not in _BULK) and sha256_of(path / name) != expected["sha256"]:
+            if (verify or name not in bulk) and sha256_of(path / name) != expected["sha256"]:
                 raise DataError(f"the store {path} is damaged: {name} does not match its checksum. {_ADVICE}")
         return Store(path, header)
 
@@ -133,6 +148,7 @@ class Store:
             subject=None if subject < 0 else self.subject_names[subject],
             camera=None if camera < 0 else self.camera_names[camera],
             source=self._string("sources", i),
+            notes=self.notes(i),
         )
 
     def __iter__(self) -> Iterator[Recording]:
@@ -140,17 +156,29 @@ class Store:
 
     def positions(self, index: int) -> np.ndarray:
         """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
-        return self._positions[self._span(index)].reshape(
+        shard, rows = self._span(index)
+        return self._mapped(shard)[0][rows].reshape(
             *self._shape(index), self.layout.n_joints, self.layout.dims
         )
 
     def valid(self, index: int) -> np.ndarray:
         """(T, P, J) bool, True where the joint was seen."""
-        bits = np.unpackbits(self._valid[self._span(index)], axis=-1, count=self.layout.n_joints)
+        shard, rows = self._span(index)
+        bits = np.unpackbits(self._mapped(shard)[1][rows], axis=-1, count=self.layout.n_joints)
         return bits.view(bool).reshape(*self._shape(index), self.layout.n_joints)
 
     def name(self, index: int) -> str:
         return self._string("names", self._checked(index))
+
+    def notes(self, index: int) -> tuple[str, ...]:
+        """What the reader or cleaning left out, joined or changed, in sentences."""
+        text = self._string("notes", self._checked(index))
+        return tuple(text.split("\n")) if text else ()
+
+    @property
+    def raw(self) -> Store | None:
+        """The store that a cleaned one was made from, with the values as they were read; otherwise None."""
+        return Store.open(self.path / "raw", verify=False) if (self.path / "raw").exists() else None
 
     def segments(self, index: int) -> tuple[Segment, ...]:
         """Labeled stretches of an untrimmed recording."""
@@ -196,10 +224,23 @@ class Store:
     def _shape(self, index: int) -> tuple[int, int]:
         return int(self.frames[index]), int(self.persons[index])
 
-    def _span(self, index: int) -> slice:
-        start = int(self._rows[index])
+    def _span(self, index: int) -> tuple[int, slice]:
+        """The shard of a recording, and its rows there."""
+        row = int(self._rows[index])
+        shard = int(np.searchsorted(self._shard_ends, row, side="right"))
+        start = row - (int(self._shard_ends[shard - 1]) if shard else 0)
         frames, persons = self._shape(index)
-        return slice(start, start + frames * persons)
+        return shard, slice(start, start + frames * persons)
+
+    def _mapped(self, shard: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (R, J, C) and validity bits (R, bytes) of a shard."""
+        if shard not in self._bulk:
+            joints, dims = self.layout.n_joints, self.layout.dims
+            folder = f"{FOLDER}/{self._shards[shard]}"
+            positions = self._bytes(f"{folder}/positions.f32").view("<f4").reshape(-1, joints, dims)
+            valid = self._bytes(f"{folder}/valid.bits").reshape(-1, (joints + 7) // 8)
+            self._bulk[shard] = positions, valid
+        return self._bulk[shard]
 
     def _string(self, kind: str, index: int) -> str:
         text, offsets = self._text[kind]
@@ -251,13 +292,22 @@ def write_store(
     check_destination(target, overwrite)
     if len(set(classes)) != len(classes):
         raise DataError(f"class names must be unique: {', '.join(classes)}.")
-    with atomic_folder(target) as part:
-        with StoreWriter(part, target, layout, classes, protocols) as writer:
-            for recording in recordings:
-                writer.add(recording)
-            header = writer.finish(meta)
-        with explained_writes(target):
-            (part / "store.json").write_text(json.dumps(header, indent=1) + "\n", encoding="utf-8")
+    parts: dict[str, list[str | None]] = {name: [] for name in protocols}
+    with atomic_folder(target) as folder:
+        shards: list[str] = []
+        remaining = iter(recordings)
+        while chunk := list(islice(remaining, 1)):
+            shards.append(shard_name(len(shards)))
+            with ShardWriter(folder / FOLDER / shards[-1], target, layout, classes) as writer:
+                for recording in chain(chunk, islice(remaining, SHARD_RECORDINGS - 1)):
+                    writer.add(recording)
+                    for name, protocol in protocols.items():
+                        parts[name].append(protocol(recording))
+                writer.close()
+        finish_store(
+            folder, target, shards, layout=layout, classes=classes, split=lambda _: (parts, []), meta=meta
+        )
+        remove_indices(folder)
     return Store.open(target, verify=False)
 
 

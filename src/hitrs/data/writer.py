@@ -1,170 +1,172 @@
-"""The files of a store and how they are written, with one recording in memory at a time."""
+"""From shards to a store: the columns, the text and ``store.json``."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from hitrs.data.files import HashedWriter
+from hitrs.data.files import HashedWriter, atomic_file, explained_writes
+from hitrs.data.names import natural_order
 from hitrs.data.recording import Recording
+from hitrs.data.shards import FOLDER, Facts, Index, read_index
 from hitrs.errors import DataError
 from hitrs.skeleton.layout import Layout
 
 FORMAT = "hitrs-store"
-VERSION = 1
+VERSION = 2
 PARTS = ("train", "test")
 """A split column holds an index into this, or -1 for a recording that the protocol leaves out."""
 
-Protocol = Callable[[Recording], str | None]
+Protocol: TypeAlias = Callable[[Recording], "str | None"]
 """Which part of a protocol a recording belongs to: "train", "test" or None (left out)."""
+Splits: TypeAlias = Mapping[str, Sequence["str | None"]]
+"""Protocol -> the part of each recording: "train", "test" or None (left out)."""
+Split: TypeAlias = Callable[[Sequence[Facts]], "tuple[Splits, list[str]]"]
+"""The protocols of all recordings, and sentences for people about them."""
 
 _DTYPES = {
     "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4", "subjects": "<i4", "cameras": "<i4",
     "fps": "<f8", "digests": "<u8",
-    "names_offsets": "<i8", "sources_offsets": "<i8", "segments_offsets": "<i8",
+    "names_offsets": "<i8", "sources_offsets": "<i8", "notes_offsets": "<i8", "segments_offsets": "<i8",
 }  # fmt: skip
+TEXTS = ("names", "sources", "notes")
 
 
-class StoreWriter:
-    """Streams positions, validity and text to disk; the columns, which are small, are gathered until the end.
+def finish_store(
+    folder: Path,
+    target: Path,
+    shards: Sequence[str],
+    *,
+    layout: Layout,
+    classes: Sequence[str] | None,
+    split: Split,
+    meta: Mapping[str, Any],
+) -> None:
+    """Write the columns and ``store.json`` of a folder whose shards are complete.
 
-    As a context manager it closes all files, whatever happens; the caller removes the folder after a failure.
+    Args:
+        folder: where the files are for now; ``target`` is the place that messages name.
+        shards: names of the shards' folders in their order. Those without a recording are removed.
+        classes: class names in their canonical order; None = the labels that occur, in natural order.
+        meta: JSON values. Added are "quarantined" and, behind its "notes", what the split has to say.
+
+    Raises:
+        DataError: if there is no recording at all, two have the same name, or writing fails.
     """
+    indices: dict[str, Index] = {}
+    for name in shards:
+        index = read_index(folder / FOLDER / name)
+        if index is None:
+            raise DataError(f"shard {name} of {target} is damaged; import again to make it anew.")
+        indices[name] = index
+    quarantined = [item for index in indices.values() for item in index.quarantined]
+    for name in [name for name, index in indices.items() if not index.facts]:
+        del indices[name]
+        shutil.rmtree(folder / FOLDER / name)
+    facts = [each for index in indices.values() for each in index.facts]
+    if not facts:
+        reason = (
+            f" All {len(quarantined)} files were refused; the first: {quarantined[0]['reason']}"
+            if quarantined
+            else ""
+        )
+        raise DataError(f"there is no recording to write to {target}.{reason}")
+    _check_names(facts)
+    if classes is None:
+        classes = sorted({label for each in facts for label in _labels(each)}, key=natural_order)
+    splits, notes = split(facts)
+    _check_splits(facts, splits)
+    columns = _Columns(classes)
+    for each in facts:
+        columns.add(each)
+    files = {
+        f"{FOLDER}/{name}/{file}": facts_of_file
+        for name, index in indices.items()
+        for file, facts_of_file in index.files.items()
+    }
+    files |= columns.write(folder, target)
+    for number, parts in enumerate(splits.values()):
+        values = np.array([-1 if part is None else PARTS.index(part) for part in parts], "i1")
+        files |= _write_array(folder, target, split_column(number), values)
+    notes = [*meta.get("notes", []), *notes]
+    added = {key: value for key, value in (("notes", notes), ("quarantined", quarantined)) if value}
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "recordings": len(facts),
+        "joints_total": columns.row * layout.n_joints,
+        "joints_seen": sum(each.seen for each in facts),
+        "layout": layout.to_dict(),
+        "classes": list(classes),
+        "subject_names": list(columns.subjects),
+        "camera_names": list(columns.cameras),
+        "protocols": list(splits),
+        "meta": {**meta, **added},
+        "shards": [
+            [name, sum(each.frames * each.persons for each in index.facts)] for name, index in indices.items()
+        ],
+        "files": files,
+    }
+    text = json.dumps({"sha256": header_checksum(header), **header}, indent=1) + "\n"
+    with atomic_file(folder / "store.json") as part, explained_writes(target):
+        part.write_text(text, encoding="utf-8")
 
-    def __init__(
-        self,
-        folder: Path,
-        target: Path,
-        layout: Layout,
-        classes: Sequence[str],
-        protocols: Mapping[str, Protocol],
-    ) -> None:
-        """``folder`` is where files go for now, ``target`` the place that messages name."""
-        self.folder, self.target, self.layout, self.protocols = folder, target, layout, protocols
+
+class _Columns:
+    """Values of all recordings, gathered in memory: some hundred bytes each."""
+
+    def __init__(self, classes: Sequence[str]) -> None:
         self.classes = {name: number for number, name in enumerate(classes)}
         self.subjects: dict[str, int] = {}
         self.cameras: dict[str, int] = {}
-        self.seen: set[str] = set()
-        self.row = self.joints_seen = 0
         kinds = {"f": "d", "u": "Q", "i": "q"}
-        self.columns: dict[str, array[Any]] = {
-            name: array(kinds[dtype[1]]) for name, dtype in _DTYPES.items()
-        }
-        self.splits = [array("b") for _ in protocols]
+        self.values: dict[str, array[Any]] = {name: array(kinds[dtype[1]]) for name, dtype in _DTYPES.items()}
         self.segments = array("q")
-        self.text_size = {"names": 0, "sources": 0}
-        self.writers: dict[str, HashedWriter] = {}
-        for name in ("positions.f32", "valid.bits", "names.utf8", "sources.utf8"):
-            self.writers[name] = HashedWriter(folder / name, target)
+        self.text = {kind: bytearray() for kind in TEXTS}
+        self.row = 0
 
-    def __enter__(self) -> StoreWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        for writer in self.writers.values():
-            writer.abandon()
-
-    def add(self, recording: Recording) -> None:
-        recording = replace(recording)  # checks it again: arrays may have been changed since it was made
-        self._check(recording)
-        positions = np.ascontiguousarray(recording.positions, "<f4")
-        bits = np.packbits(recording.valid, axis=-1)
-        content = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
-        content.update(positions.data)
-        content.update(bits.data)
-        self.writers["positions.f32"].write(positions.tobytes())
-        self.writers["valid.bits"].write(bits.tobytes())
-        label = -1 if recording.label is None else self.classes[recording.label]
-        segments_before = len(self.segments) // 3
-        for segment in recording.segments:
-            self.segments.extend((segment.start, segment.stop, self.classes[segment.label]))
+    def add(self, facts: Facts) -> None:
         values = {
             "rows": self.row,
-            "frames": recording.n_frames,
-            "persons": recording.n_persons,
-            "labels": label,
-            "subjects": _number(self.subjects, recording.subject),
-            "cameras": _number(self.cameras, recording.camera),
-            "fps": float("nan") if recording.fps is None else recording.fps,
-            "digests": int.from_bytes(content.digest(), "little"),
-            "names_offsets": self._write_text("names", recording.name),
-            "sources_offsets": self._write_text("sources", recording.source),
-            "segments_offsets": segments_before,
+            "frames": facts.frames,
+            "persons": facts.persons,
+            "labels": -1 if facts.label is None else self.classes[facts.label],
+            "subjects": _number(self.subjects, facts.subject),
+            "cameras": _number(self.cameras, facts.camera),
+            "fps": float("nan") if facts.fps is None else facts.fps,
+            "digests": facts.digest,
+            **{f"{kind}_offsets": len(self.text[kind]) for kind in TEXTS},
+            "segments_offsets": len(self.segments) // 3,
         }
         for name, value in values.items():
-            self.columns[name].append(value)
-        for column, (name, protocol) in zip(self.splits, self.protocols.items(), strict=True):
-            part = protocol(recording)
-            if part is not None and part not in PARTS:
-                raise DataError(
-                    f"protocol '{name}' puts '{recording.name}' into '{part}', not train or test."
-                )
-            column.append(-1 if part is None else PARTS.index(part))
-        self.row += recording.n_frames * recording.n_persons
-        self.joints_seen += int(recording.valid.sum())
+            self.values[name].append(value)
+        for start, stop, label in facts.segments:
+            self.segments.extend((start, stop, self.classes[label]))
+        self.text["names"] += facts.name.encode()
+        self.text["sources"] += facts.source.encode()
+        self.text["notes"] += "\n".join(facts.notes).encode()
+        self.row += facts.frames * facts.persons
 
-    def finish(self, meta: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the columns, close all files and return the content of ``store.json``."""
-        if self.row == 0:
-            raise DataError(f"there is no recording to write to {self.target}.")
-        for kind, size in self.text_size.items():
-            self.columns[f"{kind}_offsets"].append(size)
-        self.columns["segments_offsets"].append(len(self.segments) // 3)
-        for name, column in self.columns.items():
-            self._write_column(name, np.array(column, _DTYPES[name]))
-        for number, split in enumerate(self.splits):
-            self._write_column(split_column(number), np.array(split, "i1"))
-        self._write_column("segments", np.array(self.segments, "<i8").reshape(-1, 3))
-        header = {
-            "format": FORMAT,
-            "version": VERSION,
-            "recordings": len(self.seen),
-            "joints_total": self.row * self.layout.n_joints,
-            "joints_seen": self.joints_seen,
-            "layout": self.layout.to_dict(),
-            "classes": list(self.classes),
-            "subject_names": list(self.subjects),
-            "camera_names": list(self.cameras),
-            "protocols": list(self.protocols),
-            "meta": dict(meta),
-            "files": {name: writer.close() for name, writer in self.writers.items()},
-        }
-        return {"sha256": header_checksum(header), **header}
-
-    def _check(self, recording: Recording) -> None:
-        if recording.layout != self.layout:
-            raise DataError(
-                f"recording '{recording.name}' has layout '{recording.layout.name}', but the store is for "
-                f"'{self.layout.name}'."
-            )
-        if recording.name in self.seen:
-            raise DataError(f"two recordings are named '{recording.name}'; names must be unique in a store.")
-        self.seen.add(recording.name)
-        for label in (recording.label, *(segment.label for segment in recording.segments)):
-            if label is not None and label not in self.classes:
-                known = ", ".join(self.classes) or "none"
-                raise DataError(
-                    f"'{recording.name}' has the label '{label}', which is not one of the classes: {known}."
-                )
-
-    def _write_text(self, kind: str, text: str) -> int:
-        start = self.text_size[kind]
-        self.text_size[kind] += self.writers[f"{kind}.utf8"].write(text.encode())
-        return start
-
-    def _write_column(self, name: str, values: np.ndarray) -> None:
-        writer = self.writers[f"{name}.npy"] = HashedWriter(self.folder / f"{name}.npy", self.target)
-        np.lib.format.write_array(writer, values, allow_pickle=False)
+    def write(self, folder: Path, target: Path) -> dict[str, dict[str, Any]]:
+        """Write all files; their sizes and checksums by name."""
+        files = {}
+        for kind, text in self.text.items():
+            self.values[f"{kind}_offsets"].append(len(text))
+            writer = HashedWriter(folder / f"{kind}.utf8", target)
+            writer.write(bytes(text))
+            files[f"{kind}.utf8"] = writer.close()
+        self.values["segments_offsets"].append(len(self.segments) // 3)
+        for name, column in self.values.items():
+            files |= _write_array(folder, target, name, np.array(column, _DTYPES[name]))
+        segments = np.array(self.segments, "<i8").reshape(-1, 3)
+        return files | _write_array(folder, target, "segments", segments)
 
 
 def header_checksum(header: Mapping[str, Any]) -> str:
@@ -176,6 +178,38 @@ def header_checksum(header: Mapping[str, Any]) -> str:
 def split_column(number: int) -> str:
     """Column of the ``number``-th protocol; its name may hold characters that do not suit a file name."""
     return f"split{number}"
+
+
+def _labels(facts: Facts) -> Iterable[str]:
+    if facts.label is not None:
+        yield facts.label
+    yield from (label for _, _, label in facts.segments)
+
+
+def _check_names(facts: Sequence[Facts]) -> None:
+    seen: dict[str, str] = {}
+    for each in facts:
+        if each.name in seen:
+            raise DataError(
+                f"two recordings are named '{each.name}' (from {seen[each.name] or 'memory'} and "
+                f"{each.source or 'memory'}); names must be unique in a store."
+            )
+        seen[each.name] = each.source
+
+
+def _check_splits(facts: Sequence[Facts], splits: Splits) -> None:
+    for protocol, parts in splits.items():
+        if len(parts) != len(facts):
+            raise DataError(f"protocol '{protocol}' has {len(parts)} parts for {len(facts)} recordings.")
+        for each, part in zip(facts, parts, strict=True):
+            if part is not None and part not in PARTS:
+                raise DataError(f"protocol '{protocol}' puts '{each.name}' into '{part}', not train or test.")
+
+
+def _write_array(folder: Path, target: Path, name: str, values: np.ndarray) -> dict[str, dict[str, Any]]:
+    writer = HashedWriter(folder / f"{name}.npy", target)
+    np.lib.format.write_array(writer, values, allow_pickle=False)
+    return {f"{name}.npy": writer.close()}
 
 
 def _number(names: dict[str, int], name: str | None) -> int:

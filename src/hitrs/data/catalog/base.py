@@ -1,4 +1,4 @@
-"""What a data set is to the import: what to read, its classes and protocols; and what people should know of it."""
+"""What a data set is to the import: what to read, its classes and protocols; and what people should know."""
 
 from __future__ import annotations
 
@@ -6,28 +6,18 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
+from hitrs.data.names import natural_order
 from hitrs.data.recording import Recording
+from hitrs.data.shards import Facts
+from hitrs.data.writer import Split, Splits
 from hitrs.skeleton.layout import Layout
 
-
-@dataclass(frozen=True)
-class Facts:
-    """What protocols may go by: all that is known of a recording but its positions."""
-
-    name: str
-    label: str | None
-    subject: str | None
-    camera: str | None
-    part: str | None
-    """Part of the published split that the file itself states."""
-    frames: int
-    source: str
-
-
-Splits: TypeAlias = Mapping[str, Sequence[str | None]]
-"""Protocol -> the part of each recording: "train", "test" or None (left out)."""
+__all__ = [
+    "Dataset", "Download", "Entry", "Facts", "Source", "Splits", "by_recording", "incomplete", "matching_files",
+    "natural_order",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Source:
 
     path: Path
     read: Callable[[], Iterable[Recording]]
-    """May raise HitrsError. It is sent to other processes, so it is a ``functools.partial`` of a module's function."""
+    """May raise HitrsError. To be sent to other processes it must be a ``partial`` of a module's function."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +38,8 @@ class Dataset:
     classes: tuple[str, ...] | None
     """Class names in their canonical order; None = the labels that occur, in natural order."""
     sources: Sequence[Source]
-    split: Callable[[Sequence[Facts]], tuple[Splits, list[str]]]
-    """Protocols of all recordings that were read, and sentences for people about them (see ``by_recording``)."""
+    split: Split
+    """Protocols of all recordings that were read, and sentences about them (see ``by_recording``)."""
     meta: dict[str, Any] = field(default_factory=dict)
     """What is known about the data, JSON values."""
     notes: list[str] = field(default_factory=list)
@@ -83,13 +73,11 @@ class Entry:
     protocols: Mapping[str, str]
     """Protocol -> what it is, in one sentence."""
     find: Callable[[Path], Dataset | None]
-    """The data set in a folder or file, or None if this is not it. Must be quick: it lists, it reads hardly anything."""
+    """The data set in a folder, or None if this is not it. Must be quick: it lists, it reads hardly anything."""
     download: Download | None = None
 
 
-def by_recording(
-    protocols: Mapping[str, Callable[[Facts], str | None]],
-) -> Callable[[Sequence[Facts]], tuple[Splits, list[str]]]:
+def by_recording(protocols: Mapping[str, Callable[[Facts], str | None]]) -> Split:
     """``Dataset.split`` of protocols that decide on each recording by itself."""
 
     def split(facts: Sequence[Facts]) -> tuple[Splits, list[str]]:
@@ -112,9 +100,3 @@ def matching_files(source: Path, below: str, pattern: re.Pattern[str]) -> list[t
 def incomplete(found: int, expected: int) -> list[str]:
     """The note on a copy of a public data set that has not all of its sequences."""
     return [] if found == expected else [f"the whole data set has {expected} sequences, {found} are here"]
-
-
-def natural_order(text: str) -> list[tuple[int, int, str]]:
-    """Sort key that puts "s2" before "s10"."""
-    pieces = re.split(r"(\d+)", text)
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]

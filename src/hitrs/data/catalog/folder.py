@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, natural_order
+from hitrs.data.catalog.base import Dataset, Facts, Source, by_recording, natural_order
 from hitrs.data.catalog.label_table import FILE_NAME, Row, Table, read_table
 from hitrs.data.catalog.splits import split_at_random, split_by_subject
 from hitrs.data.formats import read_recording
@@ -85,15 +85,15 @@ def find(
     }
     found = _layout(entries, layout)
 
-    def protocol(name: str) -> Callable[[Recording], str | None]:
-        return lambda recording: parts[name].get(recording.name)
+    def protocol(name: str) -> Callable[[Facts], str | None]:
+        return lambda facts: parts[name].get(facts.name)
 
     return Dataset(
         name=NAME,
         layout=found,
         classes=tuple(sorted(classes, key=natural_order)),
-        protocols={name: protocol(name) for name in parts},
-        readers=[partial(_read, source, entry, found) for entry in entries],
+        sources=[Source(entry.path, partial(_read, source, entry, found)) for entry in entries],
+        split=by_recording({name: protocol(name) for name in parts}),
         meta={"title": source.resolve().name, "units": "meters" if found.dims == 3 else "pixels"},
         notes=notes,
     )
@@ -223,9 +223,9 @@ def _split(
     return {"by-subject": parts}, notes
 
 
-def _read(source: Path, entry: Entry, layout: Layout) -> Recording:
+def _read(source: Path, entry: Entry, layout: Layout) -> tuple[Recording]:
     recording = read_recording(entry.path, layout)
-    return replace(
+    recording = replace(
         recording,
         name=entry.name,
         label=entry.label,
@@ -234,3 +234,4 @@ def _read(source: Path, entry: Entry, layout: Layout) -> Recording:
         fps=entry.fps or recording.fps,
         source=entry.path.relative_to(source).as_posix(),
     )
+    return (recording,)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hitrs.data.catalog import folder, nw_ucla, utd_mhad
+from hitrs.data.catalog import folder
 from hitrs.data.catalog.base import Dataset
-from hitrs.data.recording import Recording
-from hitrs.data.store import Store, check_destination, write_store
+from hitrs.data.catalog.registry import all_entries
+from hitrs.data.files import atomic_folder
+from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
+from hitrs.data.store import SHARD_RECORDINGS, Store, check_destination
+from hitrs.data.writer import finish_store
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout
 
-_PUBLIC = {nw_ucla.NAME: nw_ucla.find, utd_mhad.NAME: utd_mhad.find}
-DATASETS = (*_PUBLIC, folder.NAME)
+DATASETS = (*all_entries(), folder.NAME)
 """Names of the data sets that ``import_dataset`` knows."""
 
 
@@ -55,16 +57,41 @@ def import_dataset(
     if isinstance(layout, str | Path):
         layout = get_layout(layout)
     found = _find(source, dataset, layout, test_subjects, split)
-    skipped: list[str] = []
-    return write_store(
-        target,
-        _read(found, skipped if skip_unreadable else None),
-        layout=found.layout,
-        classes=found.classes,
-        protocols=found.protocols,
-        meta={"dataset": found.name, **found.meta, "notes": found.notes, "skipped": skipped},
-        overwrite=overwrite,
-    )
+    with atomic_folder(target) as folder:
+        shards = _write_shards(found, source, folder, target, skip_unreadable)
+        finish_store(
+            folder,
+            target,
+            shards,
+            layout=found.layout,
+            classes=found.classes,
+            split=found.split,
+            meta={"dataset": found.name, **found.meta, "notes": found.notes},
+        )
+        remove_indices(folder)
+    return Store.open(target, verify=False)
+
+
+def _write_shards(
+    found: Dataset, source: Path, folder: Path, target: Path, skip_unreadable: bool
+) -> list[str]:
+    """Read all files into shards, and return the names of the shards."""
+    names: list[str] = []
+    for start in range(0, len(found.sources), SHARD_RECORDINGS):
+        names.append(shard_name(len(names)))
+        quarantined: list[dict[str, str]] = []
+        with ShardWriter(folder / FOLDER / names[-1], target, found.layout, found.classes) as writer:
+            for each in found.sources[start : start + SHARD_RECORDINGS]:
+                try:
+                    for recording in each.read():
+                        writer.add(recording)
+                except DataError as error:
+                    if not skip_unreadable:
+                        raise
+                    where = each.path.relative_to(source).as_posix()
+                    quarantined.append({"source": where, "reason": str(error)})
+            writer.close(tuple(quarantined))
+    return names
 
 
 def _find(
@@ -76,8 +103,8 @@ def _find(
 ) -> Dataset:
     if name not in (None, *DATASETS):
         raise DataError(f"there is no data set '{name}'; known: {', '.join(DATASETS)}.")
-    for public, find in _PUBLIC.items():
-        found = find(source) if name in (None, public) else None
+    for public, entry in all_entries().items():
+        found = entry.find(source) if name in (None, public) else None
         if found is not None:
             if (layout not in (None, found.layout)) or test_subjects is not None or split is not None:
                 raise DataError(
@@ -92,17 +119,6 @@ def _find(
             return found
     expected = f"no files of {name}" if name else "no files of a known data set, and no npz or CSV files"
     raise DataError(f"{source} holds {expected}. Known data sets: {', '.join(DATASETS)}.")
-
-
-def _read(dataset: Dataset, skipped: list[str] | None) -> Iterator[Recording]:
-    """Read the files one by one; where a list is given, what cannot be read is left out and listed there."""
-    for read in dataset.readers:
-        try:
-            yield read()
-        except DataError as error:
-            if skipped is None:
-                raise
-            skipped.append(str(error))
 
 
 @dataclass(frozen=True)
@@ -166,6 +182,6 @@ def summarize_import(store: Store) -> ImportSummary:
             name: (len(store.split(name, "train")), len(store.split(name, "test")), len(store.twins(name)))
             for name in store.protocols
         },
-        skipped=tuple(store.meta.get("skipped", ())),
+        skipped=tuple(item["reason"] for item in store.meta.get("quarantined", ())),
         notes=tuple(store.meta.get("notes", ())),
     )

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, incomplete, matching_files
+from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete, matching_files
 from hitrs.data.formats.nw_ucla import read_nw_ucla
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -31,7 +31,7 @@ SEQUENCES = 1484
 _FILE = re.compile(r"a(\d+)_s(\d+)_e(\d+)_v(\d+)\.json")
 
 
-def cross_view(recording: Recording) -> str:
+def cross_view(recording: Facts) -> str:
     """Cameras 1 and 2 train, camera 3 tests."""
     return "test" if recording.camera == "3" else "train"
 
@@ -45,20 +45,38 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("kinect20"),
         classes=tuple(CLASSES.values()),
-        protocols={"cross-view": cross_view},
-        readers=[partial(_read, source, path, *numbers) for path, numbers in files],
+        sources=[Source(path, partial(_read, source, path, *numbers)) for path, numbers in files],
+        split=by_recording({"cross-view": cross_view}),
         meta={"title": "NW-UCLA Multiview Action 3D", "units": "meters"},
         notes=incomplete(len(files), SEQUENCES),
     )
 
 
-def _read(source: Path, path: Path, action: int, subject: int, _: int, camera: int) -> Recording:
+def _read(source: Path, path: Path, action: int, subject: int, _: int, camera: int) -> tuple[Recording]:
     if action not in CLASSES:
         raise DataError(f"{path}: NW-UCLA has no action {action}; it has {', '.join(map(str, CLASSES))}.")
-    return replace(
+    recording = replace(
         read_nw_ucla(path),
         label=CLASSES[action],
         subject=str(subject),
         camera=str(camera),
         source=path.relative_to(source).as_posix(),
     )
+    return (recording,)
+
+
+ENTRY = Entry(
+    name=NAME,
+    title="NW-UCLA Multiview Action 3D",
+    about=f"{SEQUENCES:,} trimmed sequences, {len(CLASSES)} classes, 10 subjects, 3 cameras; "
+    "Kinect v1, 20 joints, meters",
+    terms="unknown: the skeleton files state none",
+    where="the JSON files `all_sqe` that skeleton repositories pass around; "
+    "no official link is known to be alive",
+    files="a01_s01_e00_v01.json, ... in the folder, or in all_sqe/ below it",
+    protocols={
+        "cross-view": "cameras 1 and 2 train (1,020), camera 3 tests (464, "
+        "of which 95 also stand in training)"
+    },
+    find=find,
+)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, incomplete, matching_files
+from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete, matching_files
 from hitrs.data.formats.utd_mhad import read_utd_mhad
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -29,7 +29,7 @@ SEQUENCES = 861
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)_skeleton\.mat")
 
 
-def odd_even(recording: Recording) -> str:
+def odd_even(recording: Facts) -> str:
     """Odd subjects train, even subjects test."""
     return "train" if int(recording.subject or 0) % 2 else "test"
 
@@ -43,19 +43,33 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("utd20"),
         classes=CLASSES,
-        protocols={"odd-even": odd_even},
-        readers=[partial(_read, source, path, *numbers) for path, numbers in files],
+        sources=[Source(path, partial(_read, source, path, *numbers)) for path, numbers in files],
+        split=by_recording({"odd-even": odd_even}),
         meta={"title": "UTD-MHAD", "units": "meters"},
         notes=incomplete(len(files), SEQUENCES),
     )
 
 
-def _read(source: Path, path: Path, action: int, subject: int, _: int) -> Recording:
+def _read(source: Path, path: Path, action: int, subject: int, _: int) -> tuple[Recording]:
     if not 1 <= action <= len(CLASSES):
         raise DataError(f"{path}: UTD-MHAD has no action {action}; its actions are 1 to {len(CLASSES)}.")
-    return replace(
+    recording = replace(
         read_utd_mhad(path),
         label=CLASSES[action - 1],
         subject=str(subject),
         source=path.relative_to(source).as_posix(),
     )
+    return (recording,)
+
+
+ENTRY = Entry(
+    name=NAME,
+    title="UTD-MHAD",
+    about=f"{SEQUENCES} trimmed sequences, {len(CLASSES)} classes, 8 subjects, one camera; "
+    "Kinect v1, 20 joints, meters",
+    terms="unknown: the files state none",
+    where="the University of Texas at Dallas (search for UTD-MHAD); the part with skeletons is enough",
+    files="a1_s1_t1_skeleton.mat, ... in the folder, or in Skeleton/ below it",
+    protocols={"odd-even": "odd subjects train (431), even subjects test (430)"},
+    find=find,
+)

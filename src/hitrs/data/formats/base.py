@@ -57,8 +57,8 @@ class Format:
     """Whether a file of these suffixes is of this format, by its content. Must not raise."""
     read: Reader
     frames: re.Pattern[str] | None = None
-    """For formats of one file a frame: pattern of file names with a group "name". The files of one name in one
-    folder are one recording, which ``read`` reads when it is given the first of them."""
+    """For formats of one file a frame: pattern of file names with a group "name". The files of one name in
+    one folder are one recording, which ``read`` reads when it is given the first of them."""
 
 
 def one(read: Callable[[Path, Layout | None], Recording]) -> Reader:

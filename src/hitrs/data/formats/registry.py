@@ -1,0 +1,120 @@
+"""All file formats, and which of them a file is.
+
+The format is found by content; a file's suffix only says which formats are asked. Packages of others add
+formats through the entry point "hitrs.formats", whose value is a ``Format``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from hitrs.data.formats.base import Format, Head
+from hitrs.data.plugins import load_plugins
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError
+from hitrs.skeleton.layout import Layout
+
+# In the order in which they are asked: those that know their files for certain come first.
+_MODULES = (
+    "ntu", "pku_mmd", "precog", "expmap", "bvh", "asf_amc", "c3d_file", "trc", "amass", "npz",
+    "nw_ucla", "openpose", "alphapose", "coco", "mediapipe", "pyskl", "utd_mhad", "penn_action", "csv_table",
+)  # fmt: skip
+
+
+@cache
+def all_formats() -> tuple[Format, ...]:
+    """Every format, those of other packages last."""
+    from importlib.util import find_spec
+
+    own = []
+    for name in _MODULES:
+        if find_spec(f"{__package__}.{name}") is not None:
+            module = importlib.import_module(f"{__package__}.{name}")
+            if hasattr(module, "FORMAT"):
+                own.append(module.FORMAT)
+    return (*own, *load_plugins("hitrs.formats", Format, {each.name for each in own}))
+
+
+def get_format(name: str) -> Format:
+    """A format by its name; DataError with the nearest name where there is none."""
+    formats = {each.name: each for each in all_formats()}
+    if name not in formats:
+        near = difflib.get_close_matches(name, formats, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(formats)}."
+        raise DataError(f"there is no file format '{name}'; {hint}")
+    return formats[name]
+
+
+def known_suffixes() -> frozenset[str]:
+    """Suffixes of files that a format may know."""
+    return frozenset(suffix for each in all_formats() for suffix in each.suffixes)
+
+
+def find_format(path: Path, name: str | None = None) -> Format | None:
+    """The format of a file by its content, or the one that is named; None if no format knows it.
+
+    Raises:
+        DataError: if the file cannot be read, or there is no format of this name.
+    """
+    if name is not None:
+        return get_format(name)
+    candidates = [each for each in all_formats() if path.suffix.lower() in each.suffixes]
+    if not candidates:
+        return None
+    head = Head.of(path)
+    return next((each for each in candidates if each.matches(head)), None)
+
+
+def read_recordings(
+    path: str | Path, layout: Layout | None = None, format: str | None = None
+) -> Iterator[Recording]:
+    """Read all recordings of a file, one after another.
+
+    Args:
+        layout: joint layout of files that do not say it themselves.
+        format: name of the file format; found by content if left out.
+
+    Raises:
+        DataError: for a file that is missing or of no known format, or that its reader refuses.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
+    if not path.is_file():
+        raise DataError(f"there is no file {path}.")
+    found = find_format(path, format)
+    if found is None:
+        fitting = [each for each in all_formats() if path.suffix.lower() in each.suffixes]
+        if not fitting:
+            raise DataError(
+                f"{path}: no reader for '{path.suffix}' files; known: {', '.join(sorted(known_suffixes()))}."
+            )
+        names = ", ".join(f"{each.name} ({each.title})" for each in fitting)
+        raise DataError(
+            f"{path} is of no known format: its content fits none of {names}. It may be empty or damaged; "
+            "if you know the format, name it (--format)."
+        )
+    yield from found.read(path, layout)
+
+
+def read_recording(path: str | Path, layout: Layout | None = None, format: str | None = None) -> Recording:
+    """The only recording of a file; otherwise as ``read_recordings``.
+
+    Raises:
+        DataError: also if the file holds none or several.
+    """
+    recordings = read_recordings(path, layout, format)
+    first = next(iter(recordings), None)
+    if first is None:
+        raise DataError(f"{path} holds no recording.")
+    second = next(iter(recordings), None)
+    if second is not None:
+        raise DataError(
+            f"{path} holds several recordings ('{first.name}', '{second.name}', ...), expected one; `hitrs "
+            "import` reads all of them into a store."
+        )
+    return first

@@ -1,0 +1,189 @@
+"""A shard: some recordings of a store with their bulk data and an index, written by one process on its own.
+
+Shards are what lets an import run over many processes and machines and go on after a kill: each is written to
+a temporary folder and renamed when it is complete. ``writer.finish_store`` makes one store of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.files import HashedWriter, explained_writes
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError
+from hitrs.skeleton.layout import Layout
+
+BULK = ("positions.f32", "valid.bits")
+INDEX = "index.json"
+FOLDER = "shards"
+"""Folder of the shards in a store."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a recording but its positions: what protocols go by, and what columns hold."""
+
+    name: str
+    source: str
+    frames: int
+    persons: int
+    digest: int
+    """64-bit hash of shape, positions and validity."""
+    seen: int
+    """Valid joints, summed over frames and persons."""
+    label: str | None = None
+    subject: str | None = None
+    camera: str | None = None
+    part: str | None = None
+    """Part of the published split that the file itself states."""
+    fps: float | None = None
+    segments: tuple[tuple[int, int, str], ...] = ()
+    """(start, stop, label) of each labeled stretch."""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Index:
+    """What stands in a shard."""
+
+    facts: tuple[Facts, ...]
+    files: dict[str, dict[str, Any]]
+    """Bulk file -> {"bytes": size, "sha256": checksum}."""
+    quarantined: tuple[dict[str, str], ...] = field(default=())
+    """{"source", "reason"} of each file that could not be read."""
+
+
+class ShardWriter:
+    """Writes the recordings of one shard; the folder appears when ``close`` is called, complete.
+
+    As a context manager it removes what it has written unless it was closed.
+    """
+
+    def __init__(self, folder: Path, target: Path, layout: Layout, classes: Collection[str] | None) -> None:
+        """
+        Args:
+            folder: the shard's folder, which must not exist yet.
+            target: the store, which messages name.
+            classes: the only labels that recordings may have; None = any.
+        """
+        self.folder, self.target, self.layout, self.classes = folder, target, layout, classes
+        self.facts: list[Facts] = []
+        self.part = folder.parent / f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+        with explained_writes(target):
+            self.part.mkdir(parents=True)
+        self.writers = {name: HashedWriter(self.part / name, target) for name in BULK}
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for writer in self.writers.values():
+            writer.abandon()
+        shutil.rmtree(self.part, ignore_errors=True)  # gone already where all went well
+
+    def add(self, recording: Recording) -> None:
+        """Write one recording.
+
+        Raises:
+            DataError: if it has another layout, a label that is not one of the classes, or arrays that were
+                changed for the worse since it was made; nothing is written then.
+        """
+        recording = replace(recording)  # checks it again: arrays may have been changed since it was made
+        self._check(recording)
+        positions = np.ascontiguousarray(recording.positions, "<f4")
+        bits = np.packbits(recording.valid, axis=-1)
+        content = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
+        content.update(positions.data)
+        content.update(bits.data)
+        self.writers["positions.f32"].write(positions.tobytes())
+        self.writers["valid.bits"].write(bits.tobytes())
+        self.facts.append(
+            Facts(
+                name=recording.name,
+                source=recording.source,
+                frames=recording.n_frames,
+                persons=recording.n_persons,
+                digest=int.from_bytes(content.digest(), "little"),
+                seen=int(recording.valid.sum()),
+                label=recording.label,
+                subject=recording.subject,
+                camera=recording.camera,
+                part=recording.part,
+                fps=recording.fps,
+                segments=tuple((int(s.start), int(s.stop), s.label) for s in recording.segments),
+                notes=recording.notes,
+            )
+        )
+
+    def close(self, quarantined: tuple[dict[str, str], ...] = ()) -> Index:
+        """Complete the shard. Where another process has written the same shard meanwhile, that one stays."""
+        files = {name: writer.close() for name, writer in self.writers.items()}
+        index = Index(tuple(self.facts), files, quarantined)
+        text = HashedWriter(self.part / INDEX, self.target)
+        text.write(json.dumps(asdict(index)).encode())
+        text.close()
+        with explained_writes(self.target):
+            try:
+                os.replace(self.part, self.folder)
+            except OSError:
+                if read_index(self.folder) is None:
+                    raise
+        return index
+
+    def _check(self, recording: Recording) -> None:
+        if recording.layout != self.layout:
+            raise DataError(
+                f"recording '{recording.name}' has layout '{recording.layout.name}', but the store is for "
+                f"'{self.layout.name}'."
+            )
+        for label in (recording.label, *(segment.label for segment in recording.segments)):
+            if self.classes is not None and label is not None and label not in self.classes:
+                raise DataError(
+                    f"'{recording.name}' has the label '{label}', which is not one of the classes: "
+                    f"{', '.join(self.classes) or 'none'}."
+                )
+
+
+def read_index(folder: Path) -> Index | None:
+    """The index of a shard, or None if there is no shard or it is not complete."""
+    try:
+        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        facts = tuple(
+            Facts(
+                **{
+                    **row,
+                    "segments": tuple((start, stop, label) for start, stop, label in row["segments"]),
+                    "notes": tuple(row["notes"]),
+                }
+            )
+            for row in content["facts"]
+        )
+        files = content["files"]
+        if any((folder / name).stat().st_size != files[name]["bytes"] for name in BULK):
+            return None
+        return Index(facts, files, tuple(content["quarantined"]))
+    except (OSError, ValueError, KeyError, TypeError):  # whatever it is, it is not a complete shard
+        return None
+
+
+def remove_indices(folder: Path) -> None:
+    """Remove the indices of a finished store's shards: its columns hold the same."""
+    for index in (folder / FOLDER).glob(f"*/{INDEX}"):
+        index.unlink()
+
+
+def shard_name(number: int) -> str:
+    return f"{number:05}"
