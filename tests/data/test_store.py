@@ -182,7 +182,7 @@ def test_damage_is_noticed_in_each_file(small: Store, damage: Callable[[Path], N
             continue
         broken = small.path.parent / f"broken-{file.name}"
         shutil.copytree(small.path, broken)
-        damage(broken / file.name)
+        damage(broken / file.relative_to(small.path))
         with pytest.raises(DataError, match=r"cut short|damaged|lacks|is not a store") as caught:
             Store.open(broken)
         assert "broken" in str(caught.value)

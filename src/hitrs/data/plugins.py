@@ -17,9 +17,8 @@ class PluginWarning(UserWarning):
 def load_plugins(group: str, kind: type[T], taken: set[str]) -> Iterator[T]:
     """Objects of an entry point group, in the order of their names.
 
-    One that cannot be loaded, is of another type, or has a name that is taken, is left out with a PluginWarning
-    that names
-    its package: somebody else's defect must not stop the reading of other files.
+    One that cannot be loaded, is of another type, or has a name that is taken, is left out with a
+    PluginWarning that names its package: somebody else's defect must not stop the reading of other files.
 
     Args:
         kind: what the entry points must be; it has an attribute ``name``.

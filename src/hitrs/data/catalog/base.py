@@ -15,8 +15,8 @@ from hitrs.data.writer import Split, Splits
 from hitrs.skeleton.layout import Layout
 
 __all__ = [
-    "Dataset", "Download", "Entry", "Facts", "Source", "Splits", "by_recording", "incomplete", "matching_files",
-    "natural_order",
+    "Dataset", "Download", "Entry", "Facts", "Source", "Splits", "by_recording", "incomplete",
+    "matching_files", "natural_order",
 ]  # fmt: skip
 
 
@@ -73,7 +73,7 @@ class Entry:
     protocols: Mapping[str, str]
     """Protocol -> what it is, in one sentence."""
     find: Callable[[Path], Dataset | None]
-    """The data set in a folder, or None if this is not it. Must be quick: it lists, it reads hardly anything."""
+    """The data set in a folder, or None if this is not it. Must be quick: list, do not read."""
     download: Download | None = None
 
 

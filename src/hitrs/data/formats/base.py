@@ -45,7 +45,7 @@ class Head:
 
 @dataclass(frozen=True)
 class Format:
-    """A file format: one module of this package, or of another one through the entry point "hitrs.formats"."""
+    """A file format: a module of this package or of another one through the entry point "hitrs.formats"."""
 
     name: str
     """As ``--format`` takes it."""
