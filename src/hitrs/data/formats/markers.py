@@ -1,0 +1,76 @@
+"""Layouts of files that bring their own joint or marker names: unique names, left/right pairs, a tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from hitrs.errors import DataError
+from hitrs.skeleton import Layout, get_layout, list_layouts
+
+MAX_JOINTS = 1000
+"""More joints than this are a damaged file (checking a tree takes the square of their number)."""
+_ODD = re.compile(r"[^\w.\-]+")
+_SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), ("l", "r"), ("L", "R"))
+
+
+def unique_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Names without white space and odd characters, none twice: a second "Hand" becomes "Hand_2"."""
+    clean = [_ODD.sub("_", name.strip()).strip("_")[:80] or "joint" for name in names]
+    taken, result = set(clean), []
+    seen: dict[str, int] = {}
+    for name in clean:
+        seen[name] = seen.get(name, 0) + 1
+        if seen[name] > 1:
+            number = seen[name]
+            while f"{name}_{number}" in taken:
+                number += 1
+            seen[name] = number
+            name = f"{name}_{number}"
+            taken.add(name)
+        result.append(name)
+    return tuple(result)
+
+
+def side_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """(left, right) indices of names that differ in a leading or trailing side only: LeftArm and RightArm,
+    lShin and rShin, LKNE and RKNE, hand_L and hand_R."""
+    index = {name: number for number, name in enumerate(names)}
+    pairs: list[tuple[int, int]] = []
+    paired: set[int] = set()
+    for name, left in index.items():
+        for one, other in _SIDES:
+            twins = []
+            if name.startswith(one):
+                twins.append(other + name[len(one) :])
+            if re.search(rf"[_.\-]{one}$", name):
+                twins.append(name[: -len(one)] + other)
+            right = next((index[twin] for twin in twins if twin in index), None)
+            if right is not None and not {left, right} & paired:
+                pairs.append((left, right))
+                paired |= {left, right}
+                break
+    return tuple(pairs)
+
+
+def tree_layout(name: str, joints: Sequence[str], parents: Sequence[int]) -> Layout:
+    """The layout of a file with a hierarchy; centered on its root."""
+    if len(joints) > MAX_JOINTS:
+        raise DataError(f"a skeleton of {len(joints)} joints; at most {MAX_JOINTS} make sense.")
+    root = next(joint for joint, parent in enumerate(parents) if joint == parent)
+    return Layout(name, tuple(joints), tuple(parents), side_pairs(joints), root)
+
+
+def marker_layout(names: Sequence[str]) -> Layout:
+    """The named 3-D layout that has exactly these joints in this order; else a star around the first marker,
+    because a list of markers tells of no bones."""
+    if not names:
+        raise DataError("there are no markers.")
+    if len(names) > MAX_JOINTS:
+        raise DataError(f"there are {len(names)} markers; at most {MAX_JOINTS} make sense.")
+    joints = unique_names(names)
+    for known in list_layouts():
+        layout = get_layout(known)
+        if layout.joints == joints and layout.dims == 3:
+            return layout
+    return Layout(f"markers{len(joints)}", joints, (0,) * len(joints), side_pairs(joints), 0)

@@ -1,0 +1,111 @@
+"""Long text files of numbers: read in blocks of rows by numpy, with the line that is wrong named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from hitrs.errors import DataError
+
+MAX_JOINT_FRAMES = 1 << 27
+"""More joints times frames than this (1.6 GB of positions) are refused in one recording."""
+_BLOCK_VALUES = 1 << 19
+"""About so many numbers are worked on at a time."""
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a UTF-8 text file; what goes wrong while it is read becomes a DataError."""
+    try:
+        with path.open(encoding="utf-8-sig", newline=None) as file:
+            yield file
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is not a UTF-8 text file ({error.reason}); it may be damaged.") from error
+
+
+def number_blocks(
+    lines: Iterable[tuple[int, str]], columns: int, delimiter: str | None, path: Path
+) -> Iterator[np.ndarray]:
+    """Rows of numbers, a block at a time; blank lines are passed over.
+
+    Args:
+        lines: (line number, line).
+        delimiter: between numbers; None = white space.
+
+    Yields:
+        (n, columns) float64, n >= 1, all finite.
+
+    Raises:
+        DataError: naming line and frame (0-based) of a row with another number of columns, or of a value that
+            is no finite number.
+    """
+    rows = ((number, line) for number, line in lines if line.strip())
+    size, frame = max(1, _BLOCK_VALUES // max(columns, 1)), 0
+    while block := list(islice(rows, size)):
+        try:
+            values = np.loadtxt([line for _, line in block], delimiter=delimiter, ndmin=2, comments=None)
+        except (ValueError, OverflowError):
+            values = np.empty((0, 0))
+        if values.shape != (len(block), columns) or not np.isfinite(values).all():
+            _explain(block, columns, delimiter, path, frame)
+        yield values
+        frame += len(block)
+
+
+def _explain(
+    block: list[tuple[int, str]], columns: int, delimiter: str | None, path: Path, frame: int
+) -> None:
+    for offset, (number, line) in enumerate(block):
+        where = f"{path}, line {number} (frame {frame + offset})"
+        cells = line.split(delimiter)
+        if len(cells) != columns:
+            raise DataError(f"{where}: {len(cells)} numbers, expected {columns}; the file may be cut off.")
+        for column, cell in enumerate(cells, 1):
+            try:
+                finite = np.isfinite(float(cell))
+            except ValueError:
+                raise DataError(f"{where}: '{cell.strip()[:40]}' in column {column} is no number.") from None
+            if not finite:
+                raise DataError(f"{where}: column {column} is {cell.strip()}, expected a finite number.")
+    raise DataError(f"{path}, lines {block[0][0]} to {block[-1][0]} are not rows of {columns} numbers.")
+
+
+def gather(
+    blocks: Iterable[np.ndarray], convert: Callable[[np.ndarray], np.ndarray], path: Path
+) -> np.ndarray:
+    """Convert each block of rows to positions and join them.
+
+    Args:
+        convert: (n, columns) -> (n, J, 3).
+
+    Returns:
+        (T, J, 3) float32.
+
+    Raises:
+        DataError: if there are no frames, more than ``MAX_JOINT_FRAMES``, or positions too large for float32.
+    """
+    parts: list[np.ndarray] = []
+    total = 0
+    for block in blocks:
+        with np.errstate(over="ignore", invalid="ignore"):  # reported as not finite below
+            positions = convert(block).astype(np.float32)
+        bad = ~np.isfinite(positions).all(axis=(1, 2))
+        if bad.any():
+            frame = total // positions.shape[1] + int(bad.argmax())
+            raise DataError(f"{path}, frame {frame}: the numbers are too large to give positions.")
+        parts.append(positions)
+        total += positions.shape[0] * positions.shape[1]
+        if total > MAX_JOINT_FRAMES:
+            raise DataError(
+                f"{path} has more than {MAX_JOINT_FRAMES:,} joints times frames; cut it into parts."
+            )
+    if not parts:
+        raise DataError(f"{path} has no frames.")
+    return np.concatenate(parts)
