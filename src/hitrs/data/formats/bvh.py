@@ -62,7 +62,7 @@ def read_bvh(path: str | Path, layout: Layout | None = None) -> Recording:
         if columns == 0:
             raise DataError(f"{path}: no joint has channels, so nothing can move.")
         found = _layout(path, joints)
-        blocks = number_blocks(lines, columns, None, path)
+        blocks = number_blocks(lines, columns, None, path, len(joints))
         positions = gather(blocks, lambda rows: _positions(rows, joints), path)[:, None]  # (T, 1, J, 3)
     if len(positions) != declared:
         raise DataError(

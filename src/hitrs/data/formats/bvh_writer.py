@@ -19,8 +19,8 @@ from hitrs.skeleton import Layout
 from hitrs.skeleton.kinematics import axis_rotations, downwards, forward
 
 _FLAT = 1e-5
-"""Bones spread less than this (relative to their length) beside a line tell no twist. It must be small: a joint of
-Human3.6M stands 0.1 mm beside the line of the hips."""
+"""Bones spread less than this (relative to their length) beside a line tell no twist. It must be
+small: a joint of Human3.6M stands 0.1 mm beside the line of the hips."""
 
 
 def write_bvh(recording: Recording, path: str | Path) -> float:

@@ -12,10 +12,10 @@ import numpy as np
 
 from hitrs.errors import DataError
 
-MAX_JOINT_FRAMES = 1 << 27
-"""More joints times frames than this (1.6 GB of positions) are refused in one recording."""
-_BLOCK_VALUES = 1 << 19
-"""About so many numbers are worked on at a time."""
+MAX_JOINT_FRAMES = 1 << 26
+"""More joints times frames than this (0.8 GB of positions) are refused in one recording."""
+_BLOCK_VALUES = 1 << 16
+"""About so many numbers or joints are worked on at a time."""
 
 
 @contextmanager
@@ -31,13 +31,14 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 
 def number_blocks(
-    lines: Iterable[tuple[int, str]], columns: int, delimiter: str | None, path: Path
+    lines: Iterable[tuple[int, str]], columns: int, delimiter: str | None, path: Path, joints: int
 ) -> Iterator[np.ndarray]:
     """Rows of numbers, a block at a time; blank lines are passed over.
 
     Args:
         lines: (line number, line).
         delimiter: between numbers; None = white space.
+        joints: that a row becomes; blocks are smaller for more.
 
     Yields:
         (n, columns) float64, n >= 1, all finite.
@@ -47,7 +48,7 @@ def number_blocks(
             is no finite number.
     """
     rows = ((number, line) for number, line in lines if line.strip())
-    size, frame = max(1, _BLOCK_VALUES // max(columns, 1)), 0
+    size, frame = max(1, _BLOCK_VALUES // max(columns, joints, 1)), 0
     while block := list(islice(rows, size)):
         try:
             values = np.loadtxt([line for _, line in block], delimiter=delimiter, ndmin=2, comments=None)
