@@ -1,8 +1,8 @@
 """C3D: markers of motion capture, read with the library ``c3d``.
 
 The labels of the points become the joints: the named layout with exactly these joints, else a star around the
-first marker, because C3D tells of no bones (map or name them with a layout of your own). What the file lists as
-angles, forces, moments, powers or scalars are no positions and are left out. A point with a negative residual
+first marker, because C3D tells of no bones. With a layout of your own (joints named as the labels) the markers
+that it names are taken. What the file lists as angles, forces, moments, powers or scalars is left out. A point with a negative residual
 was not seen. Units and rate are stated by the file; positions become meters.
 """
 
@@ -15,18 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, check_layout, one
-from hitrs.data.formats.markers import MAX_JOINTS, marker_layout
+from hitrs.data.formats.base import Format, Head, one
+from hitrs.data.formats.markers import MAX_JOINTS, METERS, fit_layout
 from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout
 
-METERS = {
-    "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048,
-    "meters": 1.0, "meter": 1.0, "centimeters": 0.01, "millimeters": 0.001, "inches": 0.0254,
-}  # fmt: skip
-"""Meters of one unit, by the names that files give it."""
 _NO_POSITIONS = ("ANGLES", "FORCES", "MOMENTS", "POWERS", "SCALARS")
 _BLOCK = 512
 _MAGIC = 0x50
@@ -37,7 +32,7 @@ def read_c3d(path: str | Path, layout: Layout | None = None) -> Recording:
 
     Raises:
         DataError: for a file that is missing or damaged, declares more frames than it can hold, or has no
-            markers; or if a layout is asked for whose joints are not the file's.
+            markers; or if a layout is asked for with joints that the file lacks.
     """
     path = Path(path)
     notes: list[str] = []
@@ -54,7 +49,8 @@ def read_c3d(path: str | Path, layout: Layout | None = None) -> Recording:
         except Exception as error:  # the library has no errors of its own: whatever it meets comes out
             reason = str(error) or type(error).__name__
             raise DataError(f"is not a C3D file that can be read ({reason}); it may be damaged.") from error
-        found = marker_layout(labels)
+        found, order = fit_layout(labels, layout, notes)
+        points = points[:, order]
         scale = METERS.get(unit.lower())
         if scale is None:
             notes.append(
@@ -67,7 +63,7 @@ def read_c3d(path: str | Path, layout: Layout | None = None) -> Recording:
         return Recording(
             np.where(valid[..., None], positions, 0)[:, None],
             valid[:, None],
-            check_layout(path, layout, found),
+            found,
             name=path.stem,
             fps=rate if math.isfinite(rate) and rate > 0 else None,
             source=path.name,
@@ -93,13 +89,14 @@ def _read(file: Any, size: int, notes: list[str]) -> tuple[np.ndarray, list[str]
         raise DataError(f"has no frames (its first is {reader.first_frame}, its last {reader.last_frame}).")
     if frames * frame_bytes > room:
         raise DataError(
-            f"declares {frames} frames of {frame_bytes} bytes, but has room for {max(room, 0) // frame_bytes}; "
-            "it may be cut off."
+            f"declares {frames} frames of {frame_bytes} bytes, but has room for "
+            f"{max(room, 0) // frame_bytes}; it may be cut off."
         )
     labels, keep = _labels(reader, used, notes)
     if not keep or frames * used > MAX_JOINT_FRAMES:
         raise DataError(f"has {len(keep)} markers in {frames} frames; that cannot be read.")
     points = np.empty((frames, len(keep), 4), np.float32)
+    row = -1
     for row, (_, frame, _) in enumerate(reader.read_frames(copy=False, analog_transform=False)):
         points[row] = frame[keep, :4]
     if row + 1 < frames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 
@@ -10,6 +11,11 @@ from hitrs.skeleton import Layout, get_layout, list_layouts
 
 MAX_JOINTS = 1000
 """More joints than this are a damaged file (checking a tree takes the square of their number)."""
+METERS = {
+    "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048,
+    "meters": 1.0, "meter": 1.0, "centimeters": 0.01, "millimeters": 0.001, "inches": 0.0254,
+}  # fmt: skip
+"""Meters of one unit, by the names that files give it."""
 _ODD = re.compile(r"[^\w.\-]+")
 _SIDES = (("left", "right"), ("Left", "Right"), ("LEFT", "RIGHT"), ("l", "r"), ("L", "R"))
 
@@ -74,3 +80,28 @@ def marker_layout(names: Sequence[str]) -> Layout:
         if layout.joints == joints and layout.dims == 3:
             return layout
     return Layout(f"markers{len(joints)}", joints, (0,) * len(joints), side_pairs(joints), 0)
+
+
+def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> tuple[Layout, list[int]]:
+    """The layout of markers, and the marker of each of its joints.
+
+    Args:
+        given: a layout of the user, whose joints are found by name; None = ``marker_layout``.
+        notes: told here which markers the given layout leaves out.
+
+    Raises:
+        DataError: if there are no markers, or the given layout has a joint that is none of them.
+    """
+    found = marker_layout(names)
+    if given is None:
+        return found, list(range(found.n_joints))
+    missing = next((joint for joint in given.joints if joint not in found.joints), None)
+    if missing is not None:
+        near = difflib.get_close_matches(missing, found.joints, n=1) or found.joints[:3]
+        raise DataError(
+            f"has no joint '{missing}' of layout '{given.name}' that was asked for; it has {', '.join(near)}, ...."
+        )
+    left = found.n_joints - given.n_joints
+    if left:
+        notes.append(f"{left} of {found.n_joints} markers are not in layout '{given.name}': left out")
+    return given, [found.index(joint) for joint in given.joints]
