@@ -1,9 +1,10 @@
 """C3D: markers of motion capture, read with the library ``c3d``.
 
-The labels of the points become the joints: the named layout with exactly these joints, else a star around the
-first marker, because C3D tells of no bones. With a layout of your own (joints named as the labels) the markers
-that it names are taken. What the file lists as angles, forces, moments, powers or scalars is left out. A point with a negative residual
-was not seen. Units and rate are stated by the file; positions become meters.
+The labels of the points become the joints: the named layout with exactly these joints, else a star around
+the first marker, because C3D tells of no bones. With a layout of your own (joints named as the labels) the
+markers that it names are taken. What the file lists as angles, forces, moments, powers or scalars is no
+position and is left out. A point with a negative residual was not seen. Units and rate are stated by the
+file; positions become meters.
 """
 
 from __future__ import annotations

@@ -99,7 +99,8 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     if missing is not None:
         near = difflib.get_close_matches(missing, found.joints, n=1) or found.joints[:3]
         raise DataError(
-            f"has no joint '{missing}' of layout '{given.name}' that was asked for; it has {', '.join(near)}, ...."
+            f"has no joint '{missing}' of layout '{given.name}' that was asked for; "
+            f"it has {', '.join(near)}, ...."
         )
     left = found.n_joints - given.n_joints
     if left:

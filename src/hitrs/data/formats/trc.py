@@ -1,8 +1,8 @@
 """TRC: markers as tab-separated text, of OpenSim and Motion Analysis.
 
-Three lines of facts (rate, numbers of frames and markers, unit), a line of marker names, a line of column names,
-then a line per frame: its number, time, and x, y, z of each marker. Empty cells or NaN: not seen. The markers
-become joints as those of C3D do (``c3d_file``); positions become meters.
+Three lines of facts (rate, numbers of frames and markers, unit), a line of marker names, a line of column
+names, then a line per frame: its number, time, and x, y, z of each marker. Empty cells or NaN: not seen. The
+markers become joints as those of C3D do (``c3d_file``); positions become meters.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def read_trc(path: str | Path, layout: Layout | None = None) -> Recording:
         raise DataError(f"{path} has no frames.")
     if declared[0] not in (None, len(rows)):
         raise DataError(
-            f"{path} declares {declared[0]} frames, but has {len(rows)}; it may be cut off. If all its frames "
-            "are there, correct NumFrames in line 3."
+            f"{path} declares {declared[0]} frames, but has {len(rows)}; it may be cut off. If all its "
+            "frames are there, correct NumFrames in line 3."
         )
     if jumps:
         notes.append(f"the frame numbers jump in {len(jumps)} places, first at frame {jumps[0]}")
@@ -59,10 +59,10 @@ def read_trc(path: str | Path, layout: Layout | None = None) -> Recording:
     fps = _rate(facts, notes)
     with located(path):
         found, order = fit_layout(names, layout, notes)
-        positions = np.stack(rows)[:, order].astype(np.float64) * (scale or 1.0)  # (T, J, 3)
+        positions: np.ndarray = np.stack(rows)[:, order] * np.float64(scale or 1.0)  # (T, J, 3)
         return Recording(
             positions[:, None],
-            ~np.isnan(positions).any(-1)[:, None],
+            np.isfinite(positions).all(-1)[:, None],
             found,
             name=path.stem,
             fps=fps,
