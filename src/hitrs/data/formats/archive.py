@@ -1,4 +1,4 @@
-"""Arrays of npz files from anywhere: sizes are checked before anything is unpacked, and nothing is unpickled."""
+"""Arrays of npz files: sizes are checked before anything is unpacked, and nothing is unpickled."""
 
 from __future__ import annotations
 
