@@ -2,8 +2,9 @@
 
 Joint positions stand under ``Jtr`` or ``joints``, (T, J, 3) in meters. Files as AMASS distributes them
 have parameters instead: ``poses`` (T, 156) of SMPL+H, (T, 165) of SMPL-X, (T, 72) of SMPL, or (T, 66) of
-the body alone; ``trans`` (T, 3) meters; ``betas``; ``mocap_framerate``. Where the joints of a body stand at rest is part
-of the body model, whose license does not let anybody pass it on. Put it beside the data or into a folder above::
+the body alone; ``trans`` (T, 3) meters; ``betas``; ``mocap_framerate``. Where the joints of a body stand at
+rest is part of the body model, whose license does not let anybody pass it on. Put it beside the data or into
+a folder above::
 
     smpl_regressor.npz                                  for all bodies, or by the file's gender:
     smpl_regressor_male.npz, smpl_regressor_female.npz, smpl_regressor_neutral.npz
