@@ -54,5 +54,5 @@ def test_a_file_of_another_kind_is_told(tmp_path: Path) -> None:
     found = find(made(tmp_path))
     assert found is not None
     found.sources[0].path.write_text(",".join(["0"] * 117) + "\n")
-    with pytest.raises(DataError, match="99 of Human3.6M"):
+    with pytest.raises(DataError, match=r"99 of Human3\.6M"):
         found.sources[0].read()

@@ -75,8 +75,8 @@ def test_a_small_file(tmp_path: Path) -> None:
     assert (recording.fps, recording.name) == (None, "02_01")
     assert any("frame rate" in note for note in recording.notes)
     in_units = recording.positions[:, 0] / (INCH / 0.5)
-    # Second frame: the arm turns by 90 degrees about its own x axis, which is the body's y axis (x to -z); the
-    # root then turns everything by 90 degrees about z (which leaves z alone).
+    # Second frame: the arm turns by 90 degrees about its own x axis, which is the body's y axis (x to -z);
+    # the root then turns everything by 90 degrees about z (which leaves z alone).
     expected = [[[1, 2, 3], [3, 2, 3], [4, 2, 3]], [[0, 0, 0], [0, 0, -2], [0, 0, -3]]]
     np.testing.assert_allclose(in_units, expected, atol=1e-5)
 

@@ -22,6 +22,7 @@ NAME = "cmu-motion"
 PARTS = ("train", "test")
 EXTRA = "_extra"
 """End of the name of an action's folder that stands outside the literature's protocol."""
+_COLUMNS = 117
 _FILE = re.compile(r"[a-z_]+_\d+\.txt")
 
 
@@ -38,11 +39,11 @@ def train_test_extra(recording: Facts) -> str | None:
 def find(source: Path) -> Dataset | None:
     """The data set in ``source``, the folder that holds train/ and test/, or None."""
     files = [file for part in PARTS for file in _files(source / part)]
-    if not files or not FORMAT.matches(Head.of(files[0])):
+    if not files:
         return None
-    with files[0].open("rb") as file:
-        if file.readline(1 << 16).count(b",") + 1 != 117:
-            return None  # Human3.6M
+    head = Head.of(files[0])
+    if not FORMAT.matches(head) or head.text.lstrip().partition("\n")[0].count(",") + 1 != _COLUMNS:
+        return None
     extra = sum(file.parent.name.endswith(EXTRA) for file in files)
     return Dataset(
         name=NAME,
@@ -90,8 +91,8 @@ ENTRY = Entry(
     title="CMU motion prediction",
     about="motion capture of CMU as exponential maps: 38 joints, 120 frames per second; 8 actions in the "
     "literature's selection",
-    terms="the files that motion-prediction repositories pass around come under the MIT License (Copyright 2018 "
-    "Li Chen); the terms of the CMU motion capture they were made from are not stated there",
+    terms="the files that motion-prediction repositories pass around come under the MIT License (Copyright "
+    "2018 Li Chen); the terms of the CMU motion capture they were made from are not stated there",
     where="repositories of motion prediction; no official link is known",
     files="train/ACTION/ACTION_1.txt, ... and test/ACTION/ACTION_1.txt, 117 comma-separated columns; "
     "ACTION_extra/ for more of an action that no protocol of the literature uses",

@@ -12,7 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from hitrs.data.catalog.base import (
-    Dataset, Entry, Facts, Source, by_recording, incomplete, natural_order,
+    Dataset,
+    Entry,
+    Facts,
+    Source,
+    by_recording,
+    incomplete,
+    natural_order,
 )  # fmt: skip
 from hitrs.data.formats.base import Head
 from hitrs.data.formats.expmap import FORMAT, read_expmap

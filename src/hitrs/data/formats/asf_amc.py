@@ -1,8 +1,8 @@
 """ASF/AMC (Acclaim): a skeleton in one file (.asf), its motion in others (.amc).
 
 A .amc file is read; its skeleton is found beside it: the .asf file whose name its own name starts with
-(02.asf of 02_01.amc), or the only one in the folder. Joints are the root and the far end of each bone. A skeleton
-with the 30 bones of the CMU motion capture gets layout "cmu31", whose joints have anatomical names.
+(02.asf of 02_01.amc), or the only one in the folder. Joints are the root and the far end of each bone. A
+skeleton with the 30 bones of the CMU motion capture gets layout "cmu31", whose joints have anatomical names.
 
 ASF states its unit: at length 0.45 one unit is 1/0.45 inch. Positions become meters. No frame rate is stated
 (CMU's is nominally 120 frames per second); it stays unknown.
