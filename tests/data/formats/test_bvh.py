@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hitrs.data.formats.asf_amc import read_amc
 from hitrs.data.formats.base import Head
 from hitrs.data.formats.bvh import FORMAT, read_bvh
 from hitrs.data.formats.bvh_writer import write_bvh
@@ -162,6 +163,22 @@ def test_end_sites_come_back_as_end_sites(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.positions, first.positions, atol=1e-4)
 
 
+def test_bones_that_move_against_each_other_get_helpers(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    layout = Layout("t", ("pelvis", "left", "right", "spine", "head"), (0, 0, 0, 0, 3), (), 0)
+    body = rotations_of_expmaps(rng.normal(size=(9, 3)))
+    spine = body @ rotations_of_expmaps(0.3 * rng.normal(size=(9, 3)))
+    positions = np.zeros((9, 5, 3))
+    positions[:, 1:3] = np.einsum("tij,bj->tbi", body, [[0.1, 0.1, 0], [-0.1, 0.1, 0]])
+    positions[:, 3:] = np.einsum("tij,bj->tbi", spine, [[0, 0.3, 0], [0.1, 0.6, 0]])
+    recording = Recording(positions[:, None], np.ones((9, 1, 5), bool), layout, name="r", fps=30.0)
+    assert write_bvh(recording, tmp_path / "r.bvh") < 1e-5
+    read = read_bvh(tmp_path / "r.bvh")
+    assert set(read.layout.joints) - set(layout.joints) == {"spine_base"}
+    order = [read.layout.index(joint) for joint in layout.joints]
+    np.testing.assert_allclose(read.positions[:, 0, order], positions, atol=1e-5)
+
+
 def test_what_is_not_rigid_is_told(tmp_path: Path) -> None:
     recording = rigid(get_layout("cmu38"), get_tree("cmu38").offsets, 5, 0)
     positions = recording.positions.copy()
@@ -188,6 +205,15 @@ def test_what_cannot_be_written(tmp_path: Path) -> None:
         with pytest.raises(DataError, match=message):
             write_bvh(changed, path)
         assert not path.exists()
+
+
+def test_round_trip_of_real_motion(hitrs_data: Callable[[str], Path], tmp_path: Path) -> None:
+    recording = replace(read_amc(hitrs_data("cmu_asf_amc") / "02_01.amc"), fps=120.0)
+    told = write_bvh(recording, tmp_path / "r.bvh")
+    read = read_bvh(tmp_path / "r.bvh")
+    order = [read.layout.index(joint) for joint in recording.layout.joints]
+    lost = np.linalg.norm(read.positions[:, :, order] - recording.positions, axis=-1).max()
+    assert max(told, lost) < 1e-5
 
 
 def test_real_files(hitrs_data: Callable[[str], Path]) -> None:

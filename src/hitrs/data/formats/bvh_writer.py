@@ -3,6 +3,10 @@
 The rest pose is the first frame with each bone at its median length. Then, from the root down, a joint with
 several bones below it is turned so that they fit best (Kabsch); one with a single bone, or with bones on one
 line, is swung there the shortest way, because positions tell nothing of its twist.
+
+In BVH all bones below a joint turn with it. Where they move against each other (the hips and the spine below
+the pelvis of an ASF skeleton, say), a bone that does gets a helper joint of its own at its near end, named
+after it with "_base", which turns for it.
 """
 
 from __future__ import annotations
@@ -18,6 +22,8 @@ from hitrs.errors import DataError
 from hitrs.skeleton import Layout
 from hitrs.skeleton.kinematics import axis_rotations, downwards, forward
 
+_RIGID = 2e-5
+"""Bones whose far ends keep their distance to this (meters) move together."""
 _FLAT = 1e-5
 """Bones spread less than this (relative to their length) beside a line tell no twist. It must be
 small: a joint of Human3.6M stands 0.1 mm beside the line of the hips."""
@@ -26,8 +32,9 @@ small: a joint of Human3.6M stands 0.1 mm beside the line of the hips."""
 def write_bvh(recording: Recording, path: str | Path) -> float:
     """Write a recording of one person to a BVH file in meters; replaces an existing file.
 
-    Joints are written from the root down, each child in the order of the layout. ``read_bvh`` gives back the
-    same names; a leaf that is named ``<parent>_end`` and has no siblings is written as an End Site.
+    Joints are written from the root down. ``read_bvh`` gives back the same names, and helper joints
+    ("..._base") if bones below one joint move against each other; a leaf that is named ``<parent>_end`` and
+    has no siblings is written as an End Site.
 
     Returns:
         The largest distance (meters) between a position of the recording and the same one in the file: below
@@ -57,7 +64,8 @@ def write_bvh(recording: Recording, path: str | Path) -> float:
             f"recording '{recording.name}': frame {frame}, joint '{layout.joints[joint]}' was not seen; BVH "
             "needs all joints in all frames. Fill the gaps first (hitrs clean), or cut them off."
         )
-    positions = recording.positions[:, 0].astype(np.float64)  # (T, J, 3)
+    given = recording.positions[:, 0].astype(np.float64)  # (T, J, 3)
+    positions, layout = _with_helpers(given, layout)
     offsets, local = _fit(positions, layout)
     fitted, _ = forward(local, offsets, layout.parents, positions[:, layout.root])
     order, ends = downwards(layout.parents), _end_sites(layout)
@@ -71,7 +79,30 @@ def write_bvh(recording: Recording, path: str | Path) -> float:
         )
         file.write(f"MOTION\nFrames: {len(rows)}\nFrame Time: {1 / recording.fps:.9g}\n")
         np.savetxt(file, rows, fmt="%.7f")
-    return float(np.linalg.norm(fitted - positions, axis=-1).max())
+    return float(np.linalg.norm(fitted[:, : given.shape[1]] - given, axis=-1).max())
+
+
+def _with_helpers(positions: np.ndarray, layout: Layout) -> tuple[np.ndarray, Layout]:
+    """Positions and layout with the helper joints that the motion needs, behind the others."""
+    joints, parents, added = list(layout.joints), list(layout.parents), []
+    for joint in range(layout.n_joints):
+        below = [child for child, parent in layout.bones() if parent == joint]
+        bones = positions[:, below] - positions[:, joint, None]  # (T, B, 3)
+        lengths = np.linalg.norm(bones, axis=-1)
+        bones *= (np.median(lengths, axis=0) / np.maximum(lengths, 1e-12))[..., None]
+        together: list[int] = []  # the largest group that moves as one
+        for first in range(len(below)):
+            apart = np.linalg.norm(bones - bones[:, first, None], axis=-1)  # (T, B)
+            group = [int(other) for other in np.flatnonzero(np.ptp(apart, axis=0) < _RIGID)]
+            together = max(together, group, key=len)
+        for number, child in enumerate(below):
+            if number not in together:
+                parents[child] = len(joints)
+                parents.append(joint)
+                joints.append(f"{layout.joints[child]}_base")
+                added.append(joint)
+    extended = Layout(layout.name, unique_names(joints), tuple(parents), (), layout.center)
+    return np.concatenate([positions, positions[:, added]], axis=1), extended
 
 
 def _end_sites(layout: Layout) -> set[int]:
