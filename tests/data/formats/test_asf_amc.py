@@ -121,6 +121,7 @@ def test_which_skeleton_is_taken(tmp_path: Path) -> None:
         ("larm 90 0", "larm 90 nan", "finite"),
         ("larm 90 0", "leg 90 0", "'leg' is no moving bone"),
         ("larm 90 0", "larm 90 0\nlarm 1 1", "twice"),
+        ("\n2\n", "\n²\n", "'²' is no moving bone"),
         (":DEGREES", ":SOMETHING", "expected :DEGREES"),
         ("\n1\n", "\n", "before the number of the first frame"),
         (AMC[AMC.index("1\nroot") :], "", "no frames"),

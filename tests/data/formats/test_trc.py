@@ -75,6 +75,7 @@ def test_own_layout(tmp_path: Path) -> None:
         ("\t3\t2\tmm", "\tx\t2\tmm", "line 3: NumFrames is 'x'"),
         ("3000\t\t\t", "3000\t?\t\t", r"line 8 \(frame 1\): '\?' of marker 'L.Knee'"),
         ("3000\t\t\t", "inf\t\t\t", "'inf' of marker 'R.Knee'"),
+        ("3000\t\t\t", "1e99\t\t\t", "'1e99' of marker 'R.Knee' is no number, or too large"),
         ("\n2\t", "\ntwo\t", r"line 8 \(frame 1\): the frame number is 'two'"),
         ("3000\t\t\t", "3000\t1\t2\t3\t4", "9 cells, expected 8"),
         ("PathFileType", "Something", "is not a TRC file"),

@@ -142,7 +142,7 @@ def _frames(
         name, _, rest = line.strip().partition(" ")
         if not name or name.startswith(("#", ":")):
             continue
-        if name.isdigit() and not rest:
+        if name.isdecimal() and not rest:
             if frame >= 0:
                 yield whole()
             count = int(name) if len(name) < 18 else 0

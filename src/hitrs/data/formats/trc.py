@@ -127,12 +127,13 @@ def _rows(
         last = int(cells[0])
         cells = (cells + [""] * width)[2:width]  # unseen markers at the end of a line are often left out
         try:
-            row = np.array([cell or "nan" for cell in cells], np.float64)
+            with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+                row = np.array([cell or "nan" for cell in cells], np.float64).astype(np.float32)
         except ValueError:
-            row = np.full(width - 2, np.inf)
+            row = np.full(width - 2, np.inf, np.float32)
         if np.isinf(row).any():
             raise DataError(_bad_cell(where, cells, names))
-        rows.append(row.reshape(-1, 3).astype(np.float32))
+        rows.append(row.reshape(-1, 3))
         if len(rows) * len(names) > MAX_JOINT_FRAMES:
             raise DataError(
                 f"{where}: more than {MAX_JOINT_FRAMES:,} markers times frames; cut it into parts."
@@ -143,11 +144,11 @@ def _rows(
 def _bad_cell(where: str, cells: list[str], names: list[str]) -> str:
     for column, cell in enumerate(cells):
         try:
-            good = not math.isinf(float(cell or "nan"))
+            good = not abs(float(cell or "nan")) > np.finfo(np.float32).max
         except ValueError:
             good = False
         if not good:
-            return f"{where}: '{cell[:40]}' of marker '{names[column // 3]}' is no finite number."
+            return f"{where}: '{cell[:40]}' of marker '{names[column // 3]}' is no number, or too large."
     return f"{where} is no row of numbers."
 
 
