@@ -144,7 +144,7 @@ def _rows(
 def _bad_cell(where: str, cells: list[str], names: list[str]) -> str:
     for column, cell in enumerate(cells):
         try:
-            good = not abs(float(cell or "nan")) > np.finfo(np.float32).max
+            good = not abs(float(cell or "nan")) > float(np.finfo(np.float32).max)
         except ValueError:
             good = False
         if not good:
