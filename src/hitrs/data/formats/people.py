@@ -1,0 +1,226 @@
+"""From detections in single frames to persons: by the ids of the file, or by where they are from frame to
+frame."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.formats.json_text import number_list
+from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
+from hitrs.errors import DataError
+from hitrs.skeleton import Layout, get_layout
+
+MAX_PERSONS = 5
+"""So many persons of a recording are kept: those with the most seen joints."""
+MAX_DETECTIONS = 16
+"""So many detections of a frame are looked at: those with the most seen joints."""
+MAX_GAP = 15
+"""A person who is not detected for more frames than this is taken for a new one."""
+_ACTIVE = 64
+"""So many persons are waited for at a time, so that a file of ghosts cannot cost unbounded time."""
+_SPARSE = 10
+"""A file that spans more than this many times the frames it has does not count frames."""
+_TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One person in one frame."""
+
+    frame: int
+    points: np.ndarray
+    """(J, C) float64."""
+    seen: np.ndarray
+    """(J,) bool."""
+    person: Hashable = None
+    """The person's id through the frames, None if the file has none."""
+
+
+def keypoints(value: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
+    """Points (J, 2) and seen (J,) of a flat list x, y, confidence, x, y, confidence, ....
+
+    A joint of confidence (or COCO visibility) 0 was not seen.
+
+    Raises:
+        DataError: starting with ``where``, if it is no list of numbers in threes.
+    """
+    triples = number_list(value, where, "numbers x, y, confidence of each joint")
+    if len(triples) % 3:
+        raise DataError(f"{where} has {len(triples)} numbers, expected three (x, y, confidence) a joint.")
+    triples = triples.reshape(-1, 3)
+    points = triples[:, :2]
+    return points, (triples[:, 2] > 0) & np.isfinite(points).all(-1)
+
+
+def layout_of_count(where: str, count: int, known: dict[int, str], given: Layout | None) -> Layout:
+    """The 2-D layout of keypoints: the given one, or the one that the tool's number of joints tells.
+
+    Raises:
+        DataError: if the number fits neither.
+    """
+    if given is not None:
+        if given.dims != 2 or given.n_joints != count:
+            raise DataError(
+                f"{where} has {count} joints in 2-D, but layout '{given.name}' has {given.n_joints} in "
+                f"{given.dims}-D."
+            )
+        return given
+    if count not in known:
+        names = ", ".join(f"{number} ({name})" for number, name in known.items())
+        raise DataError(
+            f"{where} has {count} joints, expected {names}; for others give a 2-D layout of your own."
+        )
+    return get_layout(known[count])
+
+
+def frame_span(path: Path, frames: Collection[int], hint: str, least: int = 1000) -> tuple[int, int]:
+    """First frame, and number of frames from there to the last one.
+
+    Raises:
+        DataError: with the hint, if they span more than ``least`` frames and lie too far apart for numbers
+            that count frames.
+    """
+    first, last = min(frames), max(frames)
+    count, there = last - first + 1, len(set(frames))
+    if count > max(least, _SPARSE * there):
+        raise DataError(
+            f"{path}: frame numbers run from {first} to {last}, but only {there} frames are there. {hint}"
+        )
+    return first, count
+
+
+def arrange(
+    path: Path, detections: Sequence[Detection], first: int, count: int, layout: Layout, notes: list[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, P, J, C) and valid (T, P, J) of frames first to first + count - 1.
+
+    Persons are those of the ids if every detection has one; else a detection belongs to the person whose
+    torso was nearest in the last ``MAX_GAP`` frames, if no farther away than a body is long. Persons that are
+    never there at the same time share a place of the P, as one who is lost and found again has two ids.
+
+    Args:
+        notes: what was left out and joined is added here.
+
+    Raises:
+        DataError: if that would be a recording of too many frames.
+    """
+    if count * layout.n_joints > MAX_JOINT_FRAMES:
+        raise DataError(f"{path}: {count:,} frames are too many for one recording; cut it into parts.")
+    kept = _kept(detections, notes)
+    tracked = bool(kept) and all(each.person is not None for each in kept)
+    people = _by_id(kept, notes) if tracked else _linked(kept, layout)
+    places = _places(people)
+    if len(people) > len(places):
+        how = "ids" if tracked else "stretches of detections, linked by position,"
+        notes.append(
+            f"{len(people)} {how} are {len(places)} persons: those never there at once share a place"
+        )
+    places.sort(key=lambda place: -sum(int(each.seen.sum()) for each in place))
+    if len(places) > MAX_PERSONS:
+        lost = sum(map(len, places[MAX_PERSONS:]))
+        notes.append(
+            f"{len(places) - MAX_PERSONS} persons with the fewest seen joints left out ({lost} detections); "
+            f"at most {MAX_PERSONS} are kept"
+        )
+        places = places[:MAX_PERSONS]
+    while len(places) > 1 and count * len(places) * layout.n_joints > MAX_JOINT_FRAMES:
+        notes.append(f"a person left out to save memory ({len(places.pop())} detections)")
+    if not places:
+        notes.append("nobody is seen in any frame")
+    shape = (count, max(1, len(places)), layout.n_joints)
+    positions, valid = np.zeros((*shape, layout.dims), np.float32), np.zeros(shape, bool)
+    for slot, place in enumerate(places):
+        for each in place:
+            positions[each.frame - first, slot] = np.where(each.seen[:, None], each.points, 0)
+            valid[each.frame - first, slot] = each.seen
+    return positions, valid
+
+
+def _kept(detections: Sequence[Detection], notes: list[str]) -> list[Detection]:
+    frames: dict[int, list[Detection]] = defaultdict(list)
+    for each in detections:
+        if each.seen.any():
+            frames[each.frame].append(each)
+    seen = sum(map(len, frames.values()))
+    if seen < len(detections):
+        notes.append(f"{len(detections) - seen} detections without any seen joint left out")
+    crowded = [found for found in frames.values() if len(found) > MAX_DETECTIONS]
+    for found in crowded:
+        found.sort(key=lambda each: -int(each.seen.sum()))
+        del found[MAX_DETECTIONS:]
+    if crowded:
+        notes.append(f"only the {MAX_DETECTIONS} fullest detections kept in {len(crowded)} crowded frames")
+    return [each for frame in sorted(frames) for each in frames[frame]]
+
+
+def _by_id(detections: list[Detection], notes: list[str]) -> list[list[Detection]]:
+    people: dict[Hashable, dict[int, Detection]] = defaultdict(dict)
+    twice = 0
+    for each in detections:
+        before = people[each.person].get(each.frame)
+        twice += before is not None
+        if before is None or each.seen.sum() > before.seen.sum():
+            people[each.person][each.frame] = each
+    if twice:
+        notes.append(f"{twice} detections left out whose frame has a fuller one of the same id")
+    return [list(found.values()) for found in people.values()]
+
+
+def _linked(detections: list[Detection], layout: Layout) -> list[list[Detection]]:
+    torso = [layout.joints.index(name) for name in _TORSO if name in layout.joints]
+    people: list[list[Detection]] = []
+    active: list[tuple[int, np.ndarray, float]] = []  # person, its last center and size
+    frames: dict[int, list[Detection]] = defaultdict(list)
+    for each in detections:
+        frames[each.frame].append(each)
+    for frame, found in frames.items():
+        active = [one for one in active if frame - people[one[0]][-1].frame <= MAX_GAP][-_ACTIVE:]
+        places = [_place(each, torso) for each in found]
+        taken: dict[int, int] = {}  # detection -> person
+        if active:
+            far = np.linalg.norm(
+                np.stack([center for _, center, _ in active])[:, None]
+                - np.stack([center for center, _ in places]),
+                axis=-1,
+            )  # (active, found)
+            reach = np.maximum.outer([size for _, _, size in active], [size for _, size in places])
+            near = np.argwhere(far <= reach)
+            for person, detection in near[np.argsort(far[tuple(near.T)], kind="stable")]:
+                number = active[person][0]
+                if detection not in taken and number not in taken.values():
+                    taken[int(detection)] = number
+        for detection, each in enumerate(found):
+            if detection not in taken:
+                taken[detection] = len(people)
+                people.append([])
+            people[taken[detection]].append(each)
+        fresh = set(taken.values())
+        active = [one for one in active if one[0] not in fresh]
+        active += [(taken[detection], *place) for detection, place in enumerate(places)]
+    return people
+
+
+def _place(detection: Detection, torso: list[int]) -> tuple[np.ndarray, float]:
+    """Center of the torso (of all joints where it is not seen), and the length of what is seen."""
+    points = detection.points[detection.seen]
+    middle = [joint for joint in torso if detection.seen[joint]]
+    center = (detection.points[middle] if middle else points).mean(0)
+    return center, float(np.ptp(points, axis=0).max())
+
+
+def _places(people: list[list[Detection]]) -> list[list[Detection]]:
+    """The people one after another in each place where they do not overlap in time."""
+    places: list[list[Detection]] = []
+    for person in sorted(people, key=lambda found: found[0].frame):
+        free = next((place for place in places if place[-1].frame < person[0].frame), None)
+        if free is None:
+            places.append(list(person))
+        else:
+            free.extend(person)
+    return places
