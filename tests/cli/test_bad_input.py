@@ -63,18 +63,19 @@ def test_a_recording_that_is_not_usable(
     positions: np.ndarray, words: list[str], tmp_path: Path, files: Path, fails
 ) -> None:
     save(files / "bad.npz", positions)
-    said = fails("import", files, tmp_path / "store")
+    said = fails("import", files, tmp_path / "store", "--strict")
     assert str(files / "bad.npz") in said
     assert all(word in said for word in words)
     assert only_files(tmp_path)
 
 
-def test_it_can_be_left_out(tmp_path: Path, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_is_left_out_and_listed(tmp_path: Path, files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     save(files / "bad.npz", np.zeros((0, 25, 3)))
-    assert main(["import", str(files), str(tmp_path / "store"), "--skip-unreadable"]) == 0
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[-1] == "recordings  1"
-    assert any(line.startswith("skipped") and "bad.npz" in line for line in shown)
+    assert "! left out  1 files that could not be read:" in shown
+    assert any("bad.npz" in line for line in shown)
 
 
 def test_nan_is_a_joint_that_was_not_seen(tmp_path: Path, files: Path) -> None:

@@ -57,7 +57,7 @@ def test_import_of_own_files(tmp_path: Path, store: str, capsys: pytest.CaptureF
     ("words", "option"),
     [
         (["synthetic", "x", "--layout", "ntu25"], "--layout does not apply to synthetic data"),
-        (["synthetic", "x", "--skip-unreadable"], "--skip-unreadable does not apply"),
+        (["synthetic", "x", "--strict"], "--strict does not apply"),
         (["files", "x", "--size", "tiny"], "--size does not apply to data from files"),
     ],
 )

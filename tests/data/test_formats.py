@@ -356,7 +356,7 @@ def test_damaged_mat(tmp_path: Path, compressed: bool) -> None:
 # Any file
 
 
-def test_read_recording_chooses_by_suffix(tmp_path: Path) -> None:
+def test_read_recording_chooses_by_content(tmp_path: Path) -> None:
     write_npz(make("x"), tmp_path / "x.NPZ.npz")
     nw_ucla(tmp_path / "x.json", body())
     savemat(tmp_path / "x.mat", {"d_skel": np.ones((20, 3, 4))})
@@ -366,8 +366,9 @@ def test_read_recording_chooses_by_suffix(tmp_path: Path) -> None:
     assert read_recording(tmp_path / "rec.csv", STICK).layout == STICK
     with pytest.raises(DataError, match="has layout 'utd20', but 'kinect20' was asked for"):
         read_recording(tmp_path / "x.mat", KINECT)
-    with pytest.raises(DataError, match=r"no reader for '\.bvh' files"):
-        read_recording(tmp_path / "x.bvh")
+    (tmp_path / "x.xyz").write_text("")
+    with pytest.raises(DataError, match=r"no reader for '\.xyz' files"):
+        read_recording(tmp_path / "x.xyz")
 
 
 def test_an_npz_may_name_an_own_layout_that_is_given(tmp_path):

@@ -92,7 +92,7 @@ def test_missing_or_empty_folder(tmp_path: Path) -> None:
     for name in ("nw-ucla", "utd-mhad", "folder"):
         with pytest.raises(DataError, match=f"no files of {name}"):
             import_dataset(tmp_path / "empty", tmp_path / "store", dataset=name)
-    with pytest.raises(DataError, match="no data set 'ucla'; known: nw-ucla"):
+    with pytest.raises(DataError, match="no data set 'ucla'; did you mean 'nw-ucla'"):
         import_dataset(tmp_path / "empty", tmp_path / "store", dataset="ucla")
     assert not (tmp_path / "store").exists()
 
@@ -101,24 +101,24 @@ def test_missing_or_empty_folder(tmp_path: Path) -> None:
 def test_unknown_action(nw_ucla: Path, tmp_path: Path, name: str) -> None:
     put_nw_ucla(nw_ucla / "all_sqe", name, 0)
     with pytest.raises(DataError, match="NW-UCLA has no action"):
-        import_dataset(nw_ucla, tmp_path / "store")
+        import_dataset(nw_ucla, tmp_path / "store", strict=True)
 
 
 def test_unknown_utd_action(utd_mhad: Path, tmp_path: Path) -> None:
     savemat(utd_mhad / "Skeleton" / "a28_s1_t1_skeleton.mat", {"d_skel": np.ones((20, 3, 2))})
     with pytest.raises(DataError, match="UTD-MHAD has no action 28"):
-        import_dataset(utd_mhad, tmp_path / "store")
+        import_dataset(utd_mhad, tmp_path / "store", strict=True)
 
 
 def test_a_damaged_file_leaves_nothing(nw_ucla: Path, tmp_path: Path) -> None:
     file = nw_ucla / "all_sqe" / "a12_s02_e01_v03.json"
     file.write_text(file.read_text()[:-50])
     with pytest.raises(DataError, match=r"a12_s02_e01_v03\.json is not complete JSON"):
-        import_dataset(nw_ucla, tmp_path / "stores" / "nw")
+        import_dataset(nw_ucla, tmp_path / "stores" / "nw", strict=True)
     assert list((tmp_path / "stores").iterdir()) == []
-    store = import_dataset(nw_ucla, tmp_path / "stores" / "nw", skip_unreadable=True)
+    store = import_dataset(nw_ucla, tmp_path / "stores" / "nw")
     assert len(store) == 3
-    assert "a12_s02_e01_v03.json" in summarize_import(store).skipped[0]
+    assert "a12_s02_e01_v03.json" in summarize_import(store).quarantined[0][0]
 
 
 def test_published_data_has_a_fixed_layout_and_split(nw_ucla: Path, tmp_path: Path) -> None:

@@ -18,7 +18,8 @@ def test_the_named_layouts() -> None:
     shapes = {name: (get_layout(name).n_joints, get_layout(name).dims) for name in list_layouts()}
     assert shapes.pop("ntu25") == (25, 3)
     assert shapes.pop("kinect20") == shapes.pop("utd20") == (20, 3)
-    assert shapes == {"penn13": (13, 2), "coco17": (17, 2)}
+    assert (shapes["penn13"], shapes["coco17"]) == ((13, 2), (17, 2))
+    assert (shapes["cmu31"], shapes["cmu38"], shapes["h36m32"]) == ((31, 3), (38, 3), (32, 3))
 
 
 @pytest.mark.parametrize("name", list_layouts())

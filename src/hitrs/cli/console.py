@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -52,6 +53,21 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for row in rows:
         table.add_row(*(Text(str(cell)) for cell in row))
     _console().print(table)
+
+
+def bar_for_files(what: str) -> Progress:
+    """A bar with counts and an estimate, on standard error where that is a terminal; it has one task."""
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=not (is_main_process() and sys.stderr.isatty()),
+    )
+    bar.add_task(what, total=None)
+    return bar
 
 
 def _console() -> Console:

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+from rich.progress import Progress
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say
+from hitrs.cli.console import bar_for_files, say
 from hitrs.cli.options import Name, Size
-from hitrs.data.catalog import import_dataset, summarize_import
 from hitrs.data.files import atomic_folder
+from hitrs.data.importing import ImportJob, summarize_import
 from hitrs.data.store import Store, check_destination
 from hitrs.data.synthetic import make_synthetic
 from hitrs.errors import ConfigError
 
 SYNTHETIC = "synthetic"
+_FEW_FILES = 200
+"""So many files are read in less time than other processes take to start."""
 
 
 def run(
     src: Annotated[Positional[str], arg(metavar="SRC")],
     dst: Annotated[Positional[Path], arg(metavar="DST")],
     *,
-    dataset: Annotated[
-        Literal["nw-ucla", "utd-mhad", "folder"] | None, arg(metavar="{nw-ucla,utd-mhad,folder}")
-    ] = None,
+    dataset: Name = None,
     layout: Name = None,
+    format: Name = None,
+    to: Name = None,
     test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
     split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
-    skip_unreadable: bool = False,
+    strict: bool = False,
+    workers: Annotated[int | None, arg(metavar="N")] = None,
+    part: Annotated[str | None, arg(metavar="K/N")] = None,
     size: Annotated[Size | None, arg(metavar="{tiny,small,default,large}")] = None,
     untrimmed: bool = False,
     seed: Annotated[int | None, arg(metavar="INT")] = None,
@@ -36,43 +45,86 @@ def run(
 ) -> None:
     """Read a folder of recordings into a store: one memory-mapped folder that all other commands read.
 
+    Files that cannot be read are left out and listed. An import that was interrupted goes on when the same
+    command is given again.
+
     Args:
-        src: folder of a public data set or of your own npz and CSV files; or the word `synthetic` for
-            made-up motion.
+        src: folder of a public data set or of your own files; or the word `synthetic` for made-up motion.
         dst: the store to write.
-        dataset: what the folder holds; found by its files if left out.
+        dataset: what the folder holds (`hitrs data list`, or `folder`); found by its files if left out.
         layout: joint layout of your own files, a name or a layout file, where they do not say it themselves.
+        format: file format of your own files, where it cannot be found by content.
+        to: layout to which all recordings are mapped.
         test_subjects: your own files: subjects that test; about 28% of them if left out.
         split: your own files: `random` splits by file instead of by subject.
-        skip_unreadable: leave out files that cannot be read, and list them.
+        strict: stop at the first file that cannot be read.
+        workers: processes that read; all cores if left out.
+        part: read only part K of N, on one of N machines that share DST; then finish without this option.
         size: synthetic: how many recordings (`default` if left out).
         untrimmed: synthetic: several actions in a recording, with labeled segments.
         seed: synthetic: of everything random (0 if left out).
         overwrite: replace an existing store.
     """
-    own = {"--dataset": dataset, "--layout": layout, "--test-subjects": test_subjects, "--split": split}
-    made_up = {"--size": size, "--untrimmed": untrimmed or None, "--seed": seed}
-    unfit = own | {"--skip-unreadable": skip_unreadable or None} if src == SYNTHETIC else made_up
+    own: dict[str, Any] = {
+        "dataset": dataset, "layout": layout, "format": format, "to": to, "test_subjects": test_subjects,
+        "split": split,
+    }  # fmt: skip
+    files = {**own, "strict": strict or None, "workers": workers, "part": part}
+    made_up = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
+    unfit = files if src == SYNTHETIC else made_up
     wrong = [name for name, value in unfit.items() if value is not None]
     if wrong:
         kind = "synthetic data" if src == SYNTHETIC else "data from files"
-        raise ConfigError(f"{wrong[0]} does not apply to {kind}")
+        raise ConfigError(f"--{wrong[0].replace('_', '-')} does not apply to {kind}")
     if src == SYNTHETIC:
         check_destination(dst, overwrite)
-        with atomic_folder(dst) as part:
-            part.rmdir()  # a store is only written where nothing is
-            make_synthetic(part, size=size or "default", untrimmed=untrimmed, seed=seed or 0)
+        with atomic_folder(dst) as folder:
+            folder.rmdir()  # a store is only written where nothing is
+            make_synthetic(folder, size=size or "default", untrimmed=untrimmed, seed=seed or 0)
         store = Store.open(dst)
     else:
-        store = import_dataset(
-            src,
-            dst,
-            dataset=dataset,
-            layout=layout,
-            test_subjects=test_subjects,
-            split=split,
-            skip_unreadable=skip_unreadable,
-            overwrite=overwrite,
-        )
+        share = _part(part)
+        if workers is not None and workers < 1:
+            raise ConfigError(f"--workers is {workers}, expected 1 or more")
+        job = ImportJob(src, dst, **own, strict=strict, overwrite=overwrite)
+        with _kept(job):
+            with bar_for_files("reading") as bar:
+                job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))
+            if share is not None:
+                say(f"part {part} is done; when all are, `hitrs import {src} {dst}` without --part finishes")
+                return
+            store = job.finish()
     for line in summarize_import(store).lines():
         say(line)
+
+
+def _workers(files: int) -> int:
+    return 1 if files < _FEW_FILES else len(os.sched_getaffinity(0)) if _HAS_AFFINITY else os.cpu_count() or 1
+
+
+_HAS_AFFINITY = hasattr(os, "sched_getaffinity")  # not on macOS and Windows
+
+
+def _part(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    k, n = (int(match[1]), int(match[2])) if match else (0, 0)
+    if not 1 <= k <= n:
+        raise ConfigError(f"--part is '{text}', expected K/N with K from 1 to N, for example 1/4")
+    return k, n
+
+
+def _show(bar: Progress, done: int, of: int) -> None:
+    bar.update(bar.task_ids[0], completed=done, total=of)
+
+
+@contextmanager
+def _kept(job: ImportJob) -> Iterator[None]:
+    """Say on Ctrl-C that finished work is kept."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; what was read is kept in {job.folder}, the same command goes on"
+        ) from None

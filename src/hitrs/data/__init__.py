@@ -1,7 +1,7 @@
 """Recordings on the way in and on disk."""
 
-from hitrs.data.catalog import ImportSummary, import_dataset, summarize_import
 from hitrs.data.formats import read_recording, write_npz
+from hitrs.data.importing import ImportSummary, import_dataset, summarize_import
 from hitrs.data.inspect import Inspection, inspect_store
 from hitrs.data.recording import Recording, Segment
 from hitrs.data.store import Store, write_store

@@ -1,8 +1,9 @@
-"""Recordings of your own: a folder of npz and CSV files.
+"""Recordings of your own: a folder of files of any known format, in subfolders if you like.
 
 What a file shows is taken from the first of these that says it: ``labels.csv`` in the folder (see
-``label_table``), the file itself (npz), the name of the subfolder in which it lies. Files without a label are
-imported too: pre-training needs none.
+``label_table``), the file itself, the name of the subfolder in which it lies (where there is no table).
+``segments.csv`` names actions inside untrimmed recordings. Files without a label are imported too:
+pre-training needs none.
 
 Data is split into train and test **by subject**, because recordings of one person are so alike that a random
 split measures recognition of people rather than of actions:
@@ -15,223 +16,236 @@ split measures recognition of people rather than of actions:
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Facts, Source, by_recording, natural_order
+from hitrs.data.catalog.base import Dataset, Facts, Source, Splits, natural_order
 from hitrs.data.catalog.label_table import FILE_NAME, Row, Table, read_table
+from hitrs.data.catalog.segment_table import FILE_NAME as SEGMENTS_NAME
+from hitrs.data.catalog.segment_table import Stretch, read_segments, to_segments
 from hitrs.data.catalog.splits import split_at_random, split_by_subject
-from hitrs.data.formats import read_recording
-from hitrs.data.formats.npz import NpzFacts, read_npz_facts
+from hitrs.data.formats.registry import all_formats, get_format, known_suffixes, read_recordings
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton.layout import Layout
 
 NAME = "folder"
-SUFFIXES = (".npz", ".csv")
+_TABLES = (FILE_NAME, SEGMENTS_NAME)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One file of the folder and what is known about it before it is read."""
+class Told:
+    """What is known about a file before it is read."""
 
-    path: Path
     name: str
     """Path within the folder without suffix, which is also the recording's name."""
-    label: str | None
-    segment_labels: tuple[str, ...]
-    subject: str | None
-    camera: str | None
-    fps: float | None
-    split: str | None
+    row: Row | None
+    subfolder: str | None
+    stretches: tuple[Stretch, ...] = ()
 
 
 def find(
     source: Path,
     *,
     layout: Layout | None = None,
+    format: str | None = None,
     test_subjects: Sequence[str] | None = None,
     split: str | None = None,
 ) -> Dataset | None:
-    """The npz and CSV files below ``source`` as a data set, or None where there are none.
+    """The files of known formats below ``source`` as a data set, or None where there are none.
 
     Args:
         layout: of files that do not say it themselves; all files of a folder have the same layout.
+        format: the only file format to read.
         test_subjects: the subjects that test.
         split: "random" for a random split by file.
 
     Raises:
         DataError: for a table that is malformed or names files that are not there, two files of one name, or
-            a split that cannot be made.
+            a split that is asked for in two ways.
     """
     if split not in (None, "random"):
         raise DataError(
             f"there is no split '{split}'; ask for 'random', or leave it out to split by subject."
         )
-    files = _files(source)
+    files = _files(source, frozenset(get_format(format).suffixes) if format else known_suffixes())
     if not files:
         return None
     table = read_table(source / FILE_NAME) if (source / FILE_NAME).is_file() else None
-    entries = _entries(source, files, table)
-    parts, notes = _split(entries, table is not None and table.has_split, test_subjects, split)
-    unlabeled = sum(entry.label is None and not entry.segment_labels for entry in entries)
-    if unlabeled:
-        notes.append(f"{unlabeled} of {len(entries)} files have no label; they are imported without one")
-    classes = {
-        label for entry in entries for label in (entry.label, *entry.segment_labels) if label is not None
-    }
-    found = _layout(entries, layout)
-
-    def protocol(name: str) -> Callable[[Facts], str | None]:
-        return lambda facts: parts[name].get(facts.name)
-
+    has_split = table is not None and table.has_split
+    if (test_subjects is not None) + (split is not None) + has_split > 1:
+        raise DataError(
+            "the split is asked for in two ways: use only one of a column 'split' in labels.csv, test "
+            "subjects, or a random split."
+        )
+    told = _told(source, files, table)
+    found = layout or _layout(list(files.values()), format)
+    by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in told.items()}
+    parts = {where: row.split for where, row in by_source.items() if row is not None} if has_split else None
     return Dataset(
         name=NAME,
         layout=found,
-        classes=tuple(sorted(classes, key=natural_order)),
-        sources=[Source(entry.path, partial(_read, source, entry, found)) for entry in entries],
-        split=by_recording({name: protocol(name) for name in parts}),
+        classes=None,
+        sources=[
+            Source(path, partial(_read, source, path, told[name], layout, format))
+            for name, path in files.items()
+        ],
+        split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
         meta={"title": source.resolve().name, "units": "meters" if found.dims == 3 else "pixels"},
-        notes=notes,
     )
 
 
-def _files(source: Path) -> dict[str, Path]:
-    """Name -> file, in natural order."""
+def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+    """Name -> file, in natural order; of the files of one recording (one a frame) the first."""
+    patterns = [each.frames for each in all_formats() if each.frames is not None]
+    paths = [Path(folder) / file for folder, _, names in os.walk(source, followlinks=True) for file in names]
     files: dict[str, Path] = {}
-    for path in sorted(source.rglob("*"), key=lambda path: natural_order(path.as_posix())):
+    series: set[tuple[Path, str]] = set()
+    for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
         inside = path.relative_to(source)
         hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() not in SUFFIXES or hidden or inside == Path(FILE_NAME) or not path.is_file():
+        if path.suffix.lower() not in suffixes or hidden or inside.as_posix() in _TABLES:
             continue
         name = inside.with_suffix("").as_posix()
+        match = next((found for pattern in patterns if (found := pattern.fullmatch(path.name))), None)
+        if match is not None:
+            if (path.parent, match["name"]) in series:
+                continue
+            series.add((path.parent, match["name"]))
+            name = (inside.parent / match["name"]).as_posix()
         if name in files:
             raise DataError(
-                f"{files[name]} and {path} would both be the recording '{name}'; remove one of them."
+                f"{files[name]} and {path} would both be the recording '{name}'; remove one of them, or name "
+                "the format to read (--format)."
             )
         files[name] = path
     return files
 
 
-def _entries(source: Path, files: dict[str, Path], table: Table | None) -> list[Entry]:
-    """What the table, the files and the subfolders tell about each file."""
-    rows = {} if table is None else _match(source, files, table)
-    entries = []
-    for name, path in files.items():
-        row, facts = rows.get(name, Row(0, name)), _facts(path)
-        subfolder = name.split("/")[0] if table is None and "/" in name else None
-        entries.append(
-            Entry(
-                path=path,
-                name=name,
-                label=row.label or facts.label or subfolder,
-                segment_labels=facts.segment_labels,
-                subject=row.subject or facts.subject,
-                camera=row.camera or facts.camera,
-                fps=row.fps,
-                split=row.split,
-            )
-        )
-    return entries
-
-
-def _match(source: Path, files: dict[str, Path], table: Table) -> dict[str, Row]:
-    """Recording name -> its row of the table."""
-    names = {path.relative_to(source).as_posix(): name for name, path in files.items()} | {
-        name: name for name in files
-    }
+def _told(source: Path, files: Mapping[str, Path], table: Table | None) -> dict[str, Told]:
+    """What the tables and the subfolders tell about each file."""
+    names = {path.relative_to(source).as_posix(): name for name, path in files.items()}
+    names |= {name: name for name in files}
     rows: dict[str, Row] = {}
-    missing = []
-    for row in table.rows:
-        name = names.get(row.file.replace("\\", "/").removeprefix("./"))
-        if name is None:
-            missing.append(row)
-        elif name in rows:
+    for row in table.rows if table is not None else ():
+        name = _name(names, row.file)
+        if name in rows:
             raise DataError(f"{source / FILE_NAME}, line {row.line} names the file '{name}' again.")
-        else:
+        if name is not None:
             rows[name] = row
+    _check_all_there(source / FILE_NAME, names, table.rows if table is not None else ())
+    stretches: dict[str, list[Stretch]] = {}
+    if (source / SEGMENTS_NAME).is_file():
+        listed = read_segments(source / SEGMENTS_NAME)
+        _check_all_there(source / SEGMENTS_NAME, names, listed)
+        for stretch in listed:
+            stretches.setdefault(str(_name(names, stretch.file)), []).append(stretch)
+    return {
+        name: Told(
+            name,
+            rows.get(name),
+            name.split("/")[0] if table is None and not stretches and "/" in name else None,
+            tuple(stretches.get(name, ())),
+        )
+        for name in files
+    }
+
+
+def _name(names: Mapping[str, str], file: str) -> str | None:
+    return names.get(file.replace("\\", "/").removeprefix("./"))
+
+
+def _check_all_there(table: Path, names: Mapping[str, str], rows: Iterable[Row | Stretch]) -> None:
+    missing = [row for row in rows if _name(names, row.file) is None]
     if missing:
         some = ", ".join(f"'{row.file}' (line {row.line})" for row in missing[:3])
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise DataError(f"{source / FILE_NAME} names files that are not in the folder: {some}{more}.")
-    return rows
+        raise DataError(f"{table} names files that are not in the folder: {some}{more}.")
 
 
-def _facts(path: Path) -> NpzFacts:
-    if path.suffix.lower() != ".npz":
-        return NpzFacts()
-    try:
-        return read_npz_facts(path)
-    except DataError:
-        return (
-            NpzFacts()
-        )  # the file is damaged: reading it will say so, or leave it out if that was asked for
-
-
-def _layout(entries: list[Entry], given: Layout | None) -> Layout:
-    """The given layout, or that of the first file that can be read."""
-    if given is not None:
-        return given
+def _layout(files: Sequence[Path], format: str | None) -> Layout:
+    """The layout of the first file that can be read."""
     problem = None
-    for entry in entries:
+    for path in files:
         try:
-            return read_recording(entry.path).layout
+            first = next(iter(read_recordings(path, format=format)), None)
         except DataError as error:
             problem = problem or error  # the message of the first file, if none can be read
-    assert problem is not None  # there is at least one entry
-    raise problem
+            continue
+        if first is not None:
+            return first.layout
+    raise problem or DataError(f"no file holds a recording; the first is {files[0]}.")
+
+
+def _read(
+    source: Path, path: Path, told: Told, layout: Layout | None, format: str | None
+) -> Iterator[Recording]:
+    """The recordings of a file, with what the tables say; where a file has several, its name comes first."""
+    row = told.row or Row(0, told.name)
+    recordings = iter(read_recordings(path, layout, format))
+    first = next(recordings, None)
+    if first is None:
+        raise DataError(f"{path} holds no recording.")
+    second = next(recordings, None)
+    several = second is not None
+    if several and told.stretches:
+        raise DataError(f"{path} holds several recordings; {SEGMENTS_NAME} cannot say which it means.")
+    for recording in (first, *(() if second is None else (second,)), *recordings):
+        fps = row.fps or recording.fps
+        segments = to_segments(told.stretches, fps, source / SEGMENTS_NAME)
+        yield replace(
+            recording,
+            name=f"{told.name}/{recording.name}" if several else told.name,
+            label=row.label or recording.label or (None if recording.segments else told.subfolder),
+            subject=row.subject or recording.subject,
+            camera=row.camera or recording.camera,
+            fps=fps,
+            segments=segments or recording.segments,
+            source=path.relative_to(source).as_posix(),
+        )
 
 
 def _split(
-    entries: list[Entry], in_table: bool, test_subjects: Sequence[str] | None, split: str | None
-) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Protocol -> recording name -> part, and what is to be said about it."""
-    subjects = {entry.name: entry.subject for entry in entries}
-    labels = {entry.name: entry.label for entry in entries}
+    facts: Sequence[Facts],
+    *,
+    parts: Mapping[str, str | None] | None,
+    test_subjects: Sequence[str] | None,
+    at_random: bool,
+) -> tuple[Splits, list[str]]:
+    """The protocol of all recordings and what is to be said about it (see the top of this file)."""
+    unlabeled = sum(each.label is None and not each.segments for each in facts)
+    notes = []
+    if unlabeled:
+        notes.append(f"{unlabeled} of {len(facts)} recordings have no label; they are imported without one")
+    if parts is not None:
+        return {"table": [parts.get(each.source) for each in facts]}, notes
+    labels = {each.name: each.label for each in facts}
+    if at_random:
+        drawn = split_at_random(labels)
+        notes.append("random split by file: the same subjects may train and test")
+        return {"random": [drawn[each.name] for each in facts]}, notes
+    subjects = {each.name: each.subject for each in facts}
     known = {subject for subject in subjects.values() if subject is not None}
-    if (test_subjects is not None) + (split is not None) + in_table > 1:
-        raise DataError(
-            "the split is asked for in two ways: use only one of a column 'split' in labels.csv, test "
-            "subjects, or a random split."
-        )
-    if in_table:
-        return {"table": {entry.name: entry.split for entry in entries if entry.split}}, []
-    if split == "random":
-        return {"random": split_at_random(labels)}, [
-            "random split by file: the same subjects may train and test"
-        ]
     if test_subjects is None and len(known) < 2:
         what = f"the only known subject is '{known.pop()}'" if known else "no subjects are known"
-        return {}, [
+        notes.append(
             f"{what}, so there is no split into train and test. Name the subjects in {FILE_NAME}, add a "
             "column 'split' there, or ask for a random split by file (--split random)"
-        ]
-    parts, held_out = split_by_subject(subjects, test_subjects)
-    notes = [f"split by subject: {', '.join(held_out)} of {len(known)} subjects test"]
+        )
+        return {}, notes
+    split, held_out = split_by_subject(subjects, test_subjects)
+    notes.append(f"split by subject: {', '.join(held_out)} of {len(known)} subjects test")
     left_out = sum(subject is None for subject in subjects.values())
     if left_out:
-        notes.append(f"{left_out} files without a subject are in neither part of the split")
-    trained = Counter(labels[name] for name, part in parts.items() if part == "train")
+        notes.append(f"{left_out} recordings without a subject are in neither part of the split")
+    trained = Counter(labels[name] for name, part in split.items() if part == "train")
     untrained = sorted(
         {label for label in labels.values() if label and not trained[label]}, key=natural_order
     )
     if untrained:
         notes.append(f"no training recording shows {', '.join(untrained)}; choose other test subjects")
-    return {"by-subject": parts}, notes
-
-
-def _read(source: Path, entry: Entry, layout: Layout) -> tuple[Recording]:
-    recording = read_recording(entry.path, layout)
-    recording = replace(
-        recording,
-        name=entry.name,
-        label=entry.label,
-        subject=entry.subject,
-        camera=entry.camera,
-        fps=entry.fps or recording.fps,
-        source=entry.path.relative_to(source).as_posix(),
-    )
-    return (recording,)
+    return {"by-subject": [split.get(each.name) for each in facts]}, notes

@@ -10,7 +10,7 @@ from hitrs.data.catalog.base import Entry
 from hitrs.data.plugins import load_plugins
 from hitrs.errors import DataError
 
-_MODULES = ("nw_ucla", "utd_mhad")
+_MODULES = ("nw_ucla", "utd_mhad", "cmu_motion", "human36m")
 """In the order in which they are asked whether a folder is theirs."""
 
 

@@ -157,7 +157,7 @@ def _joined(skeleton: Skeleton, parents: dict[str, str]) -> Skeleton:
         skeleton.bones[number].parent = place[above]
     reached, parent_of = {0}, [bone.parent for bone in skeleton.bones]
     for number in range(1, len(parent_of)):
-        trail = []
+        trail: list[int] = []
         while number not in reached and len(trail) <= len(parent_of):
             trail.append(number)
             number = parent_of[number]

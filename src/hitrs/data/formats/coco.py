@@ -1,8 +1,8 @@
 """COCO keypoints: an annotation file with images, annotations and categories, or a list of results.
 
 17 joints in pixels. A joint of visibility (or score) 0 was not seen. The images are the frames, in the order
-of ``frame_id``, else of their file names, else of their ids; ``track_id`` says who is who where it is given. A
-result differs from one of AlphaPose only in that its ``image_id`` is a number and it has neither box nor idx.
+of ``frame_id``, else of their file names, else of their ids; ``track_id`` says who is who where it is given.
+A result differs from one of AlphaPose only in that its ``image_id`` is a number, and it has no box or idx.
 """
 
 from __future__ import annotations

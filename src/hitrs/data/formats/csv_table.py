@@ -26,6 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hitrs.data.formats.base import Format, Head, one
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout, list_layouts
@@ -162,3 +163,10 @@ def _number(path: Path, line: int, column: str, cell: str) -> float:
             f"{path}, line {line}: '{column}' is infinite; leave the cell empty if the joint was not seen."
         )
     return value
+
+
+def _matches(head: Head) -> bool:
+    return bool(head.text.strip())  # the last to be asked; the reader says what is wrong with the header
+
+
+FORMAT = Format("csv", "a table, one row a frame", (".csv",), _matches, one(read_csv))

@@ -31,6 +31,7 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.files import atomic_file, explained_writes
+from hitrs.data.formats.base import Format, Head, one
 from hitrs.data.recording import Recording, Segment
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
@@ -203,3 +204,15 @@ def _segments(path: Path, content: dict[str, np.ndarray]) -> tuple[Segment, ...]
             f"{path}: segments need integers (S, 2) under 'segments' and S names under 'segment_labels'."
         )
     return tuple(Segment(int(a), int(b), str(label)) for (a, b), label in zip(bounds, labels, strict=True))
+
+
+def _matches(head: Head) -> bool:
+    """By the names of the arrays; an archive that is damaged is taken too: its reader says what is wrong."""
+    try:
+        with zipfile.ZipFile(head.path) as archive:
+            return not {"positions.npy", "joints.npy"}.isdisjoint(archive.namelist())
+    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
+        return True
+
+
+FORMAT = Format("npz", "numpy arrays", (".npz",), _matches, one(read_npz))

@@ -9,10 +9,11 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from hitrs.data.formats.base import Format, Head, check_layout, one
 from hitrs.data.formats.kinect import kinect_recording
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
-from hitrs.skeleton import get_layout
+from hitrs.skeleton import Layout, get_layout
 
 # scipy has no common error for files it cannot read; NotImplementedError is MATLAB 7.3, which is HDF5.
 _UNREADABLE = (
@@ -55,3 +56,15 @@ def read_utd_mhad(path: str | Path) -> Recording:
             f"({layout.n_joints} joints, 3 coordinates, frames)."
         )
     return kinect_recording(path, np.moveaxis(joints, 2, 0).astype(np.float64), layout)
+
+
+def _read(path: Path, layout: Layout | None) -> Recording:
+    check_layout(path, layout, get_layout("utd20"))
+    return read_utd_mhad(path)
+
+
+def _matches(head: Head) -> bool:
+    return True  # the only format of MATLAB files; the reader says what is wrong with others
+
+
+FORMAT = Format("utd-mhad", "UTD-MHAD skeletons", (".mat",), _matches, one(_read))

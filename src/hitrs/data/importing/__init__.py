@@ -1,0 +1,6 @@
+"""From a folder of files to a store, over all cores, going on after a kill; and what was imported."""
+
+from hitrs.data.importing.job import ImportJob, import_dataset
+from hitrs.data.importing.summary import ImportSummary, summarize_import
+
+__all__ = ["ImportJob", "ImportSummary", "import_dataset", "summarize_import"]

@@ -1,0 +1,227 @@
+"""An import from start to end: find the data set, read its files shard by shard, make one store of them.
+
+Until it is complete an import lives in ``DST.importing`` beside the store. Shards that are finished stay
+there when the import is interrupted or killed, and the same call goes on with those that are missing. Several
+machines that share the folder read disjoint parts of the shards (``part``); a call without ``part`` finishes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from hitrs.data.catalog.base import Dataset, Source
+from hitrs.data.files import replace_folder
+from hitrs.data.importing.find import OwnOptions, find_dataset
+from hitrs.data.importing.plan import clear_leftovers, close_plan, divide, open_plan
+from hitrs.data.importing.pool import run_tasks
+from hitrs.data.importing.shard import Task
+from hitrs.data.recording import Recording
+from hitrs.data.shards import FOLDER, read_index, remove_indices, shard_name
+from hitrs.data.store import Store, check_destination
+from hitrs.data.writer import finish_store
+from hitrs.errors import DataError, HitrsError
+from hitrs.skeleton import Layout, get_layout, map_positions
+
+
+class ImportJob:
+    """A data set that was found in a folder and is being read into a store.
+
+    Args:
+        src: the folder.
+        dst: the store.
+        dataset: name of a data set of the catalog, or "folder" for files of your own; by default found by the
+            files.
+        layout: joint layout (name, file or layout) of your own files, where they do not say it themselves.
+        format: file format of your own files, where it cannot be found by content.
+        to: layout to which every recording is mapped, so that files of several layouts make one store.
+        test_subjects: subjects of your own files that test; by default about 28% of them.
+        split: "random" splits your own files by file instead of by subject.
+        strict: stop at the first file that cannot be read, instead of listing it and going on.
+        overwrite: replace an existing store at ``dst``.
+
+    Raises:
+        DataError: if the source or destination is not usable, or the options do not suit the data set.
+    """
+
+    def __init__(
+        self,
+        src: str | Path,
+        dst: str | Path,
+        *,
+        dataset: str | None = None,
+        layout: str | Path | Layout | None = None,
+        format: str | None = None,
+        to: str | Path | Layout | None = None,
+        test_subjects: Sequence[str] | None = None,
+        split: str | None = None,
+        strict: bool = False,
+        overwrite: bool = False,
+    ) -> None:
+        self.source, self.target = Path(src), Path(dst)
+        if not self.source.is_dir():
+            raise DataError(f"there is no folder {self.source} to import from.")
+        check_destination(self.target, overwrite)
+        given, wanted = _layout(layout), _layout(to)
+        found = find_dataset(self.source, dataset, OwnOptions(given, format, test_subjects, split))
+        self.dataset = found if wanted is None else _mapped(found, wanted)
+        self.strict = strict
+        options = {
+            "dataset": found.name,
+            "layout": self.dataset.layout.to_dict(),
+            "format": format,
+            "strict": strict,
+        }
+        self.folder = open_plan(self.target, self.source, found.sources, options)
+        self.parts = divide(self.dataset.sources)
+        self.names = [shard_name(number) for number in range(len(self.parts))]
+
+    @property
+    def n_files(self) -> int:
+        return len(self.dataset.sources)
+
+    def run(
+        self,
+        workers: int = 1,
+        part: tuple[int, int] | None = None,
+        progress: Callable[[int, int], None] = lambda done, of: None,
+    ) -> None:
+        """Read the files that were not read yet.
+
+        Args:
+            workers: processes.
+            part: (k, n): only the k-th of n parts (k from 1), for n machines that share the folder.
+            progress: called now and then with the files that are done, and how many there are to do.
+
+        Raises:
+            DataError: of a file that cannot be read, if the import is strict; or if writing fails. Nothing is
+                left behind then, unless other machines take part.
+        """
+        which = range(len(self.parts)) if part is None else range(part[0] - 1, len(self.parts), part[1])
+        missing = [n for n in which if read_index(self._shard(n)) is None]
+        total = sum(len(self.parts[n]) for n in which)
+        before = total - sum(len(self.parts[n]) for n in missing)
+        tasks = [
+            Task(
+                folder=self._shard(n),
+                target=self.target,
+                root=self.source,
+                layout=self.dataset.layout,
+                classes=self.dataset.classes,
+                sources=self.parts[n],
+                strict=self.strict,
+            )
+            for n in missing
+        ]
+        progress(before, total)
+        try:
+            for n in missing:  # one that is there but damaged
+                shutil.rmtree(self._shard(n), ignore_errors=True)
+            run_tasks(tasks, workers, lambda done: progress(before + done, total))
+        except HitrsError:
+            if part is None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def finish(self) -> Store:
+        """Make the store of all shards and open it.
+
+        Raises:
+            DataError: if shards are missing (naming what to do), no file could be read, or a split cannot be
+                made. What was read is kept then, except where nothing could be read.
+        """
+        missing = sum(read_index(self._shard(n)) is None for n in range(len(self.parts)))
+        if missing:
+            raise DataError(
+                f"{missing} of {len(self.parts)} shards of {self.target} are not there yet; run all parts, "
+                "or the import without a part."
+            )
+        clear_leftovers(self.folder, self.folder / FOLDER)
+        try:
+            finish_store(
+                self.folder,
+                self.target,
+                self.names,
+                layout=self.dataset.layout,
+                classes=self.dataset.classes,
+                split=self.dataset.split,
+                meta={"dataset": self.dataset.name, **self.dataset.meta, "notes": self.dataset.notes},
+            )
+        except HitrsError as error:
+            if not any((self._shard(n)).exists() for n in range(len(self.parts))):
+                shutil.rmtree(self.folder, ignore_errors=True)
+                raise
+            raise DataError(
+                f"{error} What was read is kept in {self.folder}: the same command goes on from there."
+            ) from error
+        replace_folder(self.folder, self.target)
+        close_plan(self.target)
+        remove_indices(self.target)
+        return Store.open(self.target, verify=False)
+
+    def _shard(self, number: int) -> Path:
+        return self.folder / FOLDER / self.names[number]
+
+
+def import_dataset(
+    src: str | Path,
+    dst: str | Path,
+    *,
+    dataset: str | None = None,
+    layout: str | Path | Layout | None = None,
+    format: str | None = None,
+    to: str | Path | Layout | None = None,
+    test_subjects: Sequence[str] | None = None,
+    split: str | None = None,
+    strict: bool = False,
+    overwrite: bool = False,
+    workers: int = 1,
+) -> Store:
+    """Read a data set from the folder ``src``, write it to a new store ``dst`` and open that.
+
+    Files that cannot be read are left out and listed in ``store.meta["quarantined"]`` with the reason.
+
+    Args:
+        workers: processes that read. With more than one a script must start its work under
+            ``if __name__ == "__main__":``, as always where Python starts processes.
+
+    The other arguments and errors are those of ``ImportJob``.
+    """
+    job = ImportJob(
+        src,
+        dst,
+        dataset=dataset,
+        layout=layout,
+        format=format,
+        to=to,
+        test_subjects=test_subjects,
+        split=split,
+        strict=strict,
+        overwrite=overwrite,
+    )
+    job.run(workers)
+    return job.finish()
+
+
+def _layout(given: str | Path | Layout | None) -> Layout | None:
+    return get_layout(given) if isinstance(given, str | Path) else given
+
+
+def _mapped(found: Dataset, layout: Layout) -> Dataset:
+    """The same data set with all recordings in another layout."""
+    sources = [Source(source.path, partial(_read_mapped, source.read, layout)) for source in found.sources]
+    return replace(found, layout=layout, sources=sources)
+
+
+def _read_mapped(read: Callable[[], Iterable[Recording]], layout: Layout) -> Iterable[Recording]:
+    for recording in read():
+        if recording.layout != layout:
+            positions, valid = map_positions(recording.positions, recording.valid, recording.layout, layout)
+            note = f"mapped from the layout '{recording.layout.name}'"
+            recording = replace(
+                recording, positions=positions, valid=valid, layout=layout, notes=(*recording.notes, note)
+            )
+        yield recording

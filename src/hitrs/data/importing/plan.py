@@ -1,0 +1,99 @@
+"""Which files go into which shard: the same for every process, machine and run of one import."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hitrs import __version__
+from hitrs.data.catalog.base import Source
+from hitrs.data.files import atomic_file, explained_writes
+from hitrs.errors import DataError
+
+SHARD_FILES = 256
+"""Files in a shard at most: what a kill costs per process, seconds of work."""
+_SHARDS = 16
+"""A small import still has about so many shards, for all processes to have some."""
+_SMALLEST = 32
+_FILE = "plan.json"
+
+
+def divide(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
+    """The files of each shard, in order."""
+    size = min(SHARD_FILES, max(_SMALLEST, -(-len(sources) // _SHARDS)))
+    return [tuple(sources[start : start + size]) for start in range(0, len(sources), size)]
+
+
+def working_folder(target: Path) -> Path:
+    """Where an import is until it is complete, beside the store."""
+    return target.parent / f"{target.name}.importing"
+
+
+def open_plan(target: Path, root: Path, sources: Sequence[Source], options: Mapping[str, Any]) -> Path:
+    """The working folder of an import: a new one, or that of an interrupted run of the same import.
+
+    Args:
+        options: whatever decides on the content of shards, as JSON values.
+
+    Raises:
+        DataError: if an import of other files or options was interrupted there, or it cannot be written.
+    """
+    folder = working_folder(target)
+    plan = {"hitrs": __version__, "files": _digest(root, sources), **options}
+    try:
+        found = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        found = None
+    except (OSError, ValueError) as error:
+        raise DataError(f"cannot read {folder / _FILE} ({error}); delete the folder {folder}.") from error
+    if found is None:
+        if folder.exists() and any(folder.iterdir()):
+            raise DataError(f"{folder} is in the way: an import is made there. Move it away.")
+        with explained_writes(target):
+            folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with atomic_file(folder / _FILE) as part:
+                part.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+        except DataError:
+            folder.rmdir()
+            raise
+    elif found != plan:
+        other = next((key for key in plan if found.get(key) != plan[key]), "files")
+        what = "the files have changed" if other == "files" else f"it had another {other}"
+        raise DataError(
+            f"{folder} holds an import that was interrupted, and {what} since. Delete that folder "
+            "to begin anew."
+        )
+    return folder
+
+
+def close_plan(store: Path) -> None:
+    """Remove the plan from a folder that has become a store."""
+    (store / _FILE).unlink(missing_ok=True)
+
+
+def clear_leftovers(folder: Path, shards: Path) -> None:
+    """Remove what a kill left half-written: everything but the plan and complete shards."""
+    for path in folder.iterdir():
+        if path.is_file() and path.name != _FILE:
+            path.unlink()
+    for path in shards.glob(".*.part"):
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+
+
+def _digest(root: Path, sources: Sequence[Source]) -> str:
+    """SHA-256 over the paths, sizes and times of all files."""
+    digest = hashlib.sha256()
+    for source in sources:
+        try:
+            state = source.path.stat()
+            size, changed = state.st_size, state.st_mtime_ns
+        except OSError:  # reading it will say why
+            size, changed = -1, -1
+        digest.update(f"{source.path.relative_to(root).as_posix()}\0{size}\0{changed}\n".encode())
+    return digest.hexdigest()

@@ -1,0 +1,83 @@
+"""What was imported, in lines for people."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.store import Store
+
+_LISTED = 10
+"""Files that could not be read, of which so many are printed."""
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """What is in a store that was imported; ``lines()`` is what the command line prints."""
+
+    dataset: str
+    layout: str
+    recordings: int
+    classes: int
+    subjects: int
+    cameras: int
+    frames: int
+    unlabeled: int
+    """Recordings with neither a label nor segments."""
+    unseen: int
+    """Joints that are not valid, of ``joints`` (both summed over frames and persons)."""
+    joints: int
+    protocols: dict[str, tuple[int, int, int]]
+    """Name -> recordings in train, in test, and test recordings that are exact copies of training ones."""
+    quarantined: tuple[tuple[str, str], ...]
+    """File and reason of each that could not be read."""
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """Plain lines for people; the last one says how many recordings there are."""
+        lines = [
+            f"data set    {self.dataset}, layout {self.layout}",
+            f"classes     {self.classes} ({self.unlabeled} recordings without a label)",
+            f"subjects    {self.subjects or 'unknown'}",
+            f"cameras     {self.cameras or 'unknown'}",
+            f"frames      {self.frames}",
+            f"joints      {self.unseen} of {self.joints} not seen ({100 * self.unseen / self.joints:.2g}%)",
+        ]
+        for name, (train, test, twins) in self.protocols.items():
+            lines.append(f"protocol    {name}: {train} train, {test} test")
+            if twins:
+                lines.append(f"            {twins} of the test recordings are exact copies of training ones")
+        if self.quarantined:
+            lines.append(f"! left out  {len(self.quarantined)} files that could not be read:")
+            lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
+            if len(self.quarantined) > _LISTED:
+                lines.append("            ... `hitrs inspect` lists all of them")
+        lines += [f"note        {note}" for note in self.notes]
+        return [*lines, f"recordings  {self.recordings}"]
+
+
+def summarize_import(store: Store) -> ImportSummary:
+    """The summary of a store that was just imported."""
+    return ImportSummary(
+        dataset=str(store.meta.get("dataset", "unknown")),
+        layout=store.layout.name,
+        recordings=len(store),
+        classes=len(store.classes),
+        subjects=len(store.subject_names),
+        cameras=len(store.camera_names),
+        frames=int(store.frames.sum(dtype=np.int64)),
+        unlabeled=int(((store.labels < 0) & (store.segment_counts == 0)).sum()),
+        unseen=store.joints_total - store.joints_seen,
+        joints=store.joints_total,
+        protocols={
+            name: (len(store.split(name, "train")), len(store.split(name, "test")), len(store.twins(name)))
+            for name in store.protocols
+        },
+        quarantined=tuple((item["source"], item["reason"]) for item in store.meta.get("quarantined", ())),
+        notes=tuple(store.meta.get("notes", ())),
+    )
