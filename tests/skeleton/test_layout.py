@@ -19,13 +19,17 @@ def test_the_named_layouts() -> None:
     assert shapes.pop("ntu25") == (25, 3)
     assert shapes.pop("kinect20") == shapes.pop("utd20") == (20, 3)
     assert (shapes["penn13"], shapes["coco17"]) == ((13, 2), (17, 2))
+    flat = {name: shapes[name] for name in ("openpose18", "openpose25", "halpe26")}
+    assert flat == {"openpose18": (18, 2), "openpose25": (25, 2), "halpe26": (26, 2)}
+    solid = {name: shapes[name][0] for name in ("mediapipe33", "hand21", "h36m17", "smpl22", "smpl24")}
+    assert solid == {"mediapipe33": 33, "hand21": 21, "h36m17": 17, "smpl22": 22, "smpl24": 24}
     assert (shapes["cmu31"], shapes["cmu38"], shapes["h36m32"]) == ((31, 3), (38, 3), (32, 3))
 
 
 @pytest.mark.parametrize("name", list_layouts())
 def test_a_named_layout_is_a_whole_body(name: str) -> None:
     layout = get_layout(name)
-    sides = [joint for joint in layout.joints if joint.startswith(("left_", "right_"))]
+    sides = [joint for joint in layout.joints if "left" in joint or "right" in joint]
     assert len(layout.pairs) * 2 == len(sides)
     for left, right in layout.pairs:
         assert layout.joints[left].replace("left", "right") == layout.joints[right]
@@ -33,7 +37,7 @@ def test_a_named_layout_is_a_whole_body(name: str) -> None:
     mirror = layout.mirror
     assert {(mirror[child], mirror[parent]) for child, parent in layout.bones()} == set(layout.bones())
     assert len(layout.bones()) == layout.n_joints - 1
-    assert mirror[layout.center] == layout.center
+    assert sorted(mirror[list(layout.center)]) == sorted(layout.center)
     np.testing.assert_array_equal(mirror[mirror], np.arange(layout.n_joints))
 
 
@@ -106,3 +110,11 @@ def test_unknown_names(tmp_path: Path) -> None:
         get_layout(tmp_path / "broken.yaml")
     with pytest.raises(LayoutError, match="no joint 'heed'; did you mean 'head'"):
         get_layout("ntu25").index("heed")
+
+
+def test_a_center_between_joints() -> None:
+    layout = get_layout("mediapipe33")
+    assert [layout.joints[joint] for joint in layout.center] == ["left_hip", "right_hip"]
+    assert layout.to_dict()["center"] == ["left_hip", "right_hip"]
+    assert Layout.from_dict(layout.to_dict()) == layout
+    assert get_layout("ntu25").to_dict()["center"] == "pelvis"

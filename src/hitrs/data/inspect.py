@@ -179,7 +179,8 @@ def _extent(positions: np.ndarray, valid: np.ndarray) -> float:
 
 
 def _count_jumps(positions: np.ndarray, valid: np.ndarray, layout: Layout, size: float) -> int:
-    center, seen = positions[:, :, layout.center], valid[:, :, layout.center]  # (T, P, C), (T, P)
+    joints = list(layout.center)
+    center, seen = positions[:, :, joints].mean(2), np.all(valid[:, :, joints], axis=-1)  # (T, P, C), (T, P)
     steps = np.linalg.norm(np.diff(center, axis=0), axis=-1)
     return int((steps[seen[1:] & seen[:-1]] > JUMP * size).sum()) if size > 0 else 0
 

@@ -5,7 +5,7 @@ file of the same form, given by its path wherever a layout name is accepted::
 
     name: my-tracker
     dims: 3                       # coordinates per joint: 3, or 2 for image recordings
-    center: pelvis                # the joint that centering moves to the origin
+    center: pelvis                # what centering moves to the origin: a joint, or the middle of [several]
     joints:                       # in the order of the file's columns: [joint, parent]; the root is its own
         parent
       - [pelvis, pelvis]
@@ -50,8 +50,8 @@ class Layout:
     """Parent of each joint; the root's parent is the root itself."""
     pairs: tuple[tuple[int, int], ...]
     """(left, right) joint indices; joints in no pair lie on the body's midline."""
-    center: int
-    """The joint that centering moves to the origin (the hip center where the layout has one)."""
+    center: tuple[int, ...]
+    """The joints whose mean centering moves to the origin: the hip center, or both hips; one is enough."""
     dims: int = 3
     """Coordinates per joint: 3, or 2 for image coordinates."""
 
@@ -86,8 +86,10 @@ class Layout:
             raise LayoutError(
                 f"{where}: each joint may stand in one left/right pair at most, with another joint."
             )
-        if not 0 <= self.center < count:
-            raise LayoutError(f"{where}: the center must be one of its {count} joints.")
+        center = (self.center,) if isinstance(self.center, int) else tuple(self.center)
+        object.__setattr__(self, "center", center)
+        if not center or not all(0 <= joint < count for joint in center):
+            raise LayoutError(f"{where}: the center must be one or more of its {count} joints.")
         if self.dims not in (2, 3):
             raise LayoutError(f"{where}: dims must be 2 or 3, not {self.dims}.")
 
@@ -120,10 +122,11 @@ class Layout:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and strings, the same form as a layout file; ``from_dict`` is its inverse."""
+        center = [self.joints[joint] for joint in self.center]
         return {
             "name": self.name,
             "dims": self.dims,
-            "center": self.joints[self.center],
+            "center": center[0] if len(center) == 1 else center,
             "joints": [
                 [joint, self.joints[parent]] for joint, parent in zip(self.joints, self.parents, strict=True)
             ],
@@ -157,12 +160,13 @@ class Layout:
         else:
             lefts = [joint for joint in order if joint.startswith("left_")]
             pairs = [(left, "right_" + left[5:]) for left in lefts if "right_" + left[5:] in order]
+        center = data["center"] if isinstance(data["center"], list) else [data["center"]]
         return Layout(
             name=str(data["name"]),
             joints=tuple(joint for joint, _ in joints),
             parents=tuple(find(parent) for _, parent in joints),
             pairs=tuple((find(left), find(right)) for left, right in pairs),
-            center=find(str(data["center"])),
+            center=tuple(find(str(joint)) for joint in center),
             dims=data.get("dims", 3),
         )
 

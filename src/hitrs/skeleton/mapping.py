@@ -1,50 +1,95 @@
-"""Mapping recordings of one joint layout to another, by joint name.
+"""Mapping recordings of one joint layout to another, by anatomical name.
 
-A joint that the source does not have is not valid in the result: it is masked, not guessed.
+A joint that the source does not have is computed where that is a matter of definition (the hip center is the
+middle of the hips), and otherwise not valid in the result: masked, not guessed.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from hitrs.errors import LayoutError
 from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.names import anatomical_names
+
+VIRTUAL = {
+    "pelvis": ("left_hip", "right_hip"),
+    "spine_shoulder": ("left_shoulder", "right_shoulder"),
+    "neck": ("left_shoulder", "right_shoulder"),
+    "spine": ("pelvis", "spine_shoulder"),
+    "head": ("left_ear", "right_ear"),
+}
+"""Joint -> the joints whose middle it is, where a layout does not have it. The neck between the shoulders is
+what OpenPose means by it; the middle of the ears is the middle of the head."""
+_UNLESS = {"neck": "spine_shoulder"}
+"""A layout that has this joint between the shoulders means another one by the neck, higher up."""
 
 
-def joint_map(source: Layout, target: Layout) -> np.ndarray:
-    """(Jt,) int64: for each joint of ``target`` its index in ``source``, -1 where the source has no such
-    joint.
+@dataclass(frozen=True, eq=False)
+class JointMap:
+    """Where each joint of a target layout comes from."""
+
+    plain: np.ndarray
+    """(Jt,) int64: index in the source, -1 where it has no such joint."""
+    virtual: tuple[tuple[int, tuple[int, ...]], ...]
+    """(target joint, source joints): the target joint is their middle."""
+
+    @property
+    def masked(self) -> np.ndarray:
+        """(Jt,) bool: joints that have no counterpart."""
+        masked = self.plain < 0
+        masked[[target for target, _ in self.virtual]] = False
+        return masked
+
+
+@lru_cache(maxsize=64)
+def joint_map(source: Layout, target: Layout) -> JointMap:
+    """How recordings of ``source`` become ones of ``target``.
 
     Raises:
-        LayoutError: if the layouts share no joint name, or differ in dimension (2-D image coordinates are no
-            meters).
+        LayoutError: if no joint has a counterpart, or the layouts differ in dimension (2-D image coordinates
+            are no meters).
     """
     if source.dims != target.dims:
         raise LayoutError(
             f"layout '{source.name}' is {source.dims}-D and '{target.name}' is {target.dims}-D; recordings "
             "can only be mapped between layouts of the same dimension."
         )
-    index = {joint: position for position, joint in enumerate(source.joints)}
-    mapping = np.array([index.get(joint, -1) for joint in target.joints], dtype=np.int64)
-    if (mapping < 0).all():
+    index: dict[str, int] = {}
+    for place, key in enumerate(_keys(source)):
+        index.setdefault(key, place)
+    wanted = _keys(target)
+    plain = np.array([index.get(key, -1) for key in wanted], dtype=np.int64)
+    virtual = []
+    for place, key in enumerate(wanted):
+        parts = _parts(key, index) if plain[place] < 0 else None
+        if parts is not None:
+            virtual.append((place, parts))
+    found = JointMap(plain, tuple(virtual))
+    if found.masked.all():
         raise LayoutError(
             f"layouts '{source.name}' and '{target.name}' have no joint name in common. "
-            f"'{source.name}' has: {', '.join(source.joints)}."
+            f"'{source.name}' has: {', '.join(source.joints)}. Describe its joints in a layout file under "
+            f"the names of '{target.name}' ({', '.join(target.joints[:3])}, ...) and name that."
         )
-    return mapping
+    return found
 
 
 def map_positions(
     positions: np.ndarray, valid: np.ndarray, source: Layout, target: Layout
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Reorder joints of ``source`` into ``target``; missing joints are zeros and not valid.
+    """Bring joints of ``source`` into ``target``; joints without counterpart are zeros and not valid.
 
     Args:
         positions: (..., Js, C).
         valid: (..., Js) bool, True = seen.
 
     Returns:
-        positions (..., Jt, C) and valid (..., Jt), new arrays of the same dtypes.
+        positions (..., Jt, C) and valid (..., Jt), new arrays of the same dtypes. A computed joint is valid
+        where all joints are from which it is computed.
     """
     if positions.ndim < 2 or positions.shape[-2:] != (source.n_joints, source.dims):
         raise LayoutError(
@@ -57,9 +102,47 @@ def map_positions(
             f"{positions.shape[:-1]}."
         )
     mapping = joint_map(source, target)
-    missing = mapping < 0
-    take = np.where(missing, 0, mapping)
+    missing = mapping.plain < 0
+    take = np.where(missing, 0, mapping.plain)
     mapped, seen = positions[..., take, :], valid[..., take]
     seen[..., missing] = False
     mapped[..., missing, :] = 0
+    for joint, parts in mapping.virtual:
+        both = np.all(valid[..., list(parts)], axis=-1)
+        middle = positions[..., list(parts), :].mean(-2)
+        seen[..., joint] = both
+        mapped[..., joint, :] = np.where(both[..., None], middle, 0)
     return mapped, seen
+
+
+def describe_mapping(source: Layout, target: Layout) -> list[tuple[str, str]]:
+    """(joint of the target, where it comes from in words) for each of its joints."""
+    mapping = joint_map(source, target)
+    computed = dict(mapping.virtual)
+    lines = []
+    for place, joint in enumerate(target.joints):
+        if mapping.plain[place] >= 0:
+            origin = source.joints[mapping.plain[place]]
+        elif place in computed:
+            origin = "middle of " + ", ".join(source.joints[part] for part in computed[place])
+        else:
+            origin = "masked"
+        lines.append((joint, origin))
+    return lines
+
+
+def _keys(layout: Layout) -> list[str]:
+    """The anatomical name of each joint, its own where there is none."""
+    names = zip(anatomical_names(layout.joints), layout.joints, strict=True)
+    return [own if name is None else name for name, own in names]
+
+
+def _parts(joint: str, index: dict[str, int]) -> tuple[int, ...] | None:
+    """Source joints whose middle a virtual joint is, each as often as it counts; None if one is missing."""
+    if joint not in VIRTUAL or _UNLESS.get(joint) in index:
+        return None
+    groups = [(index[part],) if part in index else _parts(part, index) for part in VIRTUAL[joint]]
+    if any(group is None for group in groups):
+        return None
+    one, other = (group for group in groups if group is not None)
+    return one * len(other) + other * len(one)

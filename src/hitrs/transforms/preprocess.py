@@ -24,7 +24,7 @@ class Preprocessing:
     stream: Stream = "joint"
     """joint positions, bone vectors, or motion between frames."""
     center: Literal["none", "first"] = "none"
-    """first: subtract where the first body's center joint (hip) is when first seen."""
+    """first: subtract where the first body's center (hip) is when first seen."""
     align: Literal["none", "yaw"] = "none"
     """yaw: turn about the up axis so that the first body faces the camera, on average over the recording. 3-D
     only."""
@@ -55,10 +55,11 @@ def preprocess(batch: Batch, settings: Preprocessing, layout: Layout) -> Batch:
 
 
 def first_center(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
-    """Where each recording's center joint is first seen, (B, C); the mean of all seen joints if never."""
-    seen = valid[..., layout.center].flatten(1)  # (B, P T), first body first
+    """Where each recording's center is first seen, (B, C); the mean of all seen joints if never."""
+    center = list(layout.center)
+    seen = valid[..., center].all(-1).flatten(1)  # (B, P T), first body first
     where = seen.float().argmax(1)
-    value = positions[..., layout.center, :].flatten(1, 2)[torch.arange(len(where)), where]
+    value = positions[..., center, :].mean(-2).flatten(1, 2)[torch.arange(len(where)), where]
     weight = valid[..., None].to(positions.dtype)
     mean = (positions * weight).flatten(1, 3).sum(1) / weight.flatten(1, 3).sum(1).clamp(min=1)
     return torch.where(seen.any(1)[:, None], value, mean)

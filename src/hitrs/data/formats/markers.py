@@ -64,7 +64,7 @@ def tree_layout(name: str, joints: Sequence[str], parents: Sequence[int]) -> Lay
     if len(joints) > MAX_JOINTS:
         raise DataError(f"a skeleton of {len(joints)} joints; at most {MAX_JOINTS} make sense.")
     root = next(joint for joint, parent in enumerate(parents) if joint == parent)
-    return Layout(name, tuple(joints), tuple(parents), side_pairs(joints), root)
+    return Layout(name, tuple(joints), tuple(parents), side_pairs(joints), (root,))
 
 
 def marker_layout(names: Sequence[str]) -> Layout:
@@ -79,7 +79,7 @@ def marker_layout(names: Sequence[str]) -> Layout:
         layout = get_layout(known)
         if layout.joints == joints and layout.dims == 3:
             return layout
-    return Layout(f"markers{len(joints)}", joints, (0,) * len(joints), side_pairs(joints), 0)
+    return Layout(f"markers{len(joints)}", joints, (0,) * len(joints), side_pairs(joints), (0,))
 
 
 def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> tuple[Layout, list[int]]:
