@@ -104,7 +104,7 @@ class ShardWriter:
         recording = replace(recording)  # checks it again: arrays may have been changed since it was made
         self._check(recording)
         positions = np.ascontiguousarray(recording.positions, "<f4")
-        bits = np.packbits(recording.valid, axis=-1)
+        bits = np.ascontiguousarray(np.packbits(recording.valid, axis=-1))
         content = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
         content.update(positions.data)
         content.update(bits.data)

@@ -10,14 +10,17 @@ from hitrs.data.catalog.base import Entry
 from hitrs.data.plugins import load_plugins
 from hitrs.errors import DataError
 
-_MODULES = ("nw_ucla", "utd_mhad", "cmu_motion", "human36m")
+_MODULES = ("nw_ucla", "utd_mhad", "precog", "ntu", "pku_mmd", "cmu_motion", "human36m")
 """In the order in which they are asked whether a folder is theirs."""
 
 
 @cache
 def all_entries() -> dict[str, Entry]:
     """Name -> data set, those of other packages last."""
-    own = [importlib.import_module(f"{__package__}.{module}").ENTRY for module in _MODULES]
+    own: list[Entry] = []
+    for name in _MODULES:
+        module = importlib.import_module(f"{__package__}.{name}")
+        own += module.ENTRIES if hasattr(module, "ENTRIES") else (module.ENTRY,)
     plugins = load_plugins("hitrs.datasets", Entry, {entry.name for entry in own})
     return {entry.name: entry for entry in (*own, *plugins)}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from hitrs.data.catalog.base import Source
+from hitrs.data.recording import Recording
 from hitrs.data.shards import ShardWriter
-from hitrs.errors import HitrsError
+from hitrs.errors import DataError, HitrsError
 from hitrs.skeleton.layout import Layout
 
 
@@ -60,18 +61,26 @@ def read_shard(task: Task, count: Callable[[], None], stopped: Callable[[], bool
 def _read(source: Source, writer: ShardWriter, strict: bool) -> str | None:
     """Write the recordings of a file; why it could not be read (to its end), or None."""
     try:
-        recordings = iter(source.read())
-        while (recording := next(recordings, None)) is not None:
+        for recording in _recordings(source):
             writer.add(recording)
     except HitrsError as error:
         if strict:
             raise
         return str(error)
-    except (OSError, Stopped):  # of the disk that is written to, not of the file
-        raise
-    except Exception as error:  # one of 100,000 files must not end the import, but it must be told
-        if strict:
-            raise
-        kind = type(error).__name__
-        return f"{source.path}: its reader failed ({kind}: {error}). This is a defect of the reader."
     return None
+
+
+def _recordings(source: Source) -> Iterator[Recording]:
+    """The recordings of a file; whatever its reader raises becomes a HitrsError.
+
+    One of 100,000 files must not end an import, and the reader may be somebody else's.
+    """
+    try:
+        yield from source.read()
+    except (HitrsError, GeneratorExit):
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{source.path}: its reader failed ({type(error).__name__}: {error}). This is a defect of the "
+            "reader."
+        ) from error
