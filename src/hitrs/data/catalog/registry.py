@@ -10,7 +10,17 @@ from hitrs.data.catalog.base import Entry
 from hitrs.data.plugins import load_plugins
 from hitrs.errors import DataError
 
-_MODULES = ("nw_ucla", "utd_mhad", "precog", "ntu", "pku_mmd", "cmu_motion", "human36m")
+_MODULES = (
+    "nw_ucla",
+    "utd_mhad",
+    "precog",
+    "ntu",
+    "pku_mmd",
+    "penn_action",
+    "cmu_motion",
+    "human36m",
+    "pyskl",
+)
 """In the order in which they are asked whether a folder is theirs."""
 
 
