@@ -44,9 +44,10 @@ def blocks(page: Path) -> list[Block]:
     return [Block(*match) for match in RUN.findall(page.read_text(encoding="utf-8"))]
 
 
-def test_readme_commands_run(tmp_path: Path) -> None:
-    """The marked blocks of the README work one after the other, as they stand, in an empty folder."""
-    found = blocks(ROOT / "README.md")
+@pytest.mark.parametrize("page", ["README.md", "docs/own-data.md"])
+def test_commands_run(page: str, tmp_path: Path) -> None:
+    """The marked blocks of a page work one after the other, as they stand, in an empty folder."""
+    found = blocks(ROOT / page)
     assert {block.language for block in found} == {"bash", "python"}
     for block in found:
         for command in block.commands():

@@ -1,0 +1,185 @@
+"""An import gives the same store however it is run: in one go, over processes, in parts, after a kill."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ntu_files import write_corpus
+
+from hitrs.cli.main import main
+from hitrs.data import Store, import_dataset
+from hitrs.data.importing import ImportJob
+from hitrs.data.importing import job as job_module
+from hitrs.data.importing.plan import divide, working_folder
+from hitrs.errors import DataError
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("corpus")
+    write_corpus(folder, 150)
+    (folder / "S001C001P001R009A001.skeleton").write_text("1\n1\nbroken")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return import_dataset(corpus, tmp_path_factory.mktemp("whole") / "store")
+
+
+def files(store: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(store).as_posix(): path.read_bytes()
+        for path in sorted(store.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_shards_are_the_same_however_often_they_are_planned(whole: Store) -> None:
+    assert len(whole) + 1 == sum(map(len, divide([None] * (len(whole) + 1))))  # type: ignore[list-item]
+    assert [len(part) for part in divide([None] * 100)] == [32, 32, 32, 4]  # type: ignore[list-item]
+    assert {len(part) for part in divide([None] * 51200)} == {256}  # type: ignore[list-item]
+    (left_out,) = whole.meta["quarantined"]
+    assert left_out["source"] == "S001C001P001R009A001.skeleton"
+    assert "line 3" in left_out["reason"]
+
+
+def test_two_processes(corpus: Path, whole: Store, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    job = ImportJob(corpus, tmp_path / "store")
+    job.run(2, progress=lambda done, of: seen.append((done, of)))
+    store = job.finish()
+    assert files(store.path) == files(whole.path)
+    assert seen[0] == (0, job.n_files)
+    assert seen == sorted(seen)
+
+
+def test_parts_on_several_machines(corpus: Path, whole: Store, tmp_path: Path) -> None:
+    for part in ((2, 3), (1, 3)):
+        ImportJob(corpus, tmp_path / "store").run(part=part)
+    with pytest.raises(DataError, match=r"shards of .* are not there yet"):
+        ImportJob(corpus, tmp_path / "store").finish()
+    assert main(["import", str(corpus), str(tmp_path / "store"), "--part", "3/3"]) == 0
+    assert not (tmp_path / "store").exists()
+    assert main(["import", str(corpus), str(tmp_path / "store")]) == 0
+    assert files(tmp_path / "store") == files(whole.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+@pytest.mark.parametrize("part", ["0/2", "3/2", "1", "a/b"])
+def test_parts_that_make_no_sense(
+    corpus: Path, tmp_path: Path, part: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["import", str(corpus), str(tmp_path / "store"), "--part", part]) == 1
+    assert "expected K/N" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupted_import_goes_on(
+    corpus: Path, whole: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(done: int, of: int) -> None:
+        if done == 100:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ImportJob(corpus, tmp_path / "store").run(progress=stop)
+    left = working_folder(tmp_path / "store")
+    assert len(list((left / "shards").iterdir())) == 3  # of 32 files each; the fourth was given up
+    first: list[int] = []
+    job = ImportJob(corpus, tmp_path / "store")
+    job.run(progress=lambda done, of: first.append(done))
+    assert first[0] == 96
+    assert files(job.finish().path) == files(whole.path)
+
+
+def test_a_killed_import_goes_on(corpus: Path, whole: Store, tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "hitrs",
+        "import",
+        str(corpus),
+        str(tmp_path / "store"),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    shards = working_folder(tmp_path / "store") / "shards"
+    deadline = time.monotonic() + 60
+    while process.poll() is None and not (shards.is_dir() and any(shards.iterdir())):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    process.send_signal(signal.SIGKILL if os.name == "posix" else signal.SIGTERM)
+    process.wait()
+    store = import_dataset(corpus, tmp_path / "store", overwrite=True)
+    assert files(store.path) == files(whole.path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "S001C001P001R001A001.skeleton").write_text("x"), "the files have changed"),
+        (lambda folder: (folder / "S001C001P001R001A001.skeleton").unlink(), "the files have changed"),
+    ],
+)
+def test_other_files_do_not_get_mixed_in(
+    corpus: Path, tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    source = shutil.copytree(corpus, tmp_path / "src")
+    ImportJob(source, tmp_path / "store").run(part=(1, 2))
+    change(source)
+    with pytest.raises(DataError, match=f"was interrupted, and {message} since. Delete that folder"):
+        ImportJob(source, tmp_path / "store")
+    with pytest.raises(DataError, match=r"delete|Delete"):
+        ImportJob(corpus, tmp_path / "store", strict=True)
+
+
+def test_strict_stops_and_leaves_nothing(corpus: Path, tmp_path: Path) -> None:
+    for workers in (1, 2):
+        with pytest.raises(DataError, match="S001C001P001R009A001"):
+            import_dataset(corpus, tmp_path / "store", strict=True, workers=workers)
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_split_that_cannot_be_made_loses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    for number in range(4):
+        np.savez(
+            tmp_path / "src" / f"{number}.npz",
+            positions=np.ones((3, 25, 3)) * number,
+            layout="ntu25",
+            subject=f"s{number}",
+        )
+    with pytest.raises(DataError, match=r"no subject x; .* What was read is kept in"):
+        import_dataset(tmp_path / "src", tmp_path / "store", test_subjects=["x"])
+    assert working_folder(tmp_path / "store").is_dir()
+    store = import_dataset(tmp_path / "src", tmp_path / "store", test_subjects=["s1"])
+    assert store.split("by-subject", "test").tolist() == [1]
+    assert not working_folder(tmp_path / "store").exists()
+
+
+def test_recordings_are_mapped_on_the_way(corpus: Path, tmp_path: Path) -> None:
+    store = import_dataset(corpus, tmp_path / "store", to="kinect20")
+    assert store.layout.name == "kinect20"
+    assert "mapped from the layout 'ntu25'" in store.notes(0)
+
+
+def test_a_defect_of_a_reader_is_told_and_does_not_end_the_import(
+    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("by nothing")
+
+    monkeypatch.setattr(job_module, "map_positions", broken)
+    with pytest.raises(DataError, match=r"files were refused; .*its reader failed \(ZeroDivisionError"):
+        import_dataset(corpus, tmp_path / "store", to="kinect20")
