@@ -13,13 +13,43 @@ from hitrs.data import Recording, Segment, Store, inspect_store, write_store
 from hitrs.skeleton import get_layout
 
 KINECT = get_layout("kinect20")
+HEIGHTS = [
+    0.95,
+    1.15,
+    1.4,
+    1.6,
+    1.35,
+    1.1,
+    0.85,
+    0.8,
+    1.35,
+    1.1,
+    0.85,
+    0.8,
+    0.9,
+    0.5,
+    0.08,
+    0.0,
+    0.9,
+    0.5,
+    0.08,
+    0.0,
+]
+"""Of the joints of a standing person, in meters."""
+
+
+DEFECTS = (
+    "one_frame", "unlabeled", "glitches", "overlaps", "repeats", "unseen", "mostly_unseen", "empty", "nobody",
+    "all_zero", "frozen", "frozen_joints", "jumps", "spikes", "swaps", "flips", "bone_drift", "odd_size",
+    "copies", "contradictions", "odd_unit", "quarantined", "notes",
+)  # fmt: skip
 
 
 def person(name: str, frames: int = 30, seed: int = 0, scale: float = 1.0, **facts: object) -> Recording:
     """A body 1.6 high that drifts slowly and trembles."""
     rng = np.random.default_rng(seed)
-    pose = rng.uniform(-0.3, 0.3, (20, 3))
-    pose[:, 1] = np.linspace(0, 1.6, 20)
+    pose = rng.uniform(-0.2, 0.2, (20, 3))
+    pose[:, 1] = HEIGHTS
     drift = np.cumsum(rng.normal(0, 0.01, (frames, 1, 1, 3)), axis=0)
     positions = (pose + drift + rng.normal(0, 0.005, (frames, 1, 20, 3))) * scale
     return Recording(positions, np.ones((frames, 1, 20), bool), KINECT, name, **facts)  # type: ignore[arg-type]
@@ -50,13 +80,12 @@ def test_a_clean_store(tmp_path: Path) -> None:
     assert found.classes == {"a": 2, "b": 2}
     assert found.subjects == {"s0": 1, "s1": 1, "s2": 1, "s3": 1}
     assert found.cameras == {"c": 4}
-    assert found.fps == (25.0,)
+    assert (found.fps, found.unknown_fps) == ({"25": 4}, 0)
     assert found.protocols == {"halves": (2, 2)}
-    assert found.unit == "meters"
+    assert (found.unit, found.unit_agreement, found.up, found.up_agreement) == ("meters", 1, "y", 1)
     assert found.body_size == pytest.approx(1.6, abs=0.1)
-    assert not any(
-        (found.one_frame, found.frozen, found.all_zero, found.jumps, found.unseen, found.unlabeled)
-    )
+    for name in DEFECTS:
+        assert not getattr(found, name), name
     assert not any(line.startswith("!") for line in found.lines())
 
 
@@ -93,7 +122,7 @@ def test_defects_are_named(tmp_path: Path) -> None:
     assert found.empty_frames == 3
     assert set(found.unseen) == {"head", "pelvis"}
     assert found.unseen["head"] == pytest.approx(2 / (found.frames - 3))
-    assert found.unlabeled == 8
+    assert len(found.unlabeled) == 8
     text = "\n".join(line for line in found.lines() if line.startswith("!"))
     for word in ("8 without a label", "single", "frozen", "zero", "jumping", "3 with nobody", "head"):
         assert word in text
@@ -127,9 +156,11 @@ def test_unit(tmp_path: Path, scale: float, unit: str) -> None:
 def test_nobody_at_all(tmp_path: Path) -> None:
     empty = changed(person("a"), valid=np.zeros((30, 1, 20), bool))
     found = inspect_store(store_of(tmp_path, empty))
-    assert found.all_zero == ("a",)
+    assert (found.nobody, found.all_zero) == (("a",), ())
     assert found.empty_frames == 30
     assert "  body size     unknown, nobody is seen" in found.lines()
+    assert any("nobody is ever seen" in line and line.startswith("!") for line in found.lines())
+    assert found.to_dict()["body_size"] is None
 
 
 def test_untrimmed_and_flat(tmp_path: Path) -> None:
@@ -139,5 +170,97 @@ def test_untrimmed_and_flat(tmp_path: Path) -> None:
     recording = Recording(positions, np.ones((20, 1, 17), bool), layout, "r", segments=segments)
     found = inspect_store(store_of(tmp_path, recording, layout=layout))
     assert found.classes == {"a": 1, "b": 2}
-    assert found.unlabeled == 0
+    assert not found.unlabeled
     assert found.unit == "pixels"
+
+
+def test_labels_that_cannot_be_right(tmp_path: Path) -> None:
+    def cut(name: str, *segments: Segment) -> Recording:
+        return person(name, segments=segments, seed=len(name))
+
+    items = [
+        cut("glitch", Segment(0, 4, "a"), Segment(4, 20, "b")),
+        cut("overlap", Segment(0, 20, "a"), Segment(5, 10, "b"), Segment(18, 30, "b")),
+        cut("fine..", Segment(0, 5, "a"), Segment(5, 30, "a")),
+        cut("nothing...."),
+    ]
+    found = inspect_store(store_of(tmp_path, *items))
+    assert found.glitches == {"glitch": 1}
+    assert found.overlaps == {"overlap": 2}
+    assert found.unlabeled == ("nothing....",)
+    text = "\n".join(line for line in found.lines() if line.startswith("!"))
+    assert "1 with 1 labeled stretches of 1 to 4 frames: glitch" in text
+    assert "overlap" in text
+
+
+def test_copies_within_a_part_and_with_other_labels(tmp_path: Path) -> None:
+    items = [
+        person("a", seed=1, label="a"),
+        person("b", seed=1, label="b"),
+        person("c", seed=2, label="a"),
+        person("d", seed=2, label="a"),
+        changed(person("e"), valid=np.zeros((30, 1, 20), bool)),
+        changed(person("f"), valid=np.zeros((30, 1, 20), bool)),  # two that hold nothing are no copies
+    ]
+    found = inspect_store(store_of(tmp_path, *items))
+    assert found.copies == (("a", "b"), ("c", "d"))
+    assert found.contradictions == (("a", "b"),)
+
+
+def test_near_twins(tmp_path: Path) -> None:
+    one, other = person("a", seed=1), person("b", seed=2)
+    moved = changed(person("moved", seed=1), positions=np.round(one.positions + np.array([1, 0, 2]), 4))
+    protocols = {"p": lambda recording: "test" if recording.name in ("moved", "b") else "train"}
+    found = inspect_store(store_of(tmp_path, one, other, moved, protocols=protocols))
+    assert (found.twins, found.near_twins) == ({"p": ()}, {"p": ("moved",)})
+    assert any("but for a shift and rounding" in line for line in found.lines())
+
+
+def test_a_class_that_nobody_trains_and_one_that_nobody_shows(tmp_path: Path) -> None:
+    items = [person("x", seed=1, label="a"), person("y", seed=2, label="b")]
+    protocols = {"p": lambda recording: "test" if recording.name == "y" else "train"}
+    found = inspect_store(store_of(tmp_path, *items, classes=("a", "b", "c"), protocols=protocols))
+    assert found.untrained == {"p": ("b",)}
+    assert any(line.startswith("! classes") and "none of c" in line for line in found.lines())
+    assert any(
+        line.startswith("! classes") and "no training recording shows b" in line for line in found.lines()
+    )
+
+
+def test_rates_sizes_and_units_that_differ(tmp_path: Path) -> None:
+    items = [person(f"r{n}", seed=n, fps=30) for n in range(5)]
+    items += [
+        person("slow", seed=9, fps=10),
+        person("unknown", seed=10),
+        person("giant", seed=11, fps=30, scale=1000),
+    ]
+    found = inspect_store(store_of(tmp_path, *items))
+    assert (found.fps, found.unknown_fps) == ({"10": 1, "30": 6}, 1)
+    assert (found.unit, found.odd_unit) == ("meters", {"giant": "millimeters"})
+    assert found.unit_agreement == 7 / 8
+    assert list(found.odd_size) == ["giant"]
+    assert any(line.startswith("! frame rate") for line in found.lines())
+
+
+@pytest.mark.parametrize(("axis", "up"), [(1, "y"), (2, "z"), (0, "x")])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_up_axis(tmp_path: Path, axis: int, up: str, sign: int) -> None:
+    upright = person("a")
+    turned = changed(upright, positions=sign * np.roll(upright.positions, axis - 1, axis=-1))
+    found = inspect_store(store_of(tmp_path, turned))
+    assert found.up == ("-" if sign < 0 else "") + up
+    assert any(line.startswith("! up axis") for line in found.lines()) == (found.up != "y")
+
+
+def test_notes_are_summarized(tmp_path: Path) -> None:
+    items = [person(f"r{n}", seed=n, notes=(f"{n} joints were lost", "one ghost left out")) for n in range(3)]
+    found = inspect_store(store_of(tmp_path, *items))
+    assert found.notes == {"N joints were lost": 3, "one ghost left out": 3}
+    assert any("in 3 recordings: N joints were lost" in line for line in found.lines())
+
+
+def test_quarantined_files(tmp_path: Path) -> None:
+    meta = {"quarantined": [{"source": "bad.csv", "reason": "bad.csv, line 3: not a number"}]}
+    found = inspect_store(store_of(tmp_path, person("a"), meta=meta))
+    assert found.quarantined == {"bad.csv": "bad.csv, line 3: not a number"}
+    assert "! quarantined   1 files could not be read" in found.lines()

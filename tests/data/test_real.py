@@ -48,7 +48,7 @@ def test_utd_mhad_counts(utd_mhad: Store) -> None:
 def test_inspection_of_nw_ucla(nw_ucla: Store) -> None:
     found = inspect_store(nw_ucla)
     assert found.one_frame == ("a02_s09_e04_v02", "a02_s09_e04_v03")
-    assert (found.short, found.unit, found.fps) == (11, "meters", ())
+    assert (found.short, found.unit, found.fps) == (11, "meters", {})
     assert len(found.twins["cross-view"]) == 95
     assert any("369 test recordings are clean" in line for line in found.lines())
     assert not found.frozen

@@ -1,0 +1,1 @@
+"""What may be wrong with recordings: measures, and one module for each family of findings."""
