@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.cleaning.operation import describe
 from hitrs.data.inspection import labels
 from hitrs.data.inspection.copies import exact_copies, near_copies
 from hitrs.data.inspection.look import Look, look_at
@@ -109,7 +110,7 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         quarantined={item["source"]: item["reason"] for item in store.meta.get("quarantined", ())},
         notes=labels.summarize_notes(store),
         about=tuple(str(note) for note in store.meta.get("notes", ())),
-        cleaning=tuple(str(step.get("text", step)) for step in store.meta.get("cleaning", ())),
+        cleaning=tuple(describe(step) for step in store.meta.get("cleaning", ())),
     )
 
 
