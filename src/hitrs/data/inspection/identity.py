@@ -48,7 +48,7 @@ def _costs(positions: np.ndarray, valid: np.ndarray, size: float) -> np.ndarray:
     away = np.linalg.norm(positions[:-1, :, None] - positions[1:, None], axis=-1)
     count = both.sum(-1)
     cost = (away * both).sum(-1) / np.maximum(count, 1)
-    present = valid.any(-1)
+    present = np.any(valid, axis=-1)
     neither = ~present[:-1, :, None] & ~present[1:, None]
     return np.where(count > 0, cost, np.where(neither, 0.0, ABSENT * size))
 
