@@ -98,7 +98,7 @@ def test_nan_in_npz_means_not_seen(tmp_path: Path) -> None:
             {"positions": np.ones((2, 20, 3)), "segments": [[0, 3]], "segment_labels": ["a"]},
             "within its 2 frames",
         ),
-        ({"positions": np.array([None])}, "not an npz file that can be read"),
+        ({"positions": np.array([None])}, "pickled objects"),
     ],
 )
 def test_bad_npz(tmp_path: Path, content: dict[str, object], message: str) -> None:

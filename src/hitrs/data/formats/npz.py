@@ -22,15 +22,13 @@ Pickled objects in a file are refused, because opening them could run code.
 from __future__ import annotations
 
 import json
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hitrs.data.files import atomic_file, explained_writes
+from hitrs.data.formats.archive import load_arrays, member_names
 from hitrs.data.formats.base import Format, Head, one
 from hitrs.data.recording import Recording, Segment
 from hitrs.errors import DataError, located
@@ -53,7 +51,7 @@ def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
             coordinate, no frames, or a layout that is not given, or not the one that the file names.
     """
     path = Path(path)
-    content = _load(path, _KEYS)
+    content = _load(path)
     if ("positions" in content) == ("joints" in content):
         raise DataError(f"{path} needs one key 'positions' (or 'joints') with an array (T, P, J, C).")
     positions = content.pop("joints") if "joints" in content else content.pop("positions")
@@ -91,27 +89,6 @@ def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
         )
 
 
-@dataclass(frozen=True)
-class NpzFacts:
-    """What a file says about itself besides positions."""
-
-    label: str | None = None
-    subject: str | None = None
-    camera: str | None = None
-    segment_labels: tuple[str, ...] = ()
-
-
-def read_npz_facts(path: Path) -> NpzFacts:
-    """Read the facts of a file without its positions; DataError if it is damaged."""
-    content = _load(path, ("label", "subject", "camera", "segment_labels"), only=True)
-    return NpzFacts(
-        label=_text(path, "label", content),
-        subject=_text(path, "subject", content),
-        camera=_text(path, "camera", content),
-        segment_labels=tuple(str(label) for label in content.get("segment_labels", ())),
-    )
-
-
 def write_npz(recording: Recording, path: str | Path) -> None:
     """Write a recording to an npz file that ``read_npz`` reads without further help; replaces an existing
     file.
@@ -137,20 +114,16 @@ def write_npz(recording: Recording, path: str | Path) -> None:
         np.savez_compressed(file, **content)
 
 
-def _load(path: Path, keys: tuple[str, ...], only: bool = False) -> dict[str, np.ndarray]:
+def _load(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise DataError(f"there is no file {path}.")
-    try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} is a single array, not an npz archive; write it with numpy.savez.")
-            unknown = [] if only else [key for key in archive.files if key not in keys]
-            if unknown:
-                raise DataError(f"{path} has the unknown key '{unknown[0]}'; known keys: {', '.join(keys)}.")
-            return {key: archive[key] for key in archive.files if key in keys}
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} is not an npz file that can be read: {error}.") from error
+    with path.open("rb") as file:
+        if file.read(6) == b"\x93NUMPY":
+            raise DataError(f"{path} is a single array, not an npz archive; write it with numpy.savez.")
+    unknown = [key for key in member_names(path) if key not in _KEYS]
+    if unknown:
+        raise DataError(f"{path} has the unknown key '{unknown[0]}'; known keys: {', '.join(_KEYS)}.")
+    return load_arrays(path, _KEYS)
 
 
 def _single(path: Path, key: str, content: dict[str, np.ndarray], kinds: str) -> Any:
@@ -207,12 +180,9 @@ def _segments(path: Path, content: dict[str, np.ndarray]) -> tuple[Segment, ...]
 
 
 def _matches(head: Head) -> bool:
-    """By the names of the arrays; an archive that is damaged is taken too: its reader says what is wrong."""
-    try:
-        with zipfile.ZipFile(head.path) as archive:
-            return not {"positions.npy", "joints.npy"}.isdisjoint(archive.namelist())
-    except (OSError, ValueError, zipfile.BadZipFile, NotImplementedError):
-        return True
+    """By the names of the arrays; a file that is damaged is taken too: its reader says what is wrong."""
+    names = member_names(head.path)
+    return not names or not {"positions", "joints"}.isdisjoint(names)
 
 
 FORMAT = Format("npz", "numpy arrays", (".npz",), _matches, one(read_npz))
