@@ -1,28 +1,54 @@
-"""``hitrs inspect``: what is in a store, and what is wrong with it."""
+"""``hitrs inspect``: what is in a store, a folder or a file, and what is wrong with it."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say
-from hitrs.cli.options import AsJson
+from hitrs.cli.console import bar_for_files, say
+from hitrs.cli.options import AsJson, Name
 from hitrs.data.inspect import inspect_store
-from hitrs.data.store import Store
+from hitrs.data.inspection.source import opened
+from hitrs.errors import ConfigError
+from hitrs.skeleton import get_layout
 
 
-def run(store: Positional[Path], *, as_json: AsJson = False) -> None:
-    """Look at every recording of a store; lines that begin with ! need attention.
+def run(
+    source: Annotated[Positional[Path], arg(metavar="SOURCE")],
+    *,
+    as_json: AsJson = False,
+    html: Annotated[Path | None, arg(metavar="FILE")] = None,
+    layout: Name = None,
+    format: Name = None,
+) -> None:
+    """Look at every recording; lines that begin with ! need attention.
 
     Args:
-        store: a store that `hitrs import` made.
+        source: a store that `hitrs import` made; or a folder of files or a single file, which is read into a
+            temporary store first.
         as_json: print everything as JSON, with the names of all recordings concerned.
+        html: write a page with pictures to this file too.
+        layout: joint layout of files that do not say it themselves, a name or a layout file.
+        format: format of files that cannot be found by content.
     """
-    found = inspect_store(Store.open(store))
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"cannot write the page to {html}: it is an .html file.")
+    with opened(source, None if layout is None else get_layout(layout), format) as store:
+        with bar_for_files("inspecting") as bar:
+            task = bar.task_ids[0]
+            bar.update(task, total=len(store))
+            found = inspect_store(store, lambda done: bar.update(task, completed=done))
+        if html is not None:
+            from hitrs.viz.inspection import write_inspection  # here, as matplotlib takes a second to import
+
+            write_inspection(store, found, html)
     if as_json:
         say(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
         return
     for line in found.lines():
         say(line)
+    if html is not None:
+        say(f"  page          {html}")

@@ -84,6 +84,7 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         frozen=tuple(where(lambda look: look.still and not look.zero)),
         frozen_joints=where(lambda look: tuple(store.layout.joints[joint] for joint in look.held)),
         jumps=where(lambda look: look.jumps),
+        breaks=where(lambda look: look.breaks),
         spikes=where(lambda look: look.spikes),
         swaps=where(lambda look: look.swaps),
         flips=where(lambda look: look.flips),

@@ -15,7 +15,8 @@ from hitrs.errors import ConfigError
 @dataclass(frozen=True)
 class RejectSpikes:
     """Marks a joint as not seen that stands farther than ``factor`` sizes of the body from its median over
-    the five frames around (see ``inspection.motion.find_spikes``). ``FillGaps`` can then fill the gap.
+    the five frames around (see ``inspection.motion.find_spikes``). Where a whole pose is wrong for a frame or
+    two, these are most of its joints. ``FillGaps`` can then fill the gap.
     """
 
     name: ClassVar[str] = "spikes"
@@ -31,5 +32,5 @@ class RejectSpikes:
         if not spikes.any():
             return Change(recording)
         count = int(spikes.sum())
-        note = f"{count} spikes of single joints taken out"
+        note = f"{count} joints taken out as spikes"
         return Change(replace(recording, valid=valid & ~spikes), count, note)

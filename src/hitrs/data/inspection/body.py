@@ -9,6 +9,7 @@ import numpy as np
 
 from hitrs.data.inspection.measures import masked_median
 from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.names import anatomical_names
 
 UNITS = {"meters": 1.0, "centimeters": 100.0, "millimeters": 1000.0}
 """How many of the unit make a meter."""
@@ -118,19 +119,23 @@ def _middle(positions: np.ndarray, valid: np.ndarray, joints: np.ndarray) -> tup
 @lru_cache(maxsize=16)
 def _limbs(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """(R, 2) ends of the arms' and legs' parts that the layout has, and (R,) an adult's lengths in meters."""
+    names = anatomical_names(layout.joints)
     found = [
-        (layout.joints.index(f"{side}_{upper}"), layout.joints.index(f"{side}_{lower}"), length)
+        (names.index(f"{side}_{upper}"), names.index(f"{side}_{lower}"), length)
         for (upper, lower), length in _LIMBS.items()
         for side in ("left", "right")
-        if f"{side}_{upper}" in layout.joints and f"{side}_{lower}" in layout.joints
+        if f"{side}_{upper}" in names and f"{side}_{lower}" in names
     ]
     return np.array([row[:2] for row in found], int).reshape(-1, 2), np.array([row[2] for row in found])
 
 
 @lru_cache(maxsize=16)
 def _landmarks(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    known = [
+        name or joint for name, joint in zip(anatomical_names(layout.joints), layout.joints, strict=True)
+    ]
     high, feet, hips = (
-        np.array([at for at, joint in enumerate(layout.joints) if joint in names], int)
+        np.array([at for at, joint in enumerate(known) if joint in names], int)
         for names in (_HIGH, _FEET, _HIPS)
     )
     return high, feet, hips

@@ -10,7 +10,7 @@ from hitrs.data.inspection.body import Bones, guess_unit, guess_up, measure_bone
 from hitrs.data.inspection.copies import trace_of
 from hitrs.data.inspection.identity import find_flips, find_swaps
 from hitrs.data.inspection.measures import body_size
-from hitrs.data.inspection.motion import HELD, find_frozen, find_jumps, find_repeats, find_spikes
+from hitrs.data.inspection.motion import HELD, find_breaks, find_frozen, find_jumps, find_repeats, find_spikes
 from hitrs.skeleton.layout import Layout
 
 
@@ -32,6 +32,9 @@ class Look:
     """Longest side of a body; NaN if nobody was seen."""
     jumps: int
     spikes: int
+    """Of single joints."""
+    breaks: int
+    """Frames in which the whole pose is another one, summed over persons."""
     swaps: int
     flips: int
     repeats: int
@@ -51,6 +54,8 @@ def look_at(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Look:
     bodies = valid.any(-1)  # (T, P)
     size = body_size(positions, valid)
     repeats = find_repeats(positions, valid)
+    spikes = find_spikes(positions, valid, size)
+    breaks = find_breaks(spikes, valid)
     return Look(
         bodies=int(bodies.sum()),
         missing=(~valid[bodies]).sum(0),
@@ -59,7 +64,8 @@ def look_at(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Look:
         still=len(positions) > 1 and bool(repeats[1:].all()),
         size=size,
         jumps=int(find_jumps(positions, valid, size).sum()),
-        spikes=int(find_spikes(positions, valid, size).sum()),
+        spikes=int(spikes[~breaks].sum()),
+        breaks=int(breaks.sum()),
         swaps=len(find_swaps(positions, valid, size)),
         flips=int(find_flips(positions, valid, layout, size).sum()),
         repeats=int(repeats.sum()),

@@ -12,6 +12,10 @@ second that is 20 m/s for an adult, twice the speed of the fastest sprinter."""
 SPIKE = 0.2
 """A joint that stands farther than this part of the body's size from its median over five frames, seen from
 the body, is a spike. A fast hand or foot (10 m/s) that turns round moves by less within those frames."""
+STANDS_OUT = 3.0
+"""And it stands so many times farther away than half of those frames: in fast movements all stand apart."""
+CROWD = 1 / 3
+"""Where more than this part of a body's joints are spikes in one frame, the pose is wrong, not a joint."""
 REACH = 2
 """Frames on each side that make that median: spikes of up to two frames stand out from it."""
 HELD = 10
@@ -34,7 +38,8 @@ def find_spikes(positions: np.ndarray, valid: np.ndarray, size: float, factor: f
     """(T, P, J) bool: joints that leave their place on the body for a frame or two, and return.
 
     The measure is the distance from the median over the frames around (a Hampel filter with a limit relative
-    to the body), in coordinates that move with the body. At least three of the five frames must be seen.
+    to the body too), in coordinates that move with the body. At least three of the five frames must be seen.
+    Where a whole pose is wrong for a frame or two, many joints are spikes (see ``find_breaks``).
     """
     frames = len(positions)
     spikes = np.zeros(valid.shape, bool)
@@ -58,9 +63,20 @@ def _spikes(positions: np.ndarray, valid: np.ndarray, limit: float) -> np.ndarra
         np.pad(place, [*margin, (0, 0)]), 2 * REACH + 1, axis=0
     )  # (T, P, J, C, 5)
     seen = np.lib.stride_tricks.sliding_window_view(np.pad(valid, margin), 2 * REACH + 1, axis=0)
-    usual = masked_median(window, seen[..., None, :], axis=-1)
+    usual = masked_median(window, seen[..., None, :], axis=-1)  # (T, P, J, C)
     away = np.linalg.norm(place - usual, axis=-1)
-    return (away > limit) & valid & (seen.sum(-1) > REACH)
+    spikes = (away > limit) & valid & (seen.sum(-1) > REACH)
+    if spikes.any():  # rarely: then what the others do is looked at too
+        at = np.nonzero(spikes)
+        others = np.linalg.norm(window[at] - usual[at][..., None], axis=-2)  # (N, 5)
+        spikes[at] = away[at] > STANDS_OUT * masked_median(others, seen[at], axis=-1)
+    return spikes
+
+
+def find_breaks(spikes: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """(T, P) bool: frames in which so many joints are spikes that the pose as a whole is another one: a wrong
+    body, or the calibration pose with which some recordings begin."""
+    return np.asarray(spikes.sum(-1) > CROWD * np.maximum(valid.sum(-1), 1))
 
 
 def find_frozen(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:

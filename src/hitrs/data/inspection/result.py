@@ -72,6 +72,8 @@ class Inspection:
     """Recording -> joints that keep their exact place for 10 frames or more while the body moves."""
     jumps: dict[str, int]
     """Recording -> how often a body moves by more than half its size in one frame: lost or swapped bodies."""
+    breaks: dict[str, int]
+    """Recording -> frames in which a body's whole pose is another one than before and after."""
     spikes: dict[str, int]
     """Recording -> how often a single joint leaves the body for a frame or two and returns."""
     swaps: dict[str, int]
@@ -186,6 +188,10 @@ class Inspection:
             (self.frozen, "in which nothing moves"),
             (self.repeats, f"with {sum(self.repeats.values())} frames that repeat the frame before"),
             (_worst(self.jumps), f"in which a body jumps ({sum(self.jumps.values())} times)"),
+            (
+                _worst(self.breaks),
+                f"with poses that fit none of the frames around ({sum(self.breaks.values())} times)",
+            ),
             (_worst(self.swaps), f"in which bodies exchange slots ({sum(self.swaps.values())} times)"),
             (_worst(self.flips), f"in which left and right are exchanged ({sum(self.flips.values())} times)"),
             (_worst(self.bone_drift), "in which bones change their length"),

@@ -1,0 +1,316 @@
+"""The page of an inspection: what is in the data, and a picture of each kind of finding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from hitrs import __version__
+from hitrs.data.inspection.identity import find_flips, find_swaps
+from hitrs.data.inspection.labels import GLITCH
+from hitrs.data.inspection.measures import body_size
+from hitrs.data.inspection.motion import find_breaks, find_frozen, find_jumps, find_repeats, find_spikes
+from hitrs.data.inspection.result import PAPER_LENGTH, Inspection
+from hitrs.data.recording import Recording
+from hitrs.data.store import Store
+from hitrs.errors import DataError
+from hitrs.viz.inspection_plots import (
+    plot_bones,
+    plot_counts,
+    plot_lengths,
+    plot_on_skeleton,
+    plot_strip,
+    plot_timeline,
+)
+from hitrs.viz.report import Report
+
+_AROUND = 2
+"""Frames shown before and after the one in question."""
+_RIGID = 0.002
+"""Bones that vary by less than this part of their length do not vary: the rest is rounding."""
+_RAISES = 20
+"""1.3 to this power: a hundred times the usual limit."""
+_LONGEST_TABLE = 300
+"""Rows; a page with more is slow to open, and ``--json`` has everything."""
+
+
+def write_inspection(store: Store, found: Inspection, out: Path) -> Path:
+    """Write the findings on a store as one HTML page with pictures, and return its path.
+
+    Raises:
+        ConfigError: for another suffix than .html.
+        DataError: if the page cannot be written.
+    """
+    report = Report(
+        f"What is in {found.dataset}",
+        f"hitrs {__version__}, layout {found.layout}, content `{found.fingerprint[:12]}`",
+    )
+    lines = found.lines()
+    report.text(
+        f"{found.recordings} recordings with {found.frames} frames, {len(found.classes)} classes, "
+        f"{len(found.subjects) or 'unknown'} subjects."
+    )
+    attention = [_sentence(line) for line in lines if line.startswith("!")]
+    report.text("## What needs attention")
+    report.text("\n".join(f"- {line}" for line in attention) if attention else "Nothing was found.")
+    with TemporaryDirectory(prefix="hitrs-inspect-") as folder:
+        pictures = Path(folder)
+        report.text("## What is in it")
+        _content(report, found, pictures)
+        if found.somebody:
+            _bodies(report, store, found, pictures)
+        examples = list(_examples(store, found, pictures))
+        if examples:
+            report.text("## An example of each finding")
+            for heading, picture, caption in examples:
+                if heading:
+                    report.text(f"### {heading}")
+                report.figure(picture, caption)
+    rows = _rows(found)
+    if rows:
+        report.text("## Recordings")
+        report.table(["recording", "what was found"], rows[:_LONGEST_TABLE])
+        if len(rows) > _LONGEST_TABLE:
+            report.text(f"And {len(rows) - _LONGEST_TABLE} more; `hitrs inspect --json` has all of them.")
+    report.text("## All in words")
+    report.code("\n".join(lines))
+    return report.write(out)
+
+
+def _sentence(line: str) -> str:
+    what, _, text = line[2:].partition(" ")
+    return f"**{what}** {text.strip()}"
+
+
+def _content(report: Report, found: Inspection, folder: Path) -> None:
+    plot_lengths(found.lengths, folder / "lengths.png", {f"{PAPER_LENGTH}: all pretext tasks": PAPER_LENGTH})
+    report.figure(
+        folder / "lengths.png",
+        f"Frames of each recording: {found.shortest} to {found.longest}, median {found.median_length:g}.",
+    )
+    if found.classes:
+        plot_counts(found.classes, folder / "classes.png", "Class balance", "recordings or labeled stretches")
+        report.figure(folder / "classes.png", "How often each class is shown.")
+    for name, (train, test) in found.protocols.items():
+        if found.twins[name] or found.near_twins[name]:
+            clean = test - len(found.twins[name]) - len(found.near_twins[name])
+            report.text(f"Protocol **{name}**: {train} train, {test} test, of which {clean} are clean.")
+
+
+def _bodies(report: Report, store: Store, found: Inspection, folder: Path) -> None:
+    example = _typical(store)
+    if found.unseen:
+        plot_on_skeleton(
+            example, found.unseen, folder / "unseen.png", "Joints that are not seen", "% of bodies", found.up
+        )
+        report.figure(folder / "unseen.png", "Share of bodies that lack the joint, over all frames.")
+    if found.bone_variation and max(found.bone_variation.values()) < _RIGID:
+        report.text("Bones keep their lengths, as in motion capture that was fitted to a skeleton.")
+    elif found.bone_variation:
+        percents = {joint: 100 * value for joint, value in found.bone_variation.items()}
+        plot_counts(percents, folder / "bones.png", "How much bones change their length", "%")
+        report.figure(
+            folder / "bones.png",
+            "Variation of the bone from each joint to its parent, as a part of its length: median over the "
+            "recordings. Real bones do not change; small values tell how well joints are measured.",
+        )
+
+
+def _typical(store: Store) -> Recording:
+    """A recording of which much is seen: the best of some."""
+    some = np.unique(np.linspace(0, len(store) - 1, 50).astype(int)).tolist()
+    return store[max(some, key=lambda index: int(store.valid(index).sum(-1).max()))]
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """What to show of a finding: frames around one, or some others; a joint; and what is seen there."""
+
+    frame: int
+    caption: str
+    joint: tuple[int, int] | None = None
+    frames: tuple[int, ...] = ()
+
+
+def _examples(store: Store, found: Inspection, folder: Path) -> Iterator[tuple[str, Path, str]]:
+    """Heading, picture and caption for each kind of finding, on the recording that has most of it."""
+    numbers = {store.name(index): index for index in range(len(store))}
+    kinds: tuple[tuple[str, Mapping[str, float], Callable[[Recording], _Scene]], ...] = (
+        ("A body that jumps", found.jumps, _jump),
+        ("A pose that does not fit", found.breaks, _break),
+        ("A joint that leaves the body", found.spikes, _spike),
+        ("Bodies that exchange slots", found.swaps, _swap),
+        ("Left and right exchanged", found.flips, _flip),
+        ("A frozen joint", {name: len(joints) for name, joints in found.frozen_joints.items()}, _frozen),
+        ("A frame that is repeated", found.repeats, _repeat),
+        (
+            "Frames with nobody in them",
+            {n: c for n, c in found.empty.items() if n not in found.nobody},
+            _empty,
+        ),
+        ("Most joints are missing", found.mostly_unseen, _least),
+    )
+    for number, (heading, findings, show) in enumerate(kinds):
+        if findings:
+            name = max(findings, key=lambda each: findings[each])
+            recording = store[numbers[name]]
+            scene = show(recording)
+            first = max(0, min(scene.frame - _AROUND, recording.n_frames - 2 * _AROUND - 1))
+            frames = scene.frames or tuple(range(first, min(first + 2 * _AROUND + 1, recording.n_frames)))
+            picture = folder / f"example{number}.png"
+            with suppress(DataError):  # none of these frames may show anybody: then there is nothing to draw
+                plot_strip(recording, frames, picture, found.up, scene.frame, scene.joint)
+                yield heading, picture, f"{name}: {scene.caption}"
+    if found.bone_drift:
+        name = max(found.bone_drift, key=lambda each: found.bone_drift[each])
+        plot_bones(store[numbers[name]], folder / "drift.png", f"Bones of {name}")
+        caption = f"{name}: bones vary by {100 * found.bone_drift[name]:.0f}% on average."
+        yield "Bones that change their length", folder / "drift.png", caption
+    if found.copies:
+        for place, name in enumerate(found.copies[0][:2]):
+            recording = store[numbers[name]]
+            frames = tuple(np.unique(np.linspace(0, recording.n_frames - 1, 5).astype(int)).tolist())
+            plot_strip(recording, frames, folder / f"copy{place}.png", found.up)
+            heading = "" if place else "The same sequence twice"
+            yield heading, folder / f"copy{place}.png", f"{name}{_parts(store, numbers[name])}"
+    if found.glitches:
+        name = next(iter(found.glitches))
+        recording = store[numbers[name]]
+        short = [k for k, segment in enumerate(recording.segments) if segment.stop - segment.start <= GLITCH]
+        plot_timeline(recording, short, folder / "labels.png")
+        caption = f"{name}: stretches of at most {GLITCH} frames in red."
+        yield "Labels that cannot be right", folder / "labels.png", caption
+
+
+def _parts(store: Store, index: int) -> str:
+    """ " (protocol: part)" of each protocol that has the recording."""
+    found = [
+        f"{protocol}: {part}"
+        for protocol in store.protocols
+        for part in ("train", "test")
+        if index in store.split(protocol, part)
+    ]
+    return f" ({', '.join(found[:3])})" if found else ""
+
+
+def _jump(recording: Recording) -> _Scene:
+    jumps = _worst(recording, find_jumps)
+    frame, person = np.argwhere(jumps)[0].tolist()
+    return _Scene(frame, f"person {person} jumps in frame {frame}.")
+
+
+def _break(recording: Recording) -> _Scene:
+    def breaks(positions: np.ndarray, valid: np.ndarray, size: float) -> np.ndarray:
+        return find_breaks(find_spikes(positions, valid, size), valid)
+
+    frame, person = np.argwhere(_worst(recording, breaks))[0].tolist()
+    return _Scene(frame, f"the pose of person {person} in frame {frame} fits none of the frames around.")
+
+
+def _spike(recording: Recording) -> _Scene:
+    def spikes(positions: np.ndarray, valid: np.ndarray, size: float) -> np.ndarray:
+        found = find_spikes(positions, valid, size)
+        return found & ~find_breaks(found, valid)[..., None]
+
+    frame, person, joint = np.argwhere(_worst(recording, spikes))[0].tolist()
+    name = recording.layout.joints[joint]
+    return _Scene(frame, f"{name} of person {person} is out of place in frame {frame}.", (person, joint))
+
+
+def _worst(recording: Recording, find: Callable[[np.ndarray, np.ndarray, float], np.ndarray]) -> np.ndarray:
+    """What is found with a limit that is raised until nearly nothing is left."""
+    size = body_size(recording.positions, recording.valid)
+    found = find(recording.positions, recording.valid, size)
+    for _ in range(_RAISES):
+        size *= 1.3
+        fewer = find(recording.positions, recording.valid, size)
+        if not fewer.any():
+            break
+        found = fewer
+    return found
+
+
+def _swap(recording: Recording) -> _Scene:
+    size = body_size(recording.positions, recording.valid)
+    frame, a, b = find_swaps(recording.positions, recording.valid, size)[0].tolist()
+    return _Scene(frame, f"persons {a} and {b} exchange slots in frame {frame}, so their colors change.")
+
+
+def _flip(recording: Recording) -> _Scene:
+    size = body_size(recording.positions, recording.valid)
+    flips = find_flips(recording.positions, recording.valid, recording.layout, size)
+    frame, person = np.argwhere(flips)[0].tolist()
+    return _Scene(frame, f"the colors of person {person} change sides in frame {frame}.")
+
+
+def _frozen(recording: Recording) -> _Scene:
+    runs = find_frozen(recording.positions, recording.valid)
+    person, joint = (int(place) for place in np.unravel_index(runs.argmax(), runs.shape))
+    track, seen = recording.positions[:, person, joint], recording.valid[:, person, joint]
+    held = np.concatenate([[False], (track[1:] == track[:-1]).all(-1) & seen[1:] & seen[:-1]])
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], held.astype(int), [0]]))).reshape(-1, 2)
+    start, stop = edges[(edges[:, 1] - edges[:, 0]).argmax()].tolist()
+    frames = tuple(np.unique(np.linspace(start - 1, stop - 1, 5).astype(int)).tolist())
+    name = recording.layout.joints[joint]
+    caption = f"{name} of person {person} keeps its exact place from frame {start - 1} to {stop - 1}."
+    return _Scene(-1, caption, (person, joint), frames)
+
+
+def _repeat(recording: Recording) -> _Scene:
+    frame = int(find_repeats(recording.positions, recording.valid).argmax())
+    return _Scene(frame, f"frame {frame} is an exact copy of frame {frame - 1}.")
+
+
+def _empty(recording: Recording) -> _Scene:
+    somebody = np.asarray(recording.valid.any((1, 2)))
+    # Best at a border, where one also sees who was there.
+    borders = np.flatnonzero(somebody[:-1] != somebody[1:])
+    frame = int(borders[0] + somebody[borders[0]]) if len(borders) else 0
+    count = int((~somebody).sum())
+    return _Scene(frame, f"nobody is seen in {count} of {recording.n_frames} frames, the first is {frame}.")
+
+
+def _least(recording: Recording) -> _Scene:
+    seen = recording.valid.sum((1, 2))
+    frame = int(np.where(seen > 0, seen, seen.max() + 1).argmin())
+    joints = recording.valid[0].size
+    return _Scene(frame, f"{int(seen[frame])} of {joints} joints are seen in frame {frame}.")
+
+
+def _rows(found: Inspection) -> list[list[str]]:
+    """Recording -> what was found, in one line each; those with most findings first."""
+    said: dict[str, list[str]] = {}
+
+    def add(names: Mapping[str, object] | tuple[str, ...], text: str) -> None:
+        for name in names:
+            value = names[name] if isinstance(names, Mapping) else ""
+            said.setdefault(name, []).append(text.format(value))
+
+    add(found.nobody, "nobody is ever seen")
+    add(found.all_zero, "nothing but zeros")
+    add(found.one_frame, "one frame")
+    add(found.frozen, "nothing moves")
+    add(found.glitches, "{} labels of at most 4 frames")
+    add(found.overlaps, "{} labels that overlap")
+    add(found.odd_unit, "in {}")
+    add({name: f"{ratio:.2g}" for name, ratio in found.odd_size.items()}, "{} times as large as others")
+    add(found.swaps, "{} exchanges of bodies")
+    add(found.flips, "{} exchanges of left and right")
+    add(found.jumps, "{} jumps")
+    add(found.breaks, "{} poses that do not fit")
+    add(found.spikes, "{} spikes")
+    add({name: f"{100 * value:.0f}" for name, value in found.bone_drift.items()}, "bones vary by {}%")
+    add({name: ", ".join(joints) for name, joints in found.frozen_joints.items()}, "frozen: {}")
+    add(found.repeats, "{} repeated frames")
+    add({name: n for name, n in found.empty.items() if name not in found.nobody}, "{} frames with nobody")
+    add({name: f"{100 * share:.0f}" for name, share in found.mostly_unseen.items()}, "{}% of joints missing")
+    for protocol, names in found.twins.items():
+        add(names, f"stands in the training part of {protocol} too")
+    for protocol, names in found.near_twins.items():
+        add(names, f"nearly the same stands in the training part of {protocol}")
+    return [[name, "; ".join(texts)] for name, texts in sorted(said.items(), key=lambda row: -len(row[1]))]
