@@ -40,8 +40,8 @@ HEIGHTS = [
 
 DEFECTS = (
     "one_frame", "unlabeled", "glitches", "overlaps", "repeats", "unseen", "mostly_unseen", "empty", "nobody",
-    "all_zero", "frozen", "frozen_joints", "jumps", "spikes", "swaps", "flips", "bone_drift", "odd_size",
-    "copies", "contradictions", "odd_unit", "quarantined", "notes",
+    "all_zero", "frozen", "frozen_joints", "jumps", "breaks", "spikes", "swaps", "flips", "bone_drift",
+    "odd_size", "copies", "contradictions", "odd_unit", "quarantined", "notes",
 )  # fmt: skip
 
 

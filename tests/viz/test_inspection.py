@@ -90,7 +90,8 @@ def dirty(person: Person) -> list[Recording]:
     return [
         whole, replace(whole, name="b copy"), labeled, changed("jump", jump), changed("spike", spike),
         changed("breaks", breaks), changed("swap", swap, two), changed("flip", flip),
-        changed("freeze", freeze), changed("repeat", repeat), changed("empty", empty), changed("least", least), changed("drift", drift),
+        changed("freeze", freeze), changed("repeat", repeat), changed("empty", empty),
+        changed("least", least), changed("drift", drift),
         changed("nobody", lambda p, v: v.fill(False)),
     ]  # fmt: skip
 
@@ -102,8 +103,8 @@ def test_each_finding_has_its_picture(tmp_path: Path, person: Person) -> None:
     assert re.findall("<h3>(.*?)</h3>", page) == [
         "A body that jumps", "A pose that does not fit", "A joint that leaves the body",
         "Bodies that exchange slots", "Left and right exchanged", "A frozen joint",
-        "A frame that is repeated", "Frames with nobody in them", "Most joints are missing", "Bones that change their length",
-        "The same sequence twice", "Labels that cannot be right",
+        "A frame that is repeated", "Frames with nobody in them", "Most joints are missing",
+        "Bones that change their length", "The same sequence twice", "Labels that cannot be right",
     ]  # fmt: skip
     captions = " ".join(re.findall("<figcaption>(.*?)</figcaption>", page))
     for words in (

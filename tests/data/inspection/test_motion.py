@@ -77,6 +77,26 @@ def test_a_fast_hand_is_no_spike() -> None:
     assert not motion.find_spikes(positions, valid, SIZE).any()
 
 
+def test_a_fast_movement_is_no_spike() -> None:
+    positions, valid = people()
+    arm = [KINECT.index(f"right_{part}") for part in ("elbow", "wrist", "hand")]
+    positions[18:23, 0, arm, 2] += np.linspace(0, 1.6, 5, dtype=np.float32)[
+        :, None
+    ]  # 12 m/s, all frames apart
+    positions[23:, 0, arm, 2] += 1.6
+    assert not motion.find_spikes(positions, valid, SIZE).any()
+
+
+def test_a_pose_that_does_not_fit_is_more_than_spikes() -> None:
+    positions, valid = people(persons=2)
+    positions[0, 1, 4:12, 1] += 1.2  # the calibration pose with which motion capture begins
+    positions[20, 0, [7, 11], 2] += 1
+    spikes = motion.find_spikes(positions, valid, SIZE)
+    assert np.argwhere(spikes.any(-1)).tolist() == [[0, 1], [20, 0]]
+    assert np.argwhere(motion.find_breaks(spikes, valid)).tolist() == [[0, 1]]
+    assert not motion.find_breaks(np.zeros_like(valid), np.zeros_like(valid)).any()
+
+
 def test_spikes_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(1)
     positions, valid = people(50)

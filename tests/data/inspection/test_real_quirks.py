@@ -47,3 +47,14 @@ def test_penn_action(inspected: Inspect) -> None:
     assert len(found.unseen) == 13
     assert any("marked invisible" in note and count == 2104 for note, count in found.notes.items())
     assert found.frozen == ("1516", "1929")
+
+
+def test_cmu_motion(inspected: Inspect) -> None:
+    found = inspected("cmu_expmap")
+    assert len(found.breaks) > 80  # the first frame of most files is a calibration pose
+    assert (found.unit, found.up) == ("meters", "y")
+
+
+def test_bvh(inspected: Inspect) -> None:
+    found = inspected("cmu_bvh")
+    assert (found.unit, found.up, found.fps) == ("centimeters", "y", {"120": 12})
