@@ -31,7 +31,7 @@ def plot_lengths(lengths: Sequence[int], out: Path, marks: Mapping[str, int]) ->
     edges = np.geomspace(low, high, 41) if wide else np.linspace(low, high, min(40, high - low) + 1)
     with sheet(out, 7.2, 2.9, "Lengths") as figure:
         axes = figure.add_subplot()
-        axes.hist(values, edges, color=BLUE, edgecolor="white", linewidth=0.4)
+        axes.hist(values, edges.tolist(), color=BLUE, edgecolor="white", linewidth=0.4)
         if wide:
             axes.set_xscale("log")
             ticks = [n * 10**power for power in range(8) for n in (1, 2, 5)]
@@ -96,9 +96,8 @@ def plot_on_skeleton(
             if seen[child] and seen[parent]:
                 axes.plot(*pixels[[child, parent]].T, color="#C9C9C9", linewidth=4, zorder=1)
         size = 60 + 200 * norm(values[seen])
-        axes.scatter(
-            *pixels[seen].T, c=values[seen], s=size, cmap=_HEAT, norm=norm, edgecolor="white", zorder=2
-        )
+        x, y = pixels[seen].T
+        axes.scatter(x, y, c=values[seen], s=size, cmap=_HEAT, norm=norm, edgecolor="white", zorder=2)
         named = [j for j in np.argsort(-values)[:8].tolist() if seen[j] and values[j] > 0]
         edge = float(pixels[seen, 0].max()) + 90
         heights = keep_apart([float(pixels[joint, 1]) for joint in named], 48)
@@ -114,7 +113,7 @@ def plot_on_skeleton(
         axes.set_axis_off()
         bar = figure.colorbar(ScalarMappable(norm, _HEAT), ax=axes, shrink=0.7, pad=0.12)
         bar.set_label(label)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
 
 
 def plot_bones(recording: Recording, out: Path, title: str) -> None:
