@@ -1,0 +1,167 @@
+"""From the class probabilities of each frame to proposals: which action, from where to where, how certain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hitrs.errors import ConfigError, DataError
+from hitrs.tasks.detection.overlap import iou
+from hitrs.transforms.choices import check_choices
+
+_SLACK = 1e-9
+"""A mean of equal probabilities may come out a little below them."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """An action, frames [start, stop), 0-based; a true one has the score 1."""
+
+    start: int
+    stop: int
+    label: int
+    """Index into the class names."""
+    score: float = 1.0
+
+
+@dataclass(frozen=True)
+class SegmentSettings:
+    """How frames become segments; saved with the model. All lengths are in frames."""
+
+    mode: Literal["runs", "threshold"] = "runs"
+    """runs: frames in a row whose most probable class is the same; background makes no segment. threshold:
+    frames in a row whose probability of a class reaches its threshold, so classes may overlap."""
+    threshold: tuple[float, ...] = (0.0,)
+    """One for all classes, or one for each: the least score of a segment, and in threshold mode the least
+    probability of its frames."""
+    smoothing: int = 1
+    """Odd width of the moving average over time that comes first; 1: none. It looks ahead by half of it."""
+    merge: int = 0
+    """Gaps up to so many frames between two segments of a class are closed, whatever stands in the gap."""
+    min_length: int = 1
+    """Shorter segments (after merging) are dropped."""
+    levels: int = 1
+    """threshold mode: segments are taken at so many evenly spaced levels from the threshold up to 1."""
+    nms: float = 0.5
+    """Of two segments of a class that overlap by more than this intersection over union only the one with the
+    higher score stays."""
+
+    def __post_init__(self) -> None:
+        check_choices(self)
+        if not self.threshold or not all(0 <= value <= 1 for value in self.threshold):
+            raise ConfigError(
+                f"threshold must hold one value in [0, 1], or one a class, got {self.threshold}"
+            )
+        if self.smoothing < 1 or self.smoothing % 2 == 0:
+            raise ConfigError(f"smoothing must be an odd number of frames, got {self.smoothing}")
+        if self.merge < 0 or self.min_length < 1 or self.levels < 1 or not 0 < self.nms <= 1:
+            raise ConfigError(
+                "merge must not be negative, min_length and levels at least 1, nms in (0, 1]; got "
+                f"{self.merge}, {self.min_length}, {self.levels} and {self.nms}"
+            )
+
+
+def propose(probabilities: np.ndarray, settings: SegmentSettings) -> list[Proposal]:
+    """Segments of one recording, by their start; the score is the mean (smoothed) probability of the class.
+
+    Args:
+        probabilities: (T, K + 1), the last column is background.
+
+    Raises:
+        DataError: for another shape, or values that are not finite.
+        ConfigError: if the settings hold thresholds for another number of classes.
+    """
+    probabilities = checked(probabilities)
+    n_classes = probabilities.shape[1] - 1
+    if len(settings.threshold) not in (1, n_classes):
+        raise ConfigError(
+            f"the segment settings have {len(settings.threshold)} thresholds, but there are {n_classes} "
+            "classes; give one threshold, or one for each class"
+        )
+    least = np.broadcast_to(np.asarray(settings.threshold, dtype=np.float64), n_classes)
+    values = smooth(probabilities, settings.smoothing)
+    if settings.mode == "runs":
+        found = scored_runs(values, one_hot(values.argmax(1), n_classes), settings.merge, settings.min_length)
+    else:
+        heights = [least + (1 - least) * level / settings.levels for level in range(settings.levels)]
+        masks = [values[:, :-1] >= height - _SLACK for height in heights]
+        found = sorted(
+            {p for mask in masks for p in scored_runs(values, mask, settings.merge, settings.min_length)},
+            key=_place,
+        )
+    found = [p for p in found if p.score >= least[p.label] - _SLACK]
+    return suppress(found, settings.nms) if settings.levels > 1 else found  # else none of a class overlap
+
+
+def checked(probabilities: np.ndarray) -> np.ndarray:
+    """The probabilities as float64 (T, K + 1), or a DataError."""
+    values = np.asarray(probabilities, dtype=np.float64)
+    if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
+        raise DataError(
+            "frame probabilities must be (frames, classes + 1) with background as the last column, got "
+            f"{values.shape}"
+        )
+    if not np.isfinite(values).all():
+        frame = int(np.argwhere(~np.isfinite(values))[0, 0])
+        raise DataError(f"frame {frame} has a probability that is not finite")
+    return values
+
+
+def smooth(values: np.ndarray, window: int) -> np.ndarray:
+    """Centered moving average over time (axis 0); at the ends over the frames that there are."""
+    if window == 1:
+        return values
+    frames = len(values)
+    total = np.concatenate([np.zeros((1, *values.shape[1:])), values.cumsum(0)])
+    start = np.maximum(np.arange(frames) - window // 2, 0)
+    stop = np.minimum(np.arange(frames) + window // 2 + 1, frames)
+    return (total[stop] - total[start]) / (stop - start)[:, None]
+
+
+def one_hot(labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """(T,) labels with background = K -> (T, K) bool."""
+    return labels[:, None] == np.arange(n_classes)
+
+
+def runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T, K) bool -> start, stop and class of each run of True, by class, then by start."""
+    edges = np.diff(np.pad(mask.T.astype(np.int8), ((0, 0), (1, 1))), axis=1)  # (K, T + 1)
+    label, start = np.nonzero(edges == 1)
+    stop = np.nonzero(edges == -1)[1]
+    return start, stop, label
+
+
+def scored_runs(values: np.ndarray, mask: np.ndarray, merge: int, min_length: int) -> list[Proposal]:
+    """Merged runs of ``mask`` (T, K) that are long enough, scored by ``values`` (T, K or more), by start."""
+    start, stop, label = runs(mask)
+    apart = (label[1:] != label[:-1]) | (start[1:] - stop[:-1] > merge)
+    first, last = np.r_[True, apart][: len(start)], np.r_[apart, True][: len(start)]
+    start, stop, label = start[first], stop[last], label[first]
+    kept = stop - start >= min_length
+    found = [
+        Proposal(a, b, k, float(values[a:b, k].mean()))
+        for a, b, k in zip(start[kept].tolist(), stop[kept].tolist(), label[kept].tolist(), strict=True)
+    ]
+    return sorted(found, key=_place)
+
+
+def suppress(proposals: Sequence[Proposal], limit: float) -> list[Proposal]:
+    """Temporal non-maximum suppression within each class; of equal scores the earlier one stays."""
+    kept: list[Proposal] = []
+    for each in sorted(proposals, key=lambda p: (-p.score, *_place(p))):
+        rivals = [(p.start, p.stop) for p in kept if p.label == each.label]
+        if not rivals or iou([(each.start, each.stop)], rivals).max() <= limit:
+            kept.append(each)
+    return sorted(kept, key=_place)
+
+
+def of_class(recordings: Sequence[Sequence[Proposal]], label: int) -> list[list[Proposal]]:
+    """Of each recording what carries one label."""
+    return [[each for each in segments if each.label == label] for segments in recordings]
+
+
+def _place(proposal: Proposal) -> tuple[int, int, int]:
+    return proposal.start, proposal.stop, proposal.label
