@@ -52,7 +52,7 @@ def test_edit_score_by_hand():
 
 
 def test_f1_by_hand():
-    """The first piece hits (overlap 2/5), the second one of the same truth comes too late, class 1 is missed."""
+    """The first piece hits (overlap 2/5), the second of the same truth comes too late, class 1 is missed."""
     truth, found = segments([0, 0, 0, 0, 0, 2, 1]), segments([0, 0, 1, 0, 0, 2, 2])
     assert segment_f1(truth, found, 0.4) == pytest.approx(2 * 1 / (2 + 3))
     assert segment_f1(truth, found, 0.5) == 0
