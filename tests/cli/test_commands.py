@@ -159,6 +159,22 @@ def test_finetune_with_few_labels(store: str, quick: str, tmp_path: Path) -> Non
     assert (results["labels"], results["fraction"], results["draw"], results["from"]) == (6, 0.3, 2, None)
 
 
+def test_evaluate_as_another_layout_would_have_seen_it(
+    store: str, tuned: str, fails, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plain, seen, less = {}, {}, {}
+    for found, words in ((plain, []), (seen, ["--seen-as", "ntu25"]), (less, ["--seen-as", "mediapipe33"])):
+        assert main(["evaluate", store, tuned, "--json", *words]) == 0
+        found |= json.loads(capsys.readouterr().out)
+    assert plain["metrics"] == seen["metrics"]  # NTU has all six joints of the toy
+    assert (plain["seen_as"], less["seen_as"]) == (None, "mediapipe33")
+    assert main(["evaluate", store, tuned, "--seen-as", "mediapipe33"]) == 0
+    line = capsys.readouterr().out.splitlines()[0]
+    assert "2 of 6 joints (pelvis, head, left_hand, right_hand masked)" in line
+    assert "same dimension" in fails("evaluate", store, tuned, "--seen-as", "coco17")
+    assert "did you mean 'ntu25'" in fails("evaluate", store, tuned, "--seen-as", "ntu52")
+
+
 def test_evaluate_takes_as_many_views_as_the_run_did(
     store: str, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

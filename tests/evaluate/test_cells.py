@@ -44,6 +44,11 @@ cells:
     fraction: 0.5
     draw: [0, 1]
   - {do: ensemble, store: toy, protocol: subjects, of: [finetune-toy-joint-scratch-s0]}
+  - do: layout
+    store: toy
+    protocol: subjects
+    from: finetune-toy-joint-scratch-s0
+    seen_as: [ntu25, mediapipe33]
 """
 
 
@@ -73,6 +78,10 @@ def test_every_cell_leaves_one_file_and_the_table_tells_them(runner):
     by_do = {result["do"]: result for result in results if result["fraction"] == 1}
     alone, together = by_do["finetune"], by_do["ensemble"]
     assert alone["metrics"]["scratch"]["all"] == together["metrics"]["ensemble"]["all"]
+    assert "| seen as ntu25 (6 of 6 joints) | fine-tuned on toy |" in table
+    assert "| seen as mediapipe33 (2 of 6 joints) | fine-tuned on toy |" in table
+    full = next(result for result in results if result["seen_as"] == "ntu25")
+    assert full["metrics"]["seen as ntu25 (6 of 6 joints)"]["all"] == alone["metrics"]["scratch"]["all"]
 
 
 def test_few_labels_are_those_of_the_list(runner):

@@ -27,6 +27,20 @@ def test_lists_stand_for_one_cell_per_value(tmp_path):
     assert found.cells[-1].needs == ("pretrain-s-joint-s0",)
 
 
+def test_a_recognizer_is_tested_on_several_layouts(tmp_path):
+    found = plan(
+        tmp_path,
+        "  - {do: finetune, store: s, protocol: p}\n"
+        "  - {do: layout, store: s, protocol: p, seen_as: [ntu25, smpl24],"
+        " from: finetune-s-joint-scratch-s0}\n",
+    )
+    assert [cell.name for cell in found.cells[1:]] == [
+        "layout-s-joint-as-ntu25-from-finetune-s-joint-scratch-s0-s0",
+        "layout-s-joint-as-smpl24-from-finetune-s-joint-scratch-s0-s0",
+    ]
+    assert found.cells[1].needs == ("finetune-s-joint-scratch-s0",)
+
+
 @pytest.mark.parametrize(
     ("cells", "message"),
     [
@@ -35,6 +49,7 @@ def test_lists_stand_for_one_cell_per_value(tmp_path):
         ("  - {do: pretrain, store: s}\n", "needs do, store and protocol"),
         ("  - {do: probe, store: s, protocol: p, from: nothing}\n", "needs nothing, which is not a cell"),
         ("  - {do: pretrain, store: s, protocol: p}\n" * 2, "two cells are called"),
+        ("  - {do: layout, store: s, protocol: p, seen_as: ntu25}\n", "needs seen_as and from"),
         ("  - [\n", "not YAML"),
     ],
 )

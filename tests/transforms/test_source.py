@@ -8,6 +8,7 @@ from factories import LAYOUT, small_store
 from hitrs.data.store import Store
 from hitrs.errors import LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
+from hitrs.skeleton.mapping import unseen_joints
 from hitrs.transforms.preprocess import Preprocessing
 from hitrs.transforms.source import Source
 
@@ -55,3 +56,33 @@ def test_a_layout_without_a_common_joint_is_refused(store: Store) -> None:
     robot = Layout("robot", ("axle", "gripper"), (0, 0), (), 0)
     with pytest.raises(LayoutError, match=r"no joint name in common"):
         Source(store, [0], robot, Preprocessing())
+
+
+def test_recordings_are_seen_as_another_layout_would_have_recorded_them(store: Store) -> None:
+    shoulders = Layout("bust", ("left_shoulder", "right_shoulder", "head"), (2, 2, 2), ((0, 1),), 2)
+    plain = Source(store, [0], LAYOUT, Preprocessing()).batch([0])
+    seen = Source(store, [0], LAYOUT, Preprocessing(), seen_as=shoulders).batch([0])
+    common = [LAYOUT.index(joint) for joint in shoulders.joints]
+    assert torch.equal(seen.positions[..., common, :], plain.positions[..., common, :])
+    assert torch.equal(seen.valid[..., common], plain.valid[..., common])
+    assert int(seen.valid.sum()) == int(seen.valid[..., common].sum())
+    assert unseen_joints(LAYOUT, shoulders, LAYOUT).tolist() == [
+        joint not in shoulders.joints for joint in LAYOUT.joints
+    ]
+
+
+def test_what_another_layout_computes_is_seen(store: Store) -> None:
+    hips = Layout("hips", ("pelvis", "spine_shoulder"), (0, 0), (), 0)
+    seen = Source(store, [0], hips, Preprocessing(), seen_as=get_layout("mediapipe33")).batch([0])
+    both = Source(store, [0], LAYOUT, Preprocessing()).batch([0])
+    shoulders = [LAYOUT.index("left_shoulder"), LAYOUT.index("right_shoulder")]
+    valid = both.valid[..., shoulders].all(-1)
+    assert torch.equal(seen.valid[..., 1], valid)
+    middle = both.positions[..., shoulders, :].mean(-2)
+    assert torch.allclose(seen.positions[..., 1, :][valid], middle[valid], atol=1e-6)
+    assert not seen.valid[..., 0].any()  # the toy has a pelvis, but MediaPipe would need its hips
+
+
+def test_a_layout_of_another_dimension_cannot_be_seen(store: Store) -> None:
+    with pytest.raises(LayoutError, match=r"between layouts of the same dimension"):
+        Source(store, [0], LAYOUT, Preprocessing(), seen_as=get_layout("coco17"))

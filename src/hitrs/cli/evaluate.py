@@ -16,6 +16,8 @@ from hitrs.cli.reports import draw_confusion, show_accuracies, show_classes
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError
 from hitrs.evaluate.protocol import Split, recognizer_scores, split_of
+from hitrs.skeleton.layout import Layout, get_layout
+from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.recognition import RecognitionModel
 from hitrs.transforms.source import Source
 
@@ -28,6 +30,7 @@ def run(
     *,
     protocol: Name = None,
     views: Annotated[int | None, arg(metavar="INT")] = None,
+    seen_as: Annotated[str | None, arg(metavar="LAYOUT")] = None,
     confusion: Picture = None,
     as_json: AsJson = False,
 ) -> None:
@@ -42,6 +45,8 @@ def run(
         protocol: whose test part; the store's first protocol if left out.
         views: turned copies of each recording whose probabilities are averaged; default: as the run that made
             the model had it, else 1.
+        seen_as: test as if another joint layout (a name or a .yaml file) had recorded the store: what it
+            lacks is masked.
         confusion: draw the confusion matrix to this file (.png, .svg or .pdf).
         as_json: print everything as JSON, with the confusion matrix.
     """
@@ -51,6 +56,7 @@ def run(
         raise ConfigError(f"--views must be at least 1, got {views}")
     data = Store.open(store)
     split = split_of(data, protocol) if protocol or data.protocols else _everything(data)
+    layout = get_layout(seen_as) if seen_as else None
     recognizers = [RecognitionModel.from_pretrained(model) for model in models]
     extra = dict.fromkeys(
         name for model in recognizers for name in model.card.classes if name not in data.classes
@@ -59,16 +65,26 @@ def run(
     scores = np.zeros((len(split.test), len(classes)))
     for name, model in zip(models, recognizers, strict=True):
         columns = _columns(model, name, split, classes)
-        query = Source(data, split.test, model.card.layout, model.card.preprocessing)
+        query = Source(data, split.test, model.card.layout, model.card.preprocessing, layout)
         scores[:, columns] += recognizer_scores(model, query, views or _views_of(name)) / len(models)
     found = split.report(scores)
     if as_json:
         say(
             json.dumps(
-                {"protocol": split.protocol, "models": models, "classes": classes, "metrics": found}, indent=1
+                {
+                    "protocol": split.protocol,
+                    "models": models,
+                    "seen_as": layout and layout.name,
+                    "classes": classes,
+                    "metrics": found,
+                },
+                indent=1,
             )
         )
     else:
+        if layout is not None:
+            for name, model in zip(models, recognizers, strict=True):
+                say(f"seen as {layout.name}: {_unseen(data.layout, layout, model.card.layout)} for {name}")
         show_accuracies({split.protocol: found})
         say()
         show_classes(found["all"], classes)
@@ -82,6 +98,13 @@ def _views_of(model: str) -> int:
         if (folder / "run.json").is_file() and (folder / "config.yaml").is_file():
             return load_config(folder / "config.yaml").finetune.test_views
     return 1
+
+
+def _unseen(recorded: Layout, seen_as: Layout, layout: Layout) -> str:
+    unseen = unseen_joints(recorded, seen_as, layout)
+    names = ", ".join(layout.joints[joint] for joint in np.flatnonzero(unseen))
+    masked = f"{names} masked" if names else "none masked"
+    return f"{int((~unseen).sum())} of {layout.n_joints} joints ({masked})"
 
 
 def _everything(data: Store) -> Split:

@@ -22,6 +22,8 @@ from hitrs.evaluate.draws import read_draw
 from hitrs.evaluate.plan import Cell, Plan
 from hitrs.evaluate.protocol import Split, nearest_positions, probe, recognizer_scores, split_of
 from hitrs.models.hitrs import HiTRS
+from hitrs.skeleton.layout import get_layout
+from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.recognition import RecognitionModel
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
@@ -114,11 +116,12 @@ class Runner:
         return {"metrics": {"knn": nearest_positions(split, split.train, split.store.layout, config)}}
 
     def _probe(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
-        return {"metrics": probe(self._encoder(cell), split, config, self._labeled(cell, split))}
+        encoder = HiTRS.from_pretrained(self._model_of(cell))
+        return {"metrics": probe(encoder, split, config, self._labeled(cell, split))}
 
     def _finetune(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
         folder = self.runs / cell.name
-        encoder = self._encoder(cell) if cell.source else None
+        encoder = HiTRS.from_pretrained(self._model_of(cell)) if cell.source else None
         layout = encoder.card.layout if encoder else split.store.layout
         settings = encoder.card.preprocessing if encoder else config.preprocessing
         known = Source(split.store, self._labeled(cell, split), layout, settings)
@@ -145,13 +148,23 @@ class Runner:
         scores = np.mean([np.load(f) for f in files], axis=0)
         return {"metrics": {"ensemble": split.report(scores)}}
 
-    def _encoder(self, cell: Cell) -> HiTRS:
+    def _layout(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
+        model = RecognitionModel.from_pretrained(self._model_of(cell))
+        layout, seen_as = model.card.layout, get_layout(str(cell.seen_as))
+        query = Source(split.store, split.test, layout, model.card.preprocessing, seen_as)
+        scores = recognizer_scores(model, query, config.finetune.test_views)
+        seen = int((~unseen_joints(split.store.layout, seen_as, layout)).sum())
+        name = f"seen as {seen_as.name} ({seen} of {layout.n_joints} joints)"
+        return {"metrics": {name: split.report(scores)}}
+
+    def _model_of(self, cell: Cell) -> Path:
+        """The run folder of the cell that this one starts from."""
         folder = self.runs / str(cell.source)
         if not (folder / "model").is_dir():
             raise DataError(
                 f"{cell.name} starts from {cell.source}, whose model is not in {folder}; run that cell again"
             )
-        return HiTRS.from_pretrained(folder)
+        return folder
 
     def _labeled(self, cell: Cell, split: Split) -> np.ndarray:
         if cell.fraction == 1:

@@ -10,9 +10,10 @@
       - {do: probe, store: nw_ucla, protocol: cross-view, stream: joint, from: pretrain-nw_ucla-joint-s0}
       - {do: finetune, store: nw_ucla, protocol: cross-view, stream: joint, fraction: 0.1, draw: [0, 1, 2]}
       - {do: ensemble, of: [finetune-..., finetune-...]}
+      - {do: layout, store: nw_ucla, protocol: cross-view, from: finetune-..., seen_as: [ntu25, h36m17]}
 
-A list under store, stream, from, fraction, draw or seed stands for one cell per value. Every cell has a name
-that tells it apart, and is one run that leaves one small JSON file.
+A list under store, stream, from, seen_as, fraction, draw or seed stands for one cell per value. Every cell
+has a name that tells it apart, and is one run that leaves one small JSON file.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ import yaml
 
 from hitrs.errors import ConfigError
 
-DOES = ("pretrain", "neighbors", "probe", "finetune", "ensemble")
-_SPREAD = ("store", "stream", "source", "fraction", "draw", "seed")
+DOES = ("pretrain", "neighbors", "probe", "finetune", "ensemble", "layout")
+_SPREAD = ("store", "stream", "source", "seen_as", "fraction", "draw", "seed")
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,17 @@ class Cell:
     """One run of a table."""
 
     do: str
-    """pretrain, neighbors (1-NN on positions), probe, finetune or ensemble."""
+    """pretrain, neighbors (1-NN on positions), probe, finetune, ensemble, or layout (a recognizer on
+    recordings seen as another joint layout)."""
     store: str
     """Folder of the store below the stores' folder."""
     protocol: str
     stream: str = "joint"
     source: str | None = None
-    """finetune, probe: the pre-training cell to start from (``from`` in the file); None: from scratch."""
+    """finetune, probe: the pre-training cell to start from (``from`` in the file); None: from scratch.
+    layout: the fine-tuning cell whose recognizer is tested."""
+    seen_as: str | None = None
+    """layout: the joint layout that the test recordings are seen as."""
     fraction: float = 1.0
     """Share of the training labels."""
     draw: int = 0
@@ -58,6 +63,8 @@ class Cell:
         parts = [self.do, self.store, self.stream]
         if self.do in ("finetune", "probe"):
             parts.append(f"from-{self.source}" if self.source else "scratch")
+        if self.do == "layout":
+            parts += [f"as-{self.seen_as}", f"from-{self.source}"]
         if self.fraction < 1:
             parts += [f"{100 * self.fraction:g}pct", f"d{self.draw}"]
         if self.label:
@@ -126,6 +133,8 @@ def _expand(entry: Any, where: str) -> list[Cell]:
         raise ConfigError(f"{where}: unknown key {min(unknown)}; known: {', '.join(sorted(allowed))}")
     if "of" in entry:
         entry["of"] = tuple(entry["of"])
+    if entry["do"] == "layout" and not (entry.get("seen_as") and entry.get("source")):
+        raise ConfigError(f"{where}: a layout cell needs seen_as and from (a finetune cell)")
     spread = [key for key in _SPREAD if isinstance(entry.get(key), list)]
     try:
         return [

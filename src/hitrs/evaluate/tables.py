@@ -72,7 +72,9 @@ def _row(result: dict[str, Any], method: str) -> tuple:
     if result["do"] in ("neighbors", "ensemble"):
         start = "-"
     else:
-        start = f"pre-trained on {result['source'].split('-')[1]}" if result["source"] else "scratch"
+        how, store, *_ = (result["source"] or "scratch-").split("-")
+        words = {"pretrain": "pre-trained on ", "finetune": "fine-tuned on "}
+        start = f"{words[how]}{store}" if how in words else how
     stream = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
     name = "1-NN on positions" if result["do"] == "neighbors" else METHODS.get(method, method)
     name = f"{name} ({result['label']})" if result["label"] else name

@@ -115,6 +115,14 @@ def map_positions(
     return mapped, seen
 
 
+def unseen_joints(source: Layout, seen_as: Layout, target: Layout) -> np.ndarray:
+    """(Jt,) bool: joints of ``target`` that are masked where ``seen_as`` stands between it and ``source``."""
+    valid = np.ones((1, source.n_joints), bool)
+    for have, want in ((source, seen_as), (seen_as, target)):
+        _, valid = map_positions(np.zeros((*valid.shape, have.dims)), valid, have, want)
+    return ~valid[0]
+
+
 def describe_mapping(source: Layout, target: Layout) -> list[tuple[str, str]]:
     """(joint of the target, where it comes from in words) for each of its joints."""
     mapping = joint_map(source, target)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -22,18 +23,28 @@ class Source:
         indices: which of them, in this order.
         layout: the model's layout; recordings of another one are mapped by joint name.
         settings: the model's preprocessing.
+        seen_as: looks at the recordings as this layout would have recorded them: they are mapped to it first,
+            and what it lacks is masked. None = as they are.
     Raises:
         LayoutError: if the dimensions differ (2-D data for a 3-D model), or no joint has a counterpart.
     """
 
     def __init__(
-        self, store: Store, indices: Sequence[int] | np.ndarray, layout: Layout, settings: Preprocessing
+        self,
+        store: Store,
+        indices: Sequence[int] | np.ndarray,
+        layout: Layout,
+        settings: Preprocessing,
+        seen_as: Layout | None = None,
     ):
         self.store, self.layout, self.settings = store, layout, settings
         self.indices = np.asarray(indices, np.int64)
-        self.mapped = store.layout != layout
-        if self.mapped:
+        path = (store.layout, seen_as or store.layout, layout)
+        self._maps = [(have, want) for have, want in pairwise(path) if have != want]
+        if seen_as is None:
             check_layouts(store.layout, layout, f"the store {store.path}")
+        for have, want in self._maps:
+            joint_map(have, want)  # raises where they do not fit
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -52,8 +63,8 @@ class Source:
         arrays = []
         for i in self.indices[np.asarray(which)]:
             positions, valid = self.store.positions(int(i)), self.store.valid(int(i))
-            if self.mapped:
-                positions, valid = map_positions(positions, valid, self.store.layout, self.layout)
+            for have, want in self._maps:
+                positions, valid = map_positions(positions, valid, have, want)
             arrays.append((positions, valid))
         return preprocess(collate(arrays), self.settings, self.layout)
 
