@@ -42,6 +42,7 @@ COMMANDS = {
     "table": Command("hitrs.cli.table", "run a plan of experiments cell by cell, and print its table"),
     "recognize": Command("hitrs.cli.recognize", "name the actions in files"),
     "convert": Command("hitrs.cli.convert", "read or write checkpoints of the authors' code"),
+    "bench": Command("hitrs.cli.bench", "what training, recognition, import and loading cost here"),
     "demo": Command("hitrs.cli.demo", "the whole way on made-up motion, with a report at the end"),
 }
 

@@ -76,16 +76,8 @@ def fit(
         CheckpointError: if a checkpoint cannot be written or read.
         Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is saved.
     """
-    if config.precision == "fp16" and not torch.cuda.is_available():
-        raise ConfigError("precision fp16 needs a CUDA device, and there is none here; use bf16 or no")
     torch.manual_seed(config.seed)
-    AcceleratorState._reset_state()  # else a process keeps the precision of its first run
-    accelerator = Accelerator(
-        mixed_precision=config.precision,
-        cpu=not torch.cuda.is_available(),
-        # a task that is switched off leaves the levels above it without a gradient
-        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
-    )
+    accelerator = make_accelerator(config)
     optimizer = make_optimizer(job.module, config, getattr(config, "encoder_lr", 1.0))
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints = folder / "checkpoints"
@@ -110,7 +102,7 @@ def fit(
         bar = progress.add_task(title, total=config.steps, completed=first, note="")
         for step in range(first, config.steps):
             module.train()
-            averages.add(_update(accelerator, module, optimizer, job, config, step))
+            averages.add(update(accelerator, module, optimizer, job, config, step))
             done = step + 1
             if done % config.log_every == 0 or done == config.steps:
                 row = averages.take()
@@ -147,6 +139,23 @@ def fit(
     return trained
 
 
+def make_accelerator(config: OptimConfig) -> Accelerator:
+    """What places modules on devices and processes, in the configuration's precision.
+
+    Raises:
+        ConfigError: if the machine cannot train with it.
+    """
+    if config.precision == "fp16" and not torch.cuda.is_available():
+        raise ConfigError("precision fp16 needs a CUDA device, and there is none here; use bf16 or no")
+    AcceleratorState._reset_state()  # else a process keeps the precision of its first run
+    return Accelerator(
+        mixed_precision=config.precision,
+        cpu=not torch.cuda.is_available(),
+        # a task that is switched off leaves the levels above it without a gradient
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+
+
 def write_once(write: Callable[[], object]) -> None:
     """Call ``write`` in one of the processes of a run, while the others wait: they share its folder."""
     processes = PartialState()
@@ -155,9 +164,10 @@ def write_once(write: Callable[[], object]) -> None:
     processes.wait_for_everyone()
 
 
-def _update(
+def update(
     accelerator: Accelerator, module: nn.Module, optimizer: Any, job: Job, config: OptimConfig, step: int
 ) -> dict[str, float]:
+    """Update ``step`` of a run: its forward passes, backward and the optimizer; means of loss and metrics."""
     rate = learning_rate(config, step)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]
@@ -165,9 +175,7 @@ def _update(
     rank, world = accelerator.process_index, accelerator.num_processes
     for part in range(config.accumulate):
         torch.manual_seed(seed_of(config.seed, "dropout", step, part, rank))
-        generator = torch.Generator().manual_seed(seed_of(config.seed, "data", step, part, rank))
-        first = ((step * config.accumulate + part) * world + rank) * config.batch_size
-        inputs = job.inputs(shuffled(len(job), first, config.batch_size, config.seed), generator)
+        inputs = draw_inputs(job, config, step, part, rank, world)
         inputs = tuple(x.to(accelerator.device) if hasattr(x, "to") else x for x in inputs)
         draws = torch.Generator(accelerator.device).manual_seed(
             seed_of(config.seed, "task", step, part, rank)
@@ -184,6 +192,15 @@ def _update(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return {**means.take(), "lr": rate, "gradient_norm": norm}
+
+
+def draw_inputs(
+    job: Job, config: OptimConfig, step: int, part: int = 0, rank: int = 0, world: int = 1
+) -> tuple[Any, ...]:
+    """The batch of forward pass ``part`` of update ``step`` in process ``rank`` of ``world``."""
+    generator = torch.Generator().manual_seed(seed_of(config.seed, "data", step, part, rank))
+    first = ((step * config.accumulate + part) * world + rank) * config.batch_size
+    return job.inputs(shuffled(len(job), first, config.batch_size, config.seed), generator)
 
 
 def _diverged(what: str, step: int, rate: float) -> TrainingError:

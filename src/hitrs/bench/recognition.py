@@ -1,0 +1,57 @@
+"""``hitrs bench recognize``: from an array to a named action."""
+
+from __future__ import annotations
+
+import tempfile
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hitrs.bench.case import Case, Measurement, device, peak_memory, time_steps
+from hitrs.bench.made_up import chain
+from hitrs.bench.plain import PlainHiTRS
+from hitrs.deploy.recognizer import Recognizer
+from hitrs.models.authors import to_authors
+from hitrs.models.bundle import ModelCard
+from hitrs.models.hitrs import HiTRS
+from hitrs.tasks.recognition import RecognitionModel
+
+CLASSES = 60
+
+
+def measure(case: Case) -> Measurement:
+    """Seconds from the arrays of ``batch_size`` recordings to their classes."""
+    torch.manual_seed(0)
+    layout = chain(case.joints)
+    classes = tuple(f"action {n}" for n in range(CLASSES))
+    card = ModelCard(case.config.model, layout, case.config.preprocessing, classes)
+    model = RecognitionModel(HiTRS(case.config.model, case.joints), card)
+    shape = (case.batch_size, case.frames, case.persons, case.joints, 3)
+    recordings = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+    if case.side == "plain":
+        plain = PlainHiTRS(case.config.model, case.joints, classes=CLASSES)
+        plain.load_state_dict(to_authors(model.state_dict()))
+        plain.to(device()).eval()
+        taken = time_steps(lambda: recognize_plainly(plain, recordings), case.seconds)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            model.save_pretrained(f"{folder}/model")
+            recognizer = Recognizer(f"{folder}/model", device=device().type)
+
+        def step() -> None:
+            with torch.autocast(device().type, torch.bfloat16, enabled=case.precision == "bf16"):
+                recognizer.recognize_many(recordings)
+
+        taken = time_steps(step, case.seconds)
+    return Measurement(tuple(taken), float(case.batch_size), peak_memory())
+
+
+@torch.inference_mode()
+def recognize_plainly(plain: PlainHiTRS, recordings: np.ndarray) -> Tensor:
+    """Probabilities (B, classes) of raw recordings (B, T, P, J, C), of whose bodies two take part."""
+    positions = torch.from_numpy(recordings).transpose(1, 2)[:, :2].to(device())  # (B, P, T, J, C)
+    missing = 2 - positions.shape[1]
+    positions = torch.nn.functional.pad(positions, (0, 0, 0, 0, 0, 0, 0, missing))
+    lengths = torch.full((len(positions),), positions.shape[2], device=positions.device)
+    return plain.recognize(positions, lengths).softmax(1)

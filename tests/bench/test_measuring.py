@@ -1,0 +1,129 @@
+"""Cases, their figures, pairs and curves; what the processes measure is made up or tiny here."""
+
+import dataclasses
+
+import pytest
+import torch
+
+from factories import small_store, tiny
+from hitrs.bench import compare, gemm, importing, loader, recognition, training
+from hitrs.bench.case import Case, Measurement, peak_memory, time_steps
+from hitrs.bench.curves import CURVES, at, measure_curve
+from hitrs.bench.made_up import chain, random_bodies
+from hitrs.errors import ConfigError
+from hitrs.train.config import Config
+
+CASE = Case("train", Config(model=tiny()), frames=16, joints=4, batch_size=2, recordings=6, seconds=1e-6)
+
+
+@pytest.mark.parametrize("side", ["ours", "plain"])
+@pytest.mark.parametrize("module", [training, recognition])
+def test_models_are_measured(module, side: str) -> None:
+    found = module.measure(dataclasses.replace(CASE, side=side, persons=2))
+    assert len(found.seconds) == 2
+    assert min(found.seconds) > 0
+    assert found.sequences == (4 if module is training else 2)  # bodies, recordings
+    assert found.peak_memory_bytes > 50e6  # an interpreter with torch
+
+
+@pytest.mark.parametrize("precision", ["no", "bf16"])
+def test_training_on_a_store_counts_its_bodies(tmp_path, precision: str) -> None:
+    store = small_store(tmp_path / "store", count=4, persons=1)
+    case = dataclasses.replace(CASE, data=str(store.path), precision=precision, batch_size=3)
+    assert training.measure(case).sequences == 3
+    assert loader.measure(case).sequences == 3
+
+
+def test_made_up_recordings_are_imported_and_loaded(tmp_path) -> None:
+    assert importing.measure(CASE).sequences == 6
+    assert loader.measure(CASE).sequences == 2
+
+
+def test_random_bodies_have_the_size_asked_for() -> None:
+    positions, valid, lengths = random_bodies(dataclasses.replace(CASE, persons=3))
+    assert positions.shape == (6, 16, 4, 3)
+    assert valid.all()
+    assert lengths.tolist() == [16] * 6
+    assert chain(7).n_joints == 7
+
+
+def test_steps_are_timed_after_one_to_warm_up() -> None:
+    calls: list[int] = []
+    assert len(time_steps(lambda: calls.append(1), 1e-9, least=3)) == len(calls) - 1 >= 3
+
+
+def test_figures_of_a_measurement() -> None:
+    found = Measurement((0.1, 0.2, 0.4), 8, 10).to_dict()
+    assert found["seconds_per_step"] == 0.2
+    assert found["sequences_per_second"] == pytest.approx(40)
+    assert found["milliseconds_p50"] == pytest.approx(200)
+    assert found["milliseconds_p99"] == pytest.approx(396)
+
+
+def test_peak_memory_remembers_what_is_gone() -> None:
+    before = peak_memory()
+    torch.ones(60_000_000).sum()  # 240 MB
+    assert peak_memory() > before + 200e6 or before > 1e9
+
+
+def test_matrix_products_are_rated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gemm, "SHAPE", (64, 32, 64))
+    rates = gemm.gemm_rates(seconds=1e-9)
+    assert rates.keys() == {"gemm_float32_gflops", "gemm_bfloat16_gflops"}
+    assert min(rates.values()) > 0
+
+
+def fake(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
+    """Measurements that take no time: ours takes a second a frame, plain three the first time, then five."""
+    seen: list[Case] = []
+
+    def measure(case: Case) -> Measurement:
+        seen.append(case)
+        plain = sum(c.side == "plain" for c in seen)
+        seconds = case.frames * (1.0 if case.side == "ours" else 2.0 * plain + 1)
+        return Measurement((seconds,), 2, 100 if case.side == "ours" else 250)
+
+    monkeypatch.setattr(compare, "measure", measure)
+    return seen
+
+
+def test_pairs_are_measured_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = fake(monkeypatch)
+    lines: list[str] = []
+    found = compare.run(
+        dataclasses.replace(CASE, precision="bf16"), rounds=3, reference=True, tell=lines.append
+    )
+    assert [case.side for case in seen] == ["ours", "plain"] * 3
+    assert {case.precision for case in seen if case.side == "plain"} == {"no"}
+    assert found["speedups"] == [3, 5, 7]
+    assert found["speedup"] == 5
+    assert found["memory_ratio"] == 2.5
+    assert found["seconds_per_step"] == 16
+    assert found["reference"]["seconds_per_step"] == 5 * 16
+    assert len(lines) == 6
+
+
+def test_curves(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = fake(monkeypatch)
+    most = CASE.config.model.max_clips * CASE.config.model.stride
+    points = measure_curve(CASE, "frames", (10, most, most + 1), rounds=1, reference=True)
+    assert [point["frames"] for point in points] == [10, most, most + 1]
+    assert ["reference" in point for point in points] == [True, True, False]  # no codes for more clips
+    assert len(seen) == 5
+
+
+@pytest.mark.parametrize("quantity", list(CURVES))
+def test_a_curve_changes_one_quantity(quantity) -> None:
+    changed = at(CASE, quantity, 12)
+    before, after = CASE.to_dict(), changed.to_dict()
+    before |= before.pop("config")["model"]
+    after |= after.pop("config")["model"]
+    name = "batch_size" if quantity == "batch" else quantity
+    assert {key for key in before if before[key] != after[key]} == {name}
+    assert after[name] == 12
+
+
+@pytest.mark.parametrize("change", [{"frames": 0}, {"seconds": 0.0}, {"threads": 0}, {"batch_size": -1}])
+def test_sizes_are_checked(change: dict[str, int]) -> None:
+    with pytest.raises(ConfigError, match="must be"):
+        dataclasses.replace(CASE, **change)
