@@ -22,6 +22,8 @@ def test_the_named_layouts() -> None:
     flat = {name: shapes[name] for name in ("openpose18", "openpose25", "halpe26")}
     assert flat == {"openpose18": (18, 2), "openpose25": (25, 2), "halpe26": (26, 2)}
     solid = {name: shapes[name][0] for name in ("mediapipe33", "hand21", "h36m17", "smpl22", "smpl24")}
+    assert shapes["mediapipe33_2d"] == (33, 2)
+    assert get_layout("mediapipe33_2d").joints == get_layout("mediapipe33").joints
     assert solid == {"mediapipe33": 33, "hand21": 21, "h36m17": 17, "smpl22": 22, "smpl24": 24}
     assert (shapes["cmu31"], shapes["cmu38"], shapes["h36m32"]) == ((31, 3), (38, 3), (32, 3))
 

@@ -28,6 +28,7 @@ from hitrs.data.catalog.label_table import FILE_NAME, Row, Table, read_table
 from hitrs.data.catalog.segment_table import FILE_NAME as SEGMENTS_NAME
 from hitrs.data.catalog.segment_table import Stretch, read_segments, to_segments
 from hitrs.data.catalog.splits import split_at_random, split_by_subject
+from hitrs.data.formats.base import Format, Head
 from hitrs.data.formats.registry import all_formats, get_format, known_suffixes, read_recordings
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -101,7 +102,7 @@ def find(
 
 def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     """Name -> file, in natural order; of the files of one recording (one a frame) the first."""
-    patterns = [each.frames for each in all_formats() if each.frames is not None]
+    by_frame = [(each.frames, each) for each in all_formats() if each.frames is not None]
     paths = [Path(folder) / file for folder, _, names in os.walk(source, followlinks=True) for file in names]
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
@@ -111,10 +112,11 @@ def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
         if path.suffix.lower() not in suffixes or hidden or inside.as_posix() in _TABLES:
             continue
         name = inside.with_suffix("").as_posix()
-        match = next((found for pattern in patterns if (found := pattern.fullmatch(path.name))), None)
+        fits = [(match, each) for frames, each in by_frame if (match := frames.fullmatch(path.name))]
+        if any((path.parent, match["name"]) in series for match, _ in fits):
+            continue
+        match = next((match for match, each in fits if _is_frame(path, each)), None)
         if match is not None:
-            if (path.parent, match["name"]) in series:
-                continue
             series.add((path.parent, match["name"]))
             name = (inside.parent / match["name"]).as_posix()
         if name in files:
@@ -124,6 +126,15 @@ def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
             )
         files[name] = path
     return files
+
+
+def _is_frame(path: Path, format: Format) -> bool:
+    if format.is_frame is None:
+        return True
+    try:
+        return format.is_frame(Head.of(path))
+    except DataError:  # told when the file is read, without stopping the others
+        return False
 
 
 def _told(source: Path, files: Mapping[str, Path], table: Table | None) -> dict[str, Told]:

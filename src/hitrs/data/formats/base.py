@@ -59,6 +59,8 @@ class Format:
     frames: re.Pattern[str] | None = None
     """For formats of one file a frame: pattern of file names with a group "name". The files of one name in
     one folder are one recording, which ``read`` reads when it is given the first of them."""
+    is_frame: Callable[[Head], bool] | None = None
+    """Whether a file of such a name is one frame by its content; None where others are not named so."""
 
 
 def one(read: Callable[[Path, Layout | None], Recording]) -> Reader:

@@ -34,6 +34,7 @@ import numpy as np
 
 from hitrs.data.formats.base import Format, Head, one
 from hitrs.data.formats.csv_header import AXES, Header, normal, read_header
+from hitrs.data.formats.frame_rate import regular_rate
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout, list_layouts
@@ -42,8 +43,6 @@ _SPARSE = 10
 """A file that spans more than this many times the frames it has counts no frames: it has time stamps."""
 _NUMBERED = {33: "mediapipe33", 21: "hand21"}
 """Layouts of so many joints that are known by number only."""
-_REGULAR = 0.2
-"""Time stamps are regular if no step differs from the median by more than this part."""
 Line = tuple[int, list[str]]
 """Line number and cells."""
 
@@ -235,19 +234,7 @@ def _rate(
     times: dict[int, float] = {}
     for (line, row), frame in zip(rows, frames, strict=True):
         times.setdefault(frame, _number(path, line, header, row, header.time))
-    order = sorted(times)
-    steps = np.diff([times[frame] for frame in order]) / np.diff(order)
-    if len(steps) == 0 or not np.isfinite(steps).all() or not (steps > 0).all():
-        return None, ["the time stamps do not rise from frame to frame; the frame rate stays unknown"]
-    step = float(np.median(steps))
-    if step > 1:  # nobody films a frame every few seconds: these are milliseconds
-        steps, step = steps / 1000, step / 1000
-    if np.abs(steps - step).max() > _REGULAR * step:
-        return None, [
-            f"the time stamps are irregular, {steps.min():.3g} to {steps.max():.3g} s from frame to frame; "
-            "the frame rate stays unknown"
-        ]
-    return round(1 / step, 3), [f"frame rate by the time stamps: {1 / step:.3f}"]
+    return regular_rate(times)
 
 
 def _number(path: Path, line: int, header: Header, row: list[str], column: int) -> float:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hitrs.data.formats.base import Format, Head, one
+from hitrs.data.formats.frame_files import frame_files
 from hitrs.data.formats.json_text import read_json, short
 from hitrs.data.formats.people import Detection, arrange, frame_span, keypoints, layout_of_count
 from hitrs.data.recording import Recording
@@ -26,8 +27,7 @@ _START = re.compile(r'\s*\{\s*"(version|people|part_candidates)"\s*:')
 def read_openpose(path: str | Path, layout: Layout | None = None) -> Recording:
     """Read all frames of a video, given the file of one of them; (T, P, J, 2) in pixels.
 
-    Frames without a file between the first and the last one are frames in which nobody was seen. The
-    recording is named as the files are before the frame's number, or as their folder if nothing is there.
+    Frames without a file between the first and the last one are frames in which nobody was seen.
 
     Args:
         layout: 2-D, of another number of joints than OpenPose's own.
@@ -36,7 +36,7 @@ def read_openpose(path: str | Path, layout: Layout | None = None) -> Recording:
         DataError: for a file that is missing, damaged, or has other joints (naming file and person).
     """
     path = Path(path)
-    name, files = _files(path)
+    name, files = frame_files(path, FRAMES)
     first, count = frame_span(path, files, "Put the files of other videos into another folder.")
     notes: list[str] = []
     found: Layout | None = None
@@ -64,27 +64,6 @@ def read_openpose(path: str | Path, layout: Layout | None = None) -> Recording:
     positions, valid = arrange(path, detections, first, count, found, notes)
     with located(path):
         return Recording(positions, valid, found, name=name, source=path.name, notes=tuple(notes))
-
-
-def _files(path: Path) -> tuple[str, dict[int, Path]]:
-    """Name of the video, and the file of each frame."""
-    fits = FRAMES.fullmatch(path.name)
-    if fits is None:
-        return path.stem, {0: path}
-    name, files = fits["name"], {int(fits["frame"]): path}
-    try:
-        for other in path.parent.iterdir():
-            match = FRAMES.fullmatch(other.name)
-            if match is None or match["name"] != name:
-                continue
-            frame = int(match["frame"])
-            if files.setdefault(frame, other).name != other.name:
-                raise DataError(
-                    f"{path.parent}: {files[frame].name} and {other.name} are the same frame {frame}."
-                )
-    except OSError as error:
-        raise DataError(f"cannot read the folder {path.parent}: {error.strerror}.") from error
-    return name or path.resolve().parent.name or path.stem, files
 
 
 def _people(file: Path) -> list[dict[str, Any]]:

@@ -40,6 +40,8 @@ class Detection:
     """(J,) bool."""
     person: Hashable = None
     """The person's id through the frames, None if the file has none."""
+    place: np.ndarray | None = None
+    """(J, D) float64 by which the person is followed, where points do not say where the body is."""
 
 
 def keypoints(value: Any, where: str) -> tuple[np.ndarray, np.ndarray]:
@@ -208,10 +210,10 @@ def _linked(detections: list[Detection], layout: Layout) -> list[list[Detection]
 
 def _place(detection: Detection, torso: list[int]) -> tuple[np.ndarray, float]:
     """Center of the torso (of all joints where it is not seen), and the length of what is seen."""
-    points = detection.points[detection.seen]
+    points = detection.points if detection.place is None else detection.place
     middle = [joint for joint in torso if detection.seen[joint]]
-    center = (detection.points[middle] if middle else points).mean(0)
-    return center, float(np.ptp(points, axis=0).max())
+    center = points[middle or detection.seen].mean(0)
+    return center, float(np.ptp(points[detection.seen], axis=0).max())
 
 
 def _places(people: list[list[Detection]]) -> list[list[Detection]]:

@@ -28,14 +28,7 @@ _MODULES = (
 @cache
 def all_formats() -> tuple[Format, ...]:
     """Every format, those of other packages last."""
-    from importlib.util import find_spec
-
-    own = []
-    for name in _MODULES:
-        if find_spec(f"{__package__}.{name}") is not None:
-            module = importlib.import_module(f"{__package__}.{name}")
-            if hasattr(module, "FORMAT"):
-                own.append(module.FORMAT)
+    own = [importlib.import_module(f"{__package__}.{name}").FORMAT for name in _MODULES]
     return (*own, *load_plugins("hitrs.formats", Format, {each.name for each in own}))
 
 
