@@ -23,9 +23,9 @@ class Grid:
     """What is tried; of equally good settings the first stands, so the plainest values come first."""
 
     modes: tuple[Mode, ...] = ("runs", "threshold")
-    smoothing: tuple[int, ...] = (1, 5, 11, 21)
+    smoothing: tuple[int, ...] = (1, 7, 15)
     merge: tuple[int, ...] = (0, 5)
-    min_length: tuple[int, ...] = (1, 5, 10)
+    min_length: tuple[int, ...] = (1, 8)
     thresholds: tuple[float, ...] = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
     levels: tuple[int, ...] = (1, 3)
 
@@ -75,7 +75,8 @@ def _with_thresholds(
     labels = sorted({each.label for segments in truths for each in segments})
     table = np.zeros((len(thresholds), len(labels), 2))  # mAP and F1 of each threshold and class
     for row, threshold in zip(table, thresholds, strict=True):
-        found = [propose(values, replace(base, threshold=(threshold,))) for values in probabilities]
+        settings = replace(base, threshold=(threshold,))
+        found = [propose(values, settings) for values in probabilities]
         for place, label in enumerate(labels):
             row[place] = _class_score(of_class(truths, label), of_class(found, label))
     common = max(range(len(thresholds)), key=lambda i: _rounded(table[i].mean(0)))

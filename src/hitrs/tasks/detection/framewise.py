@@ -53,12 +53,13 @@ def edit_score(truth: Sequence[Sequence[Proposal]], found: Sequence[Sequence[Pro
 
 def levenshtein(first: Sequence[int], second: Sequence[int]) -> int:
     """Least number of insertions, deletions and replacements that make one of the other."""
-    row = list(range(len(second) + 1))
-    for count, a in enumerate(first, start=1):
-        before, row[0] = row[0], count
-        for place, b in enumerate(second, start=1):
-            before, row[place] = row[place], min(row[place] + 1, row[place - 1] + 1, before + (a != b))
-    return row[-1]
+    places = np.arange(len(second) + 1)
+    row, others = places, np.asarray(second)
+    for count, label in enumerate(first, start=1):
+        above = np.minimum(row[1:] + 1, row[:-1] + (others != label))
+        # From left to right each step costs 1: take the minimum of what is left of a place, plus the distance.
+        row = np.minimum.accumulate(np.r_[count, above] - places) + places
+    return int(row[-1])
 
 
 def segment_f1(
@@ -71,13 +72,11 @@ def segment_f1(
 
 
 def _right(true: Sequence[Proposal], found: Sequence[Proposal], theta: float) -> int:
-    if not true:
+    if not true or not found:
         return 0
-    hit: set[int] = set()
-    for each in sorted(found, key=lambda p: (p.start, p.stop, p.label)):
-        overlaps = iou([(each.start, each.stop)], [(p.start, p.stop) for p in true])[0]
-        overlaps[[p.label != each.label for p in true]] = 0.0
-        best = int(overlaps.argmax())
-        if overlaps[best] >= theta:
-            hit.add(best)  # a second one for the same truth adds nothing, hence is wrong
-    return len(hit)
+    found = sorted(found, key=lambda p: (p.start, p.stop, p.label))
+    overlaps = iou([(p.start, p.stop) for p in found], [(p.start, p.stop) for p in true])
+    overlaps[np.array([p.label for p in found])[:, None] != np.array([p.label for p in true])] = 0.0
+    best = overlaps.argmax(1)
+    # A second one for the same truth adds nothing, hence is wrong.
+    return len(np.unique(best[overlaps[np.arange(len(best)), best] >= theta]))

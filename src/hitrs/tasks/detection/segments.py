@@ -151,10 +151,14 @@ def scored_runs(values: np.ndarray, mask: np.ndarray, merge: int, min_length: in
 def suppress(proposals: Sequence[Proposal], limit: float) -> list[Proposal]:
     """Temporal non-maximum suppression within each class; of equal scores the earlier one stays."""
     kept: list[Proposal] = []
-    for each in sorted(proposals, key=lambda p: (-p.score, *_place(p))):
-        rivals = [(p.start, p.stop) for p in kept if p.label == each.label]
-        if not rivals or iou([(each.start, each.stop)], rivals).max() <= limit:
-            kept.append(each)
+    for label in {p.label for p in proposals}:
+        own = sorted((p for p in proposals if p.label == label), key=lambda p: (-p.score, *_place(p)))
+        rivals = iou([(p.start, p.stop) for p in own], [(p.start, p.stop) for p in own]) > limit
+        alive = np.ones(len(own), dtype=bool)
+        for rank, each in enumerate(own):
+            if alive[rank]:
+                kept.append(each)
+                alive[rank + 1 :] &= ~rivals[rank, rank + 1 :]
     return sorted(kept, key=_place)
 
 

@@ -39,6 +39,8 @@ def class_precisions(
     offsets = np.cumsum([0, *map(len, truth)]).tolist()
     ranked = []
     for index, (true, found) in enumerate(zip(truth, proposals, strict=True)):
+        if not found:
+            continue
         overlaps = iou([(p.start, p.stop) for p in found], [(p.start, p.stop) for p in true])
         for each, row in zip(found, overlaps, strict=True):
             choices = np.argsort(-row, kind="stable")
