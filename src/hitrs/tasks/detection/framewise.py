@@ -57,7 +57,7 @@ def levenshtein(first: Sequence[int], second: Sequence[int]) -> int:
     row, others = places, np.asarray(second)
     for count, label in enumerate(first, start=1):
         above = np.minimum(row[1:] + 1, row[:-1] + (others != label))
-        # From left to right each step costs 1: take the minimum of what is left of a place, plus the distance.
+        # From left to right a step costs 1: the minimum of all places to the left, plus the distance.
         row = np.minimum.accumulate(np.r_[count, above] - places) + places
     return int(row[-1])
 
