@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hitrs.errors import ConfigError, TrainingError
-from hitrs.models.dropout import Dropout
 from hitrs.train.checkpoint import list_checkpoints
 from hitrs.train.log import read_metrics
 from hitrs.train.loop import Interrupted, fit, seed_of, shuffled
@@ -26,7 +25,7 @@ class Guess(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.net = nn.Sequential(nn.Linear(2, 8), Dropout(0.5), nn.Linear(8, 1))
+        self.net = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1))
 
     def forward(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         noise = 0.1 * torch.randn(y.shape, generator=generator)

@@ -11,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 
-class Dropout(nn.Module):
-    """Drops elements with probability ``p`` in training mode, (any shape) -> (same shape)."""
+class DropoutAdd(nn.Module):
+    """``onto + Dropout(x)``, the end of a residual branch: (any shape), (same shape) -> (same shape).
+
+    In training mode elements of x are dropped with probability ``p``.
+    """
 
     def __init__(self, p: float):
         super().__init__()
@@ -23,11 +26,11 @@ class Dropout(nn.Module):
     def extra_repr(self) -> str:
         return f"p={self.threshold / 256:.4f}"
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, onto: Tensor) -> Tensor:
         if not self.training or self.threshold == 0:
-            return x
+            return onto + x
         if x.device.type != "cpu":
-            return nn.functional.dropout(x, self.threshold / 256)
+            return onto + nn.functional.dropout(x, self.threshold / 256)
         draws = torch.empty((x.numel() + 7) // 8, dtype=torch.int64).random_(-(2**63), None)
         keep = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= self.threshold
-        return x * keep.to(x.dtype).mul_(256 / (256 - self.threshold))
+        return torch.addcmul(onto, x, keep.to(x.dtype), value=256 / (256 - self.threshold))

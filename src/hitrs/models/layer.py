@@ -8,13 +8,18 @@ last layer. Q, K, V and O have no bias and an inner width of heads x head_width,
 from __future__ import annotations
 
 import copy
+import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hitrs.models.attention import attend
-from hitrs.models.dropout import Dropout
+from hitrs.models.dropout import DropoutAdd
+from hitrs.models.linear import layer_norm, linear
+
+CHUNK = 3200
+"""Tokens that go through a stack together: what they need along the way stays in the processor's cache."""
 
 
 class TransformerLayer(nn.Module):
@@ -31,33 +36,39 @@ class TransformerLayer(nn.Module):
         self.ffn_norm = nn.LayerNorm(width, eps=1e-5)
         self.expand = nn.Linear(width, inner)
         self.contract = nn.Linear(inner, width)
-        self.dropout = Dropout(dropout)
+        self.dropout = DropoutAdd(dropout)
 
     def forward(self, x: Tensor, bias: Tensor | None = None, last_only: bool = False) -> Tensor:
         """(B, L, D) -> (B, L, D), or (B, 1, D) with ``last_only``: then only the last token is computed.
 
         ``bias`` is added to the attention scores and must broadcast to (B, H, L, L).
         """
-        batch, length, _ = x.shape
-        h = self.attention_norm(x)
         if last_only:
-            size = self.heads * self.head_width
-            query = F.linear(h[:, -1:], self.qkv.weight[:size]).view(batch, 1, self.heads, self.head_width)
-            key, value = (
-                F.linear(h, self.qkv.weight[size:])
-                .view(batch, length, 2, self.heads, self.head_width)
-                .unbind(2)
-            )
-            x = x[:, -1:]
-            if bias is not None:
-                bias = bias[..., -1:, :]
+            x, mixed = x[:, -1:], self._attend_last(x, bias)  # (B, 1, D), (B, 1, H A)
         else:
-            query, key, value = self.qkv(h).view(batch, length, 3, self.heads, self.head_width).unbind(2)
-        mixed = attend(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), bias
-        )  # (B, H, Lq, A)
-        x = x + self.dropout(self.out(mixed.transpose(1, 2).flatten(2)))
-        return x + self.dropout(self.contract(F.gelu(self.expand(self.ffn_norm(x)))))
+            norm = self.attention_norm
+            qkv = linear(x, self.qkv.weight, None, layer_norm, norm.weight, norm.bias)  # (B, L, 3 H A)
+            mixed = attend(qkv.unflatten(-1, (3, self.heads, -1)), bias).flatten(2)  # (B, L, H A)
+        x = self.dropout(linear(mixed, self.out.weight), x)
+        norm = self.ffn_norm
+        inner = linear(x, self.expand.weight, self.expand.bias, layer_norm, norm.weight, norm.bias)
+        return self.dropout(linear(inner, self.contract.weight, self.contract.bias, F.gelu), x)
+
+    def _attend_last(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """What the last token takes from all, (B, 1, H A), without a key or a value of any token.
+
+        q . (W_k h) = (W_k^T q) . h and sum_j p_j (W_v h_j) = W_v sum_j p_j h_j: the maps of keys and values
+        are applied once per head, to the query and to the mixture, instead of to every token.
+        """
+        h = self.attention_norm(x)  # (B, L, D)
+        to_query, to_key, to_value = self.qkv.weight.unflatten(0, (3, self.heads, -1))  # each (H, A, D)
+        query = torch.einsum("bd,had->hba", h[:, -1], to_query / math.sqrt(self.head_width))
+        query = (query @ to_key).transpose(0, 1)  # (B, H, D)
+        scores = (query @ h.transpose(1, 2)).float()  # (B, H, L)
+        if bias is not None:
+            scores = scores + bias[..., -1, :]
+        mixture = torch.softmax(scores, dim=-1).to(h.dtype) @ h  # (B, H, D)
+        return torch.einsum("bhd,had->bha", mixture, to_value).flatten(1)[:, None]
 
 
 class TransformerStack(nn.Module):
@@ -70,6 +81,14 @@ class TransformerStack(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor | None = None, last_only: bool = False) -> Tensor:
         """(B, L, D) -> (B, L, D); with ``last_only`` (B, 1, D): the last layer computes that token alone."""
+        rows = max(1, CHUNK // x.shape[1])
+        if len(x) <= rows:
+            return self._run(x, bias, last_only)
+        biases = [bias] * -(-len(x) // rows) if bias is None or bias.dim() < 4 else bias.split(rows)
+        parts = zip(x.split(rows), biases, strict=True)
+        return torch.cat([self._run(part, own, last_only) for part, own in parts])
+
+    def _run(self, x: Tensor, bias: Tensor | None, last_only: bool) -> Tensor:
         final = len(self.layers) - 1
         for depth, layer in enumerate(self.layers):
             x = layer(x, bias, last_only=last_only and depth == final)

@@ -1,0 +1,99 @@
+"""The Transformer layer against its definition, with gradients: whole, in parts, for the last token alone."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hitrs.models import layer as layer_module
+from hitrs.models.layer import TransformerLayer, TransformerStack
+from hitrs.models.linear import layer_norm, linear
+
+WIDTH, LENGTH, BATCH = 8, 9, 5
+BIASES = {
+    "none": None,
+    "shared": torch.randn(LENGTH, LENGTH),
+    "of keys": torch.randn(BATCH, 1, 1, LENGTH),
+    "of each row": torch.randn(BATCH, 1, LENGTH, LENGTH),
+}
+
+
+def stack(layers: int = 2) -> TransformerStack:
+    torch.manual_seed(0)
+    made = TransformerStack(layers, WIDTH, 6, 2, 4, 0.3).eval()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(0.2 * torch.randn_like(parameter))
+    return made
+
+
+def literal(layer: TransformerLayer, x: Tensor, bias: Tensor | None) -> Tensor:
+    """The layer's equations, one head at a time."""
+    h = F.layer_norm(x, x.shape[-1:], layer.attention_norm.weight, layer.attention_norm.bias)
+    heads = []
+    for head in range(layer.heads):
+        query, key, value = (
+            h @ w.view(layer.heads, layer.head_width, -1)[head].T for w in layer.qkv.weight.chunk(3)
+        )
+        scores = query @ key.transpose(1, 2) / layer.head_width**0.5
+        if bias is not None:
+            scores = scores + (bias[:, 0] if bias.dim() == 4 else bias)
+        heads.append(scores.softmax(-1) @ value)
+    x = x + layer.out(torch.cat(heads, -1))
+    h = F.layer_norm(x, x.shape[-1:], layer.ffn_norm.weight, layer.ffn_norm.bias)
+    return x + layer.contract(F.gelu(layer.expand(h)))
+
+
+def with_gradients(made: nn.Module, x: Tensor, result: Tensor) -> list[Tensor]:
+    torch.manual_seed(1)
+    leaves = [x, *made.parameters()]
+    return [result, *torch.autograd.grad((result * torch.randn_like(result)).sum(), leaves)]
+
+
+@pytest.mark.parametrize("last_only", [False, True])
+@pytest.mark.parametrize("bias", BIASES.values(), ids=BIASES)
+@pytest.mark.parametrize("chunk", [1, 2 * LENGTH, 1000])  # a row at a time, parts of two, all at once
+def test_equals_its_definition(monkeypatch, chunk: int, bias: Tensor | None, last_only: bool) -> None:
+    monkeypatch.setattr(layer_module, "CHUNK", chunk)
+    made, x = stack(), torch.randn(BATCH, LENGTH, WIDTH, requires_grad=True)
+    expected = x
+    for layer in made.layers:
+        expected = literal(layer, expected, bias)
+    if last_only:
+        expected = expected[:, -1:]
+    found = made(x, bias, last_only)
+    for mine, theirs in zip(with_gradients(made, x, found), with_gradients(made, x, expected), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(made(x, bias, last_only), expected, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("before", ["nothing", "norm", "gelu"])
+def test_linear_equals_the_librarys(before: str) -> None:
+    torch.manual_seed(0)
+    x, weight, bias = torch.randn(4, 3, WIDTH), torch.randn(5, WIDTH), torch.randn(5)
+    inner = [torch.randn(WIDTH), torch.randn(WIDTH)] if before == "norm" else []
+    leaves = [t.requires_grad_() for t in (x, weight, bias, *inner)]
+    function = {"nothing": None, "norm": layer_norm, "gelu": F.gelu}[before]
+    expected = F.linear(function(x, *inner) if function else x, weight, bias)
+    found = linear(x, weight, bias, function, *inner)
+    torch.testing.assert_close(found, expected)
+    factor = torch.randn_like(expected)
+    for mine, theirs in zip(
+        torch.autograd.grad((found * factor).sum(), leaves),
+        torch.autograd.grad((expected * factor).sum(), leaves),
+        strict=True,
+    ):
+        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_weights_get_float32_gradients_from_bfloat16_products() -> None:
+    made, x = stack(), torch.randn(BATCH, LENGTH, WIDTH)
+    exact = torch.autograd.grad(made(x).square().sum(), list(made.parameters()))
+    with torch.autocast("cpu", torch.bfloat16):
+        result = made(x)
+    assert result.dtype == torch.bfloat16 or result.dtype == torch.float32
+    rough = torch.autograd.grad(result.float().square().sum(), list(made.parameters()))
+    for mine, theirs in zip(rough, exact, strict=True):
+        assert mine.dtype == torch.float32
+        assert F.cosine_similarity(mine.flatten(), theirs.flatten(), dim=0) > 0.99
