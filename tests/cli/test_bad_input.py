@@ -171,8 +171,10 @@ def test_a_value_that_makes_no_sense(store: str, quick: str, tmp_path: Path, fai
 
 def test_no_model_where_one_was_named(store: str, pretrained: str, tmp_path: Path, fails) -> None:
     assert "is not a model directory" in fails("probe", store, tmp_path)
-    assert "is a pre-trained model without classes" in fails("evaluate", store, pretrained)
-    assert "is a pre-trained model without classes" in fails("recognize", pretrained, tmp_path / "a.npz")
+    assert "is a pre-trained model without a head for recognition" in fails("evaluate", store, pretrained)
+    assert "is a pre-trained model without a head for recognition" in fails(
+        "recognize", pretrained, tmp_path / "a.npz"
+    )
 
 
 def test_a_class_that_the_model_does_not_know(tmp_path: Path, tuned: str, store: str, fails) -> None:

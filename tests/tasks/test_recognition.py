@@ -130,9 +130,10 @@ def test_round_trip(tmp_path: Path) -> None:
 
 
 def test_a_pretrained_model_is_no_recognizer(tmp_path: Path) -> None:
-    make().save_pretrained(tmp_path / "model", dataclasses.replace(CARD, classes=()))
+    card = dataclasses.replace(CARD, classes=(), task="pretraining")
+    make().save_pretrained(tmp_path / "model", card)
     with pytest.raises(
-        CheckpointError, match=r"without classes; make a recognizer of it with `hitrs finetune`"
+        CheckpointError, match=r"without a head for recognition; make one of it with `hitrs finetune"
     ):
         RecognitionModel.from_pretrained(tmp_path / "model")
 

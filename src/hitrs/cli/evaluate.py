@@ -1,4 +1,4 @@
-"""``hitrs evaluate``: how good a recognizer is, or several together."""
+"""``hitrs evaluate``: how good a model is; several recognizers are tested together."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from tyro.conf import Positional, arg
 from hitrs.cli.configfile import load_config
 from hitrs.cli.console import say
 from hitrs.cli.options import AsJson, Name, StoreArgument
-from hitrs.cli.reports import draw_confusion, show_accuracies, show_classes
+from hitrs.cli.reports import draw_confusion, show_accuracies, show_classes, show_report
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError
+from hitrs.evaluate.downstream import DOWNSTREAM, get_downstream
 from hitrs.evaluate.protocol import Split, recognizer_scores, split_of
+from hitrs.models.bundle import load_bundle
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.recognition import RecognitionModel
@@ -34,14 +36,15 @@ def run(
     confusion: Picture = None,
     as_json: AsJson = False,
 ) -> None:
-    """Top-1 and top-5 accuracy on the test part, accuracy per class, confusion matrix.
+    """How good a model is on the test part, by the figures of its task.
 
-    Several models (the joint, bone and motion stream, for example) are one recognizer: their probabilities
-    are added. A store without a protocol is tested as a whole.
+    Of recognizers: top-1 and top-5 accuracy, accuracy per class, confusion matrix. Several of them (the
+    joint, bone and motion stream, for example) are one recognizer: their probabilities are added. Of a
+    detector: frame accuracy, F1 and mAP. A store without a protocol is tested as a whole.
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        models: recognizers: model directories, the runs that made them, or hub ids.
+        models: model directories, the runs that made them, or hub ids.
         protocol: whose test part; the store's first protocol if left out.
         views: turned copies of each recording whose probabilities are averaged; default: as the run that made
             the model had it, else 1.
@@ -55,7 +58,25 @@ def run(
     if views is not None and views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}")
     data = Store.open(store)
-    split = split_of(data, protocol) if protocol or data.protocols else _everything(data)
+    tasks = {str(load_bundle(model)[0].task) for model in models}
+    if len(tasks) > 1 or (len(models) > 1 and tasks != {"recognition"}):
+        raise ConfigError(
+            f"only recognizers are evaluated together; these are for {' and '.join(sorted(tasks))}"
+        )
+    task = tasks.pop() if tasks <= set(DOWNSTREAM) else "recognition"
+    usable = get_downstream(task).usable(data)
+    if not usable.any():
+        raise DataError(
+            f"no recording of {data.path} has the labels of {task}, so there is nothing to compare with"
+        )
+    split = split_of(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
+    if task != "recognition":
+        found = get_downstream(task).measure(get_downstream(task).load(models[0]), split)
+        if as_json:
+            say(json.dumps({"protocol": split.protocol, "models": models, "metrics": found}, indent=1))
+        else:
+            show_report(task, {split.protocol: found})
+        return
     layout = get_layout(seen_as) if seen_as else None
     recognizers = [RecognitionModel.from_pretrained(model) for model in models]
     extra = dict.fromkeys(
@@ -107,10 +128,8 @@ def _unseen(recorded: Layout, seen_as: Layout, layout: Layout) -> str:
     return f"{int((~unseen).sum())} of {layout.n_joints} joints ({masked})"
 
 
-def _everything(data: Store) -> Split:
-    labeled = np.flatnonzero(np.asarray(data.labels) >= 0)
-    if not len(labeled):
-        raise DataError(f"no recording of {data.path} has a label, so there is nothing to compare with")
+def _everything(data: Store, usable: np.ndarray) -> Split:
+    labeled = np.flatnonzero(usable)
     nothing = labeled[:0]
     return Split(data, "all labeled recordings", nothing, labeled, nothing)
 

@@ -1,4 +1,4 @@
-"""``hitrs finetune``: a recognizer, from a pre-trained encoder or from scratch."""
+"""``hitrs finetune``: a recognizer or detector, from a pre-trained encoder or from scratch."""
 
 from __future__ import annotations
 
@@ -11,20 +11,19 @@ from tyro.conf import arg
 
 from hitrs.cli.configfile import differences
 from hitrs.cli.console import is_main_process, say
-from hitrs.cli.options import Name, Run, StoreArgument
-from hitrs.cli.reports import draw_confusion, show_accuracies
+from hitrs.cli.options import Name, Run, StoreArgument, TaskName
+from hitrs.cli.reports import draw_confusion, show_report
 from hitrs.cli.runs import run_folder, write_results
 from hitrs.cli.settings import DEFAULT, FinetuneSettings, fit_to_data, given_option, recast, starting_config
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError
-from hitrs.evaluate.draws import draw_labels
-from hitrs.evaluate.protocol import Split, recognizer_scores, split_of
+from hitrs.evaluate.downstream import get_downstream
+from hitrs.evaluate.draws import draw_labels, of_subjects, strata
+from hitrs.evaluate.protocol import Split, split_of
 from hitrs.models.bundle import ModelCard, load_bundle
 from hitrs.models.hitrs import HiTRS
-from hitrs.tasks.recognition import RecognitionModel
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
-from hitrs.train.recognition import train_recognizer
 from hitrs.transforms.source import Source
 from hitrs.viz import plot_finetuning
 
@@ -43,14 +42,16 @@ def run(
     *,
     out: Run,
     start: Annotated[str | None, arg(name="from", metavar="MODEL")] = None,
+    task: TaskName = "recognition",
     config: str = DEFAULT,
     protocol: Name = None,
     fraction: float = 1.0,
     draw: int = 0,
+    subjects: tuple[str, ...] = (),
     resume: bool = False,
     settings: Annotated[FinetuneSettings, arg(name="")],
 ) -> None:
-    """Train a recognizer on a store's training part and write it to OUT/model; the test part only reports.
+    """Train on a store's training part and write the model to OUT/model; the test part only reports.
 
     Without --from it starts from scratch. Ctrl-C saves; the same command with --resume goes on and ends with
     the same weights.
@@ -59,11 +60,14 @@ def run(
         store: a store that `hitrs import` made, with labels.
         out: folder of the run: configuration, log, checkpoints, pictures, results and, at the end, the model.
         start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
+        task: recognition: one class for a recording; detection: a class or background for every frame, and
+            segments made of that.
         config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
         protocol: training and test part; the store's first protocol if left out. Without any, all labeled
             recordings train.
         fraction: share of the training labels, drawn per class.
         draw: number of the draw of labels.
+        subjects: use the labels of these training subjects only.
         resume: go on with the run in OUT, with its own configuration.
     """
     data = Store.open(store)
@@ -74,24 +78,28 @@ def run(
     else:
         whole = fit_to_data(whole, data)
     protocol = protocol or next(iter(data.protocols), None)
-    train, split = _labeled(data, protocol), _split(data, protocol)
+    downstream = get_downstream(task)
+    usable = downstream.usable(data)
+    train, split = _labeled(data, protocol, usable), _split(data, protocol, usable)
+    train = of_subjects(data, train, subjects)
     if fraction != 1:
-        train = train[draw_labels(np.asarray(data.labels)[train], fraction, draw)]
+        train = train[draw_labels(strata(data, train, task), fraction, draw)]
     layout = data.layout if encoder is None else encoder.card.layout
     known = Source(data, train, layout, whole.preprocessing)
     facts = {
-        "task": "finetune",
+        "task": task if task != "recognition" else "finetune",
         "store": str(store),
         "data": data.fingerprint,
         "protocol": protocol,
         "from": start,
         "fraction": fraction,
         "draw": draw,
-        "seed": whole.finetune.seed,
+        "subjects": list(subjects),
+        "seed": downstream.optimization(whole).seed,
     }
     with run_folder(out, whole, facts, resume):
         say(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {_origin(start)}")
-        model = train_recognizer(known, whole, out, encoder=encoder, resume=resume)
+        model = downstream.train(known, whole, out, encoder=encoder, resume=resume)
     if not is_main_process():
         return
     plot_finetuning(
@@ -102,12 +110,13 @@ def run(
     if split is None:
         say("no labeled recording was left to test on")
     else:
-        found = _test(model, split, whole.finetune.test_views)
+        found = downstream.measure(model, split, whole, out)
         results = {**facts, "labels": len(train), "classes": list(data.classes), "metrics": found}
         write_results(out, results)
-        show_accuracies({split.protocol: found})
-        picture = out / "plots" / "confusion.png"
-        draw_confusion(found["all"], data.classes, picture, f"Recognition, {split.protocol}")
+        show_report(task, {split.protocol: found})
+        if "confusion" in found["all"]:
+            picture = out / "plots" / "confusion.png"
+            draw_confusion(found["all"], data.classes, picture, f"{task.capitalize()}, {split.protocol}")
     say(f"model       {out / 'model'}")
 
 
@@ -121,26 +130,21 @@ def _check_encoder(config: Config, card: ModelCard, start: str) -> None:
         )
 
 
-def _labeled(data: Store, protocol: str | None) -> np.ndarray:
+def _labeled(data: Store, protocol: str | None, usable: np.ndarray) -> np.ndarray:
     """Store indices of the recordings that train."""
     indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
-    indices = indices[np.asarray(data.labels)[indices] >= 0]
+    indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "
         raise DataError(f"no recording {part}of {data.path} has a label; add labels and import again")
     return indices
 
 
-def _split(data: Store, protocol: str | None) -> Split | None:
+def _split(data: Store, protocol: str | None, usable: np.ndarray) -> Split | None:
     """The protocol's parts, if there is something to test on."""
-    if protocol is None or not (np.asarray(data.labels)[data.split(protocol, "test")] >= 0).any():
+    if protocol is None or not usable[data.split(protocol, "test")].any():
         return None
-    return split_of(data, protocol)
-
-
-def _test(model: RecognitionModel, split: Split, views: int) -> dict[str, Any]:
-    query = Source(split.store, split.test, model.card.layout, model.card.preprocessing)
-    return split.report(recognizer_scores(model, query, views))
+    return split_of(data, protocol, usable)
 
 
 def _origin(start: str | None) -> str:

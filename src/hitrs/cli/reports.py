@@ -9,10 +9,25 @@ from typing import Any
 import numpy as np
 
 from hitrs.cli.console import say, show_table
+from hitrs.evaluate.downstream import get_downstream
 from hitrs.viz import plot_confusion
 
 PARTS = {"all": "all test recordings", "clean": "without twins of training recordings"}
 """What the parts of a report are called."""
+
+
+def show_report(task: str, reports: Mapping[str, Mapping[str, Any]]) -> None:
+    """The figures of a task: accuracies of recognition, for the others what tables show of them."""
+    if task == "recognition":
+        show_accuracies(reports)
+        return
+    for name, report in reports.items():
+        rows = [
+            [figure.title, f"{report[figure.part][figure.key]:.1f}"]
+            for figure in get_downstream(task).figures
+            if figure.key in report.get(figure.part, {})
+        ]
+        show_table([f"{task}, {name}", ""], rows)
 
 
 def show_accuracies(reports: Mapping[str, Mapping[str, Any]]) -> None:

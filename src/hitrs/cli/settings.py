@@ -15,7 +15,7 @@ from hitrs.data.store import Store
 from hitrs.errors import ConfigError
 from hitrs.models.config import ModelConfig
 from hitrs.pretext.objective import PretextConfig
-from hitrs.train.config import Config, ProbeConfig, RecognitionConfig
+from hitrs.train.config import Config, DetectionConfig, ProbeConfig, RecognitionConfig
 from hitrs.train.optimizer import OptimConfig
 from hitrs.transforms.preprocess import Preprocessing
 
@@ -27,6 +27,7 @@ class PretrainSettings(Config):
     """The parts of a configuration that pre-training has options for."""
 
     finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
+    detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
     probe: Suppress[ProbeConfig] = field(default_factory=ProbeConfig)
 
 
@@ -49,6 +50,7 @@ class ProbeSettings(Config):
     pretext: Suppress[PretextConfig] = field(default_factory=PretextConfig)
     pretrain: Suppress[OptimConfig] = field(default_factory=OptimConfig)
     finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
+    detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
     min_frames: Suppress[int] = 1
     max_frames: Suppress[int] = 300
 

@@ -18,7 +18,8 @@ import torch
 from hitrs import __version__
 from hitrs.data.store import Store
 from hitrs.errors import DataError
-from hitrs.evaluate.draws import read_draw
+from hitrs.evaluate.downstream import get_downstream
+from hitrs.evaluate.draws import draw_labels, of_subjects, read_draw, strata
 from hitrs.evaluate.plan import Cell, Plan
 from hitrs.evaluate.protocol import Split, nearest_positions, probe, recognizer_scores, split_of
 from hitrs.models.hitrs import HiTRS
@@ -28,7 +29,6 @@ from hitrs.tasks.recognition import RecognitionModel
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
 from hitrs.train.pretraining import pretrain
-from hitrs.train.recognition import train_recognizer
 from hitrs.transforms.source import Source
 
 Configure = Callable[[dict[str, Any]], Config]
@@ -66,7 +66,8 @@ class Runner:
         config = self._config(cell)
         before = self._seconds_so_far(cell)
         began = time.monotonic()
-        found = getattr(self, f"_{cell.do}")(cell, config, split_of(store, cell.protocol))
+        labeled = get_downstream(cell.task).usable(store)
+        found = getattr(self, f"_{cell.do}")(cell, config, split_of(store, cell.protocol, labeled))
         result = {
             "cell": cell.name,
             **dataclasses.asdict(cell),
@@ -92,6 +93,7 @@ class Runner:
             "preprocessing.stream": cell.stream,
             "pretrain.seed": cell.seed,
             "finetune.seed": cell.seed,
+            "detect.seed": cell.seed,
         }
         return self.configure({**self.plan.settings, **changes, **dict(cell.settings)})
 
@@ -120,22 +122,19 @@ class Runner:
         return {"metrics": probe(encoder, split, config, self._labeled(cell, split))}
 
     def _finetune(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
-        folder = self.runs / cell.name
+        folder, task = self.runs / cell.name, get_downstream(cell.task)
         encoder = HiTRS.from_pretrained(self._model_of(cell)) if cell.source else None
         layout = encoder.card.layout if encoder else split.store.layout
         settings = encoder.card.preprocessing if encoder else config.preprocessing
         known = Source(split.store, self._labeled(cell, split), layout, settings)
-        train_recognizer(known, config, folder, encoder=encoder, resume=True)
-        model = RecognitionModel.from_pretrained(folder)
-        query = Source(split.store, split.test, layout, settings)
-        scores = recognizer_scores(model, query, config.finetune.test_views)
-        np.save(folder / "scores.npy", scores)
+        task.train(known, config, folder, encoder=encoder, resume=True)
+        found = task.measure(task.load(folder), split, config, folder)
         last = next(row for row in reversed(read_metrics(folder / "metrics.jsonl")) if "loss" in row)
         return {
-            "updates": config.finetune.steps,
+            "updates": task.optimization(config).steps,
             "labels": len(known),
             "last": last,
-            "metrics": {"fine-tuned" if encoder else "scratch": split.report(scores)},
+            "metrics": {"fine-tuned" if encoder else "scratch": found},
         }
 
     def _ensemble(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
@@ -167,8 +166,11 @@ class Runner:
         return folder
 
     def _labeled(self, cell: Cell, split: Split) -> np.ndarray:
+        known = of_subjects(split.store, split.train, cell.subjects.split())
         if cell.fraction == 1:
-            return split.train
+            return known
+        if cell.task != "recognition":  # its recordings have no one class that a list could be stratified by
+            return known[draw_labels(strata(split.store, known, cell.task), cell.fraction, cell.draw)]
         lists = self.plan.folder / "draws" / f"{cell.store}-{cell.protocol}.json"
         return read_draw(split.store, split.protocol, cell.fraction, cell.draw, lists)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,30 @@ def draw_labels(labels: np.ndarray, fraction: float, draw: int) -> np.ndarray:
         order = np.random.default_rng([draw, int(label), round(1e6 * fraction)]).permutation(members)
         chosen.append(order[: max(1, round(fraction * len(members)))])
     return np.sort(np.concatenate(chosen))
+
+
+def strata(store: Store, indices: np.ndarray, task: str) -> np.ndarray:
+    """What a draw is stratified by: the class of each recording; nothing where it has no single one."""
+    return np.asarray(store.labels)[indices] if task == "recognition" else np.zeros(len(indices), np.int64)
+
+
+def of_subjects(store: Store, indices: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Those of the recordings that show one of the named subjects; all if none is named.
+
+    Raises:
+        DataError: if a subject is in none of the recordings.
+    """
+    if not names:
+        return indices
+    present = {store.subject_names[s] for s in np.unique(np.asarray(store.subjects)[indices]) if s >= 0}
+    for name in names:
+        if name not in present:
+            raise DataError(
+                f"no training recording of {store.path} shows subject '{name}'; they show "
+                f"{', '.join(sorted(present)) or 'nobody who is named'}"
+            )
+    wanted = [store.subject_names.index(name) for name in names]
+    return indices[np.isin(np.asarray(store.subjects)[indices], wanted)]
 
 
 def write_draws(store: Store, protocol: str, fractions: list[float], draws: int, path: Path) -> None:

@@ -12,8 +12,8 @@
       - {do: ensemble, of: [finetune-..., finetune-...]}
       - {do: layout, store: nw_ucla, protocol: cross-view, from: finetune-..., seen_as: [ntu25, h36m17]}
 
-A list under store, stream, from, seen_as, fraction, draw or seed stands for one cell per value. Every cell
-has a name that tells it apart, and is one run that leaves one small JSON file.
+A list under store, protocol, stream, from, seen_as, subjects, fraction, draw or seed stands for one cell per
+value. Every cell has a name that tells it apart, and is one run that leaves one small JSON file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import yaml
 from hitrs.errors import ConfigError
 
 DOES = ("pretrain", "neighbors", "probe", "finetune", "ensemble", "layout")
-_SPREAD = ("store", "stream", "source", "seen_as", "fraction", "draw", "seed")
+_SPREAD = ("store", "protocol", "stream", "source", "seen_as", "subjects", "fraction", "draw", "seed")
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,16 @@ class Cell:
     store: str
     """Folder of the store below the stores' folder."""
     protocol: str
+    task: str = "recognition"
+    """finetune: recognition, detection or prediction."""
     stream: str = "joint"
     source: str | None = None
     """finetune, probe: the pre-training cell to start from (``from`` in the file); None: from scratch.
     layout: the fine-tuning cell whose recognizer is tested."""
     seen_as: str | None = None
     """layout: the joint layout that the test recordings are seen as."""
+    subjects: str = ""
+    """finetune: the only training subjects whose labels are used, separated by spaces; empty: all."""
     fraction: float = 1.0
     """Share of the training labels."""
     draw: int = 0
@@ -61,10 +65,14 @@ class Cell:
     @property
     def name(self) -> str:
         parts = [self.do, self.store, self.stream]
+        if self.task != "recognition":  # several protocols may stand in one plan
+            parts = [self.task, self.store, self.protocol, self.stream]
         if self.do in ("finetune", "probe"):
             parts.append(f"from-{self.source}" if self.source else "scratch")
         if self.do == "layout":
             parts += [f"as-{self.seen_as}", f"from-{self.source}"]
+        if self.subjects:
+            parts.append("subjects-" + "-".join(self.subjects.split()))
         if self.fraction < 1:
             parts += [f"{100 * self.fraction:g}pct", f"d{self.draw}"]
         if self.label:

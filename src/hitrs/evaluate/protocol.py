@@ -48,9 +48,11 @@ class Split:
         return found
 
 
-def split_of(store: Store, protocol: str | None = None) -> Split:
+def split_of(store: Store, protocol: str | None = None, usable: np.ndarray | None = None) -> Split:
     """The labeled recordings of a protocol; the store's first one by default.
 
+    Args:
+        usable: (N,) bool, which recordings count as labeled; by default those with a class.
     Raises:
         DataError: if the store has no protocol, or one without labeled recordings in both parts.
     """
@@ -60,9 +62,9 @@ def split_of(store: Store, protocol: str | None = None) -> Split:
                 f"{store.path} has no protocol, so nothing tells training from test; import it with a split"
             )
         protocol = store.protocols[0]
-    labels = np.asarray(store.labels)
+    labeled = np.asarray(store.labels) >= 0 if usable is None else usable
     parts = {part: store.split(protocol, part) for part in ("train", "test")}
-    parts = {part: indices[labels[indices] >= 0] for part, indices in parts.items()}
+    parts = {part: indices[labeled[indices]] for part, indices in parts.items()}
     for part, indices in parts.items():
         if not len(indices):
             raise DataError(

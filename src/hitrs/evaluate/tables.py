@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hitrs.errors import DataError
+from hitrs.evaluate.downstream import DOWNSTREAM
 from hitrs.evaluate.metrics import mean_deviation
 
 
@@ -28,31 +30,32 @@ def read_results(folder: Path) -> list[dict[str, Any]]:
 
 
 def markdown_table(results: list[dict[str, Any]]) -> str:
-    """Top-1 accuracy of every row, on all test recordings and on those without a twin in training.
+    """A table for each task: the figures of every row, all and clean test recordings, runs and their cost.
 
     Minutes are those of one run, others running beside it, without the pre-training that it starts from.
     """
+    tables = []
+    for task in DOWNSTREAM:
+        own = [result for result in results if result.get("task", "recognition") == task]
+        if any("metrics" in result for result in own):
+            tables.append(_task_table(task, own))
+    return "\n".join(tables)
+
+
+def _task_table(task: str, results: list[dict[str, Any]]) -> str:
     groups: dict[tuple, list[tuple[dict[str, Any], dict[str, Any]]]] = defaultdict(list)
     for result in results:
         for method, report in result.get("metrics", {}).items():
             groups[_row(result, method)].append((result, report))
-    head = [
-        "store",
-        "stream",
-        "labels",
-        "method",
-        "start",
-        "top-1, all",
-        "top-1, clean",
-        "runs",
-        "updates",
-        "minutes",
-    ]
+    figures = DOWNSTREAM[task].figures
+    known = ["store", "stream"] if task == "recognition" else ["store", "protocol"]
+    head = [*known, "labels", "method", "start", *(f.title for f in figures), "runs", "updates", "minutes"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for key in sorted(groups, key=_order):
         runs, reports = zip(*groups[key], strict=True)
         minutes = sum(run["seconds"] for run in runs) / len(runs) / 60
-        cells = [*key[:2], f"{100 * key[2]:g}%", *key[3:], _figure(reports, "all"), _figure(reports, "clean")]
+        labels = key[2] if isinstance(key[2], str) else f"{100 * key[2]:g}%"
+        cells = [*key[:2], labels, *key[3:], *(_figure(reports, f.part, f.key) for f in figures)]
         cells += [str(len(runs)), str(runs[0].get("updates", "-")), f"{minutes:.1f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
@@ -75,18 +78,23 @@ def _row(result: dict[str, Any], method: str) -> tuple:
         how, store, *_ = (result["source"] or "scratch-").split("-")
         words = {"pretrain": "pre-trained on ", "finetune": "fine-tuned on "}
         start = f"{words[how]}{store}" if how in words else how
-    stream = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
+    second = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
     name = "1-NN on positions" if result["do"] == "neighbors" else METHODS.get(method, method)
     name = f"{name} ({result['label']})" if result["label"] else name
-    return (result["store"], stream, result["fraction"], name, start)
+    if result.get("task", "recognition") != "recognition":
+        # the folds of a protocol share a row
+        second = re.sub(r"-\d+-", "-each-", result["protocol"])
+    subjects = len(result.get("subjects", "").split())
+    labels = f"{subjects} subject{'s' * (subjects > 1)}" if subjects else result["fraction"]
+    return (result["store"], second, labels, name, start)
 
 
 def _order(key: tuple) -> tuple:
-    return (key[0], key[2], key[1].count("+"), key[1], key[3], key[4])
+    return (key[0], isinstance(key[2], float | int), key[2], key[1].count("+"), key[1], key[3], key[4])
 
 
-def _figure(reports: Sequence[dict[str, Any]], part: str) -> str:
-    values = [report[part]["top1"] for report in reports if part in report]
+def _figure(reports: Sequence[dict[str, Any]], part: str, key: str) -> str:
+    values = [report[part][key] for report in reports if report.get(part, {}).get(key) is not None]
     if not values:
         return "-"
     mean, deviation = mean_deviation(values)

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
@@ -24,6 +24,7 @@ from hitrs.skeleton.layout import Layout
 from hitrs.transforms.preprocess import Preprocessing
 
 VERSION = 1
+Task = Literal["pretraining", "recognition", "detection", "prediction"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,18 @@ class ModelCard:
     """Class names, in the order of the scores; empty for a pre-trained model."""
     persons: int = 2
     """Body slots of the paper's mode."""
+    task: Task | None = None
+    """What the model is for; None: recognition where there are classes, else pre-training."""
+    head: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the task's head and of what follows it."""
+    fps: float | None = None
+    """Frame rate of the recordings that it was trained on; None = unknown, or several."""
     trained: Mapping[str, Any] = field(default_factory=dict)
     """How it was made: protocol, data, updates; for people."""
+
+    def __post_init__(self) -> None:
+        if self.task is None:
+            object.__setattr__(self, "task", "recognition" if self.classes else "pretraining")
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -48,6 +59,9 @@ class ModelCard:
             "preprocessing": dataclasses.asdict(self.preprocessing),
             "classes": list(self.classes),
             "persons": self.persons,
+            "task": self.task,
+            "head": dict(self.head),
+            "fps": self.fps,
             "trained": dict(self.trained),
         }
 
@@ -63,6 +77,9 @@ class ModelCard:
             preprocessing=Preprocessing(**values["preprocessing"]),
             classes=tuple(values["classes"]),
             persons=values["persons"],
+            task=values.get("task"),
+            head=values.get("head", {}),
+            fps=values.get("fps"),
             trained=values.get("trained", {}),
         )
 
@@ -144,6 +161,25 @@ def _download(name: str) -> Path:
         raise CheckpointError(
             f"{name} is neither a folder here nor a model that the hub gives: {error}"
         ) from error
+
+
+def check_task(card: ModelCard, task: Task, source: str | Path) -> None:
+    """Refuse a model that is for something else.
+
+    Raises:
+        CheckpointError: with the command that makes a model of the wanted kind.
+    """
+    if card.task == task:
+        return
+    if card.task == "pretraining":
+        raise CheckpointError(
+            f"{source} is a pre-trained model without a head for {task}; make one of it with "
+            f"`hitrs finetune STORE --task {task} --from {source}`"
+        )
+    verbs = {"recognition": "recognize", "detection": "detect", "prediction": "predict"}
+    raise CheckpointError(
+        f"{source} is a model for {card.task}, not for {task}; use it with `hitrs {verbs[str(card.task)]}`"
+    )
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hitrs.errors import CheckpointError
-from hitrs.models.bundle import ModelCard, load_bundle, load_weights, save_bundle
+from hitrs.models.bundle import ModelCard, check_task, load_bundle, load_weights, save_bundle
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.levels import Describe, video_feature
 from hitrs.transforms.batch import Batch, bodies
@@ -58,11 +57,7 @@ class RecognitionModel(nn.Module):
             CheckpointError: if there is none, or it is a pre-trained model without a classifier.
         """
         card, weights = load_bundle(source)
-        if not card.classes:
-            raise CheckpointError(
-                f"{source} is a pre-trained model without classes; "
-                "make a recognizer of it with `hitrs finetune`"
-            )
+        check_task(card, "recognition", source)
         model = cls(HiTRS(card.model, len(card.layout.joints), card.layout.dims), card)
         load_weights(model, weights, source)
         return model.eval()

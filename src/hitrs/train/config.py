@@ -37,6 +37,46 @@ class RecognitionConfig(OptimConfig):
 
 
 @dataclass(frozen=True)
+class DetectionConfig(OptimConfig):
+    """Training a detector of actions in untrimmed recordings."""
+
+    steps: int = 400
+    batch_size: int = 8
+    accumulate: int = 1
+    lr: float = 1e-3
+    warmup: int = 20
+    schedule: Literal["linear", "cosine", "halving", "constant"] = "cosine"
+    weight_decay: float = 0.05
+    context: Literal["video", "window"] = "video"
+    """video: V-TRS and temporal layers look around a frame; window: the frame and its clip alone."""
+    stride: int = 7
+    """Frames from one clip to the next."""
+    causal: bool = False
+    """Look at past frames only, so that the detector can run online."""
+    hidden: int = 64
+    """Width of the head."""
+    layers: int = 5
+    """Temporal layers of the head; layer k looks 2^k frames to each side."""
+    frames: int = 160
+    """Length of the stretches that training sees."""
+    frozen: bool = False
+    """Whether the encoder keeps its weights."""
+    encoder_lr: float = 1.0
+    """Learning rate of a pre-trained encoder as a multiple of lr; the head always has lr."""
+    balance: float = 0.5
+    """Weight of a class: its share of the frames to the power of minus this; 0: background dominates."""
+    smoothness: float = 0.15
+    """Weight of the loss on jumps of the log-probabilities from one frame to the next."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if min(self.stride, self.hidden, self.frames) < 1 or self.layers < 0:
+            raise ConfigError("detect: stride, hidden and frames must be at least 1, layers not negative")
+        if self.balance < 0 or self.smoothness < 0 or self.encoder_lr < 0:
+            raise ConfigError("detect: balance, smoothness and encoder_lr must not be negative")
+
+
+@dataclass(frozen=True)
 class ProbeConfig:
     """Reading frozen features."""
 
@@ -58,6 +98,7 @@ class Config:
     pretext: PretextConfig = field(default_factory=PretextConfig)
     pretrain: OptimConfig = field(default_factory=OptimConfig)
     finetune: RecognitionConfig = field(default_factory=RecognitionConfig)
+    detect: DetectionConfig = field(default_factory=DetectionConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
     min_frames: int = 1
     """Shorter bodies take no part in pre-training (the authors: 19)."""

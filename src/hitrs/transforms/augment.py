@@ -150,14 +150,19 @@ def crop(batch: Batch, most: float, generator: torch.Generator, active: Tensor |
 
 def crop_to(batch: Batch, most: int, generator: torch.Generator | None) -> Batch:
     """A random (or, without a generator, the middle) stretch of at most ``most`` frames."""
-    excess = (batch.lengths - most).clamp(min=0)
-    if not bool(excess.any()):
+    if int(batch.lengths.max()) <= most:
         return batch
     if generator is None:
-        start = excess // 2
+        start = (batch.lengths - most).clamp(min=0) // 2
     else:
-        start = (torch.rand(len(excess), generator=generator, device=excess.device) * (excess + 1)).long()
-    return take_frames(batch, start, batch.lengths - excess)
+        start = crop_start(batch.lengths, most, generator)
+    return take_frames(batch, start, batch.lengths.clamp(max=most))
+
+
+def crop_start(lengths: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """Where a random stretch of at most ``most`` frames of each recording begins, (B,) int64."""
+    excess = (lengths - most).clamp(min=0)
+    return (torch.rand(len(excess), generator=generator, device=excess.device) * (excess + 1)).long()
 
 
 def take_frames(batch: Batch, start: Tensor, lengths: Tensor) -> Batch:
@@ -172,16 +177,20 @@ def take_frames(batch: Batch, start: Tensor, lengths: Tensor) -> Batch:
     return Batch(positions.masked_fill(~valid[..., None], 0.0), valid, lengths)
 
 
+def retimed(lengths: Tensor, factor: Tensor) -> tuple[Tensor, Tensor]:
+    """New lengths (B,) of recordings played at ``factor``, and the old time of each new frame, (B, T)."""
+    fewer = (((lengths - 1) / factor).round().long() + 1).clamp(min=1)
+    step = (lengths - 1) / (fewer - 1).clamp(min=1)
+    return fewer, torch.arange(int(fewer.max()), device=lengths.device) * step[:, None]
+
+
 def change_speed(batch: Batch, factor: Tensor) -> Batch:
     """Play each recording faster (factor > 1) or slower by linear interpolation between frames.
 
     A joint at a new time is valid if it was seen in both neighbouring frames.
     """
-    lengths = (((batch.lengths - 1) / factor).round().long() + 1).clamp(min=1)
-    longest = int(lengths.max())
-    device = lengths.device
-    step = (batch.lengths - 1) / (lengths - 1).clamp(min=1)
-    when = torch.arange(longest, device=device) * step[:, None]
+    lengths, when = retimed(batch.lengths, factor)
+    longest, device = when.shape[1], when.device
     low = when.floor().long()
     part = (when - low)[:, :, None, None, None]
     low = torch.minimum(low, (batch.lengths - 1)[:, None])

@@ -58,6 +58,12 @@ class Source:
     def subjects(self) -> np.ndarray:
         return np.asarray(self.store.subjects)[self.indices].astype(np.int64)
 
+    @property
+    def fps(self) -> float | None:
+        """The frame rate of all its recordings; None if it is unknown or they differ."""
+        rates = np.unique(np.asarray(self.store.fps)[self.indices])  # NaN, unknown, counts as one rate
+        return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
+
     def batch(self, which: Sequence[int] | np.ndarray) -> Batch:
         """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
         arrays = []
