@@ -34,6 +34,7 @@ COMMANDS = {
     "import": Command("hitrs.cli.import_", "read a data set or your own files into a store"),
     "data": Command("hitrs.cli.data", "which data sets are known, and fetching free ones"),
     "inspect": Command("hitrs.cli.inspect", "what is in a store, and what is wrong with it"),
+    "layouts": Command("hitrs.cli.layouts", "which joint layouts there are, and the joints of one"),
     "clean": Command("hitrs.cli.clean", "repair what inspection found; the raw values stay"),
     "pretrain": Command("hitrs.cli.pretrain", "learn from recordings without labels"),
     "probe": Command("hitrs.cli.probe", "what frozen features are worth: k-NN and linear probe"),

@@ -4,6 +4,7 @@ Layouts are data, not code. The named ones lie as YAML files in ``layouts/`` bes
 file of the same form, given by its path wherever a layout name is accepted::
 
     name: my-tracker
+    about: what it is             # optional, for people
     dims: 3                       # coordinates per joint: 3, or 2 for image recordings
     center: pelvis                # what centering moves to the origin: a joint, or the middle of [several]
     joints:                       # in the order of the file's columns: [joint, parent]; the root is its own
@@ -23,7 +24,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -54,6 +55,8 @@ class Layout:
     """The joints whose mean centering moves to the origin: the hip center, or both hips; one is enough."""
     dims: int = 3
     """Coordinates per joint: 3, or 2 for image coordinates."""
+    about: str = field(default="", compare=False)
+    """What it is, for people; not stored with recordings, and no part of what makes layouts equal."""
 
     def __post_init__(self) -> None:
         where = f"layout '{self.name}'"
@@ -138,7 +141,7 @@ class Layout:
         """Build a layout from the content of a layout file. ``source`` names the file in messages."""
         if not isinstance(data, Mapping):
             raise LayoutError(f"{source} is not a mapping with the keys name, center, joints.")
-        known = ("name", "dims", "center", "joints", "pairs")
+        known = ("name", "about", "dims", "center", "joints", "pairs")
         for key in data:
             if key not in known:
                 raise LayoutError(f"{source} has an unknown key '{key}'{_nearest(str(key), known)}")
@@ -168,6 +171,7 @@ class Layout:
             pairs=tuple((find(left), find(right)) for left, right in pairs),
             center=tuple(find(str(joint)) for joint in center),
             dims=data.get("dims", 3),
+            about=str(data.get("about", "")),
         )
 
 

@@ -81,7 +81,7 @@ class Scene:
         pixels, nearness = self._view.project(positions), self._view.nearness(positions)  # (P, J, 2), (P, J)
         strokes: list[tuple[float, np.ndarray, str, float]] = []  # nearness, ends or center, color, width
         for person, valid in enumerate(self.recording.valid[frame]):
-            colors = [paler(side, person) for side in _sides(layout)]
+            colors = [paler(side, person) for side in side_colors(layout)]
             for child, parent in layout.bones():
                 if valid[child] and valid[parent]:
                     both = [child, parent]
@@ -105,7 +105,7 @@ def _stroke(draw: ImageDraw.ImageDraw, points: np.ndarray, color: str, width: fl
         draw.ellipse([x - width / 2, y - width / 2, x + width / 2, y + width / 2], fill=color)
 
 
-def _sides(layout: Layout) -> list[str]:
+def side_colors(layout: Layout) -> list[str]:
     """Color of each joint, and of the bone from it to its parent."""
     colors = [MIDLINE] * layout.n_joints
     for left, right in layout.pairs:
