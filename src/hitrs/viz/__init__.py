@@ -1,4 +1,4 @@
-"""Pictures: curves, confusion matrices, maps, comparisons, moving skeletons, the report that shows all."""
+"""Pictures: curves, matrices, maps, comparisons, timelines, moving skeletons, the report that shows all."""
 
 from hitrs.viz.animation import animate
 from hitrs.viz.bars import plot_comparison, plot_label_shares
@@ -7,9 +7,11 @@ from hitrs.viz.curves import plot_finetuning, plot_training
 from hitrs.viz.embedding import plot_embedding
 from hitrs.viz.report import Report
 from hitrs.viz.skeleton import draw_pose
+from hitrs.viz.timeline import Timeline, plot_timelines
 
 __all__ = [
     "Report",
+    "Timeline",
     "animate",
     "draw_pose",
     "plot_comparison",
@@ -17,5 +19,6 @@ __all__ = [
     "plot_embedding",
     "plot_finetuning",
     "plot_label_shares",
+    "plot_timelines",
     "plot_training",
 ]
