@@ -142,6 +142,9 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
     for entry in all_entries().values():
         assert f"{entry.name}: {entry.title}" in shown
         assert all(f"protocol    {name}:" in shown for name in entry.protocols)
+    assert "folder: your own recordings" in shown
+    assert main(["data", "list", "folder"]) == 0
+    assert "by-subject: the subjects that --test-subjects names test" in capsys.readouterr().out
     assert main(["data", "list", "ntu6"]) == 1
     assert "did you mean 'ntu60'" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import say
+from hitrs.data.catalog import folder as folder_of_files
 from hitrs.data.catalog.base import Entry
 from hitrs.data.catalog.registry import all_entries, get_entry
 from hitrs.data.download import fetch, unpack
@@ -31,7 +32,12 @@ def run(
     if action == "list":
         if folder is not None:
             raise ConfigError("`hitrs data list` takes no folder")
-        for entry in all_entries().values() if name is None else (get_entry(name),):
+        own = {folder_of_files.NAME: folder_of_files.ENTRY}
+        if name is None:
+            entries = [*all_entries().values(), *own.values()]
+        else:
+            entries = [own.get(name) or get_entry(name)]
+        for entry in entries:
             for line in _lines(entry):
                 say(line)
         return

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Facts, Source, Splits, natural_order
+from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, Splits, natural_order
 from hitrs.data.catalog.label_table import FILE_NAME, Row, Table, read_table
 from hitrs.data.catalog.segment_table import FILE_NAME as SEGMENTS_NAME
 from hitrs.data.catalog.segment_table import Stretch, read_segments, to_segments
@@ -260,3 +260,20 @@ def _split(
     if untrained:
         notes.append(f"no training recording shows {', '.join(untrained)}; choose other test subjects")
     return {"by-subject": [split.get(each.name) for each in facts]}, notes
+
+
+ENTRY = Entry(
+    name=NAME,
+    title="your own recordings",
+    about="files of any known format, with or without labels, subjects, cameras and segments",
+    terms="yours",
+    where="with you; docs/own-data.md goes from files to a recognizer",
+    files="in the folder and its subfolders; labels.csv and segments.csv say what they show",
+    protocols={
+        "table": "the column split of labels.csv",
+        "by-subject": "the subjects that --test-subjects names test, else about 28% of them",
+        "random": "by file, where --split random asks for it",
+    },
+    find=find,
+)
+"""For people; a folder is asked for last, after every data set of the registry."""
