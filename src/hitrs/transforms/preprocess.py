@@ -23,8 +23,9 @@ class Preprocessing:
 
     stream: Stream = "joint"
     """joint positions, bone vectors, or motion between frames."""
-    center: Literal["none", "first"] = "none"
-    """first: subtract where the first body's center (hip) is when first seen."""
+    center: Literal["none", "first", "frame"] = "none"
+    """first: subtract where the first body's center (hip) is when first seen. frame: where it is in each frame;
+    while it is not seen, where it was last."""
     align: Literal["none", "yaw"] = "none"
     """yaw: turn about the up axis so that the first body faces the camera, on average over the recording. 3-D
     only."""
@@ -48,6 +49,8 @@ def preprocess(batch: Batch, settings: Preprocessing, layout: Layout) -> Batch:
         positions = positions * body_scale(positions, valid, layout)[:, None, None, None, None]
     if settings.center == "first":
         positions = positions - first_center(positions, valid, layout)[:, None, None, None, :]
+    if settings.center == "frame":
+        positions = positions - frame_centers(positions, valid, layout)[:, None, :, None, :]
     if settings.align == "yaw" and positions.shape[-1] == 3:
         turn = yaw_matrix(facing_yaw(positions, valid, layout, settings.up_axis), settings.up_axis)
         positions = torch.einsum("bptjc,bdc->bptjd", positions, turn)
@@ -63,6 +66,22 @@ def first_center(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     weight = valid[..., None].to(positions.dtype)
     mean = (positions * weight).flatten(1, 3).sum(1) / weight.flatten(1, 3).sum(1).clamp(min=1)
     return torch.where(seen.any(1)[:, None], value, mean)
+
+
+def frame_centers(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
+    """Where the center of each recording's first body is in each frame, (B, T, C), by past frames only.
+
+    Where it is not seen, where it was last; before it is first seen, 0.
+    """
+    center = list(layout.center)
+    index = torch.arange(len(positions), device=positions.device)
+    first = valid.flatten(2).any(-1).float().argmax(1)
+    seen = valid[index, first][..., center].all(-1)  # (B, T)
+    value = positions[index, first][..., center, :].mean(-2)  # (B, T, C)
+    frame = torch.arange(seen.shape[1], device=seen.device).expand_as(seen)
+    last = frame.masked_fill(~seen, -1).cummax(1).values
+    taken = value.gather(1, last.clamp(min=0)[..., None].expand_as(value))
+    return taken.masked_fill((last < 0)[..., None], 0.0)
 
 
 def facing_yaw(positions: Tensor, valid: Tensor, layout: Layout, up: int) -> Tensor:
