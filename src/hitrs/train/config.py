@@ -41,7 +41,7 @@ class DetectionConfig(OptimConfig):
     """Training a detector of actions in untrimmed recordings."""
 
     steps: int = 400
-    batch_size: int = 8
+    batch_size: int = 4
     accumulate: int = 1
     lr: float = 1e-3
     warmup: int = 20
@@ -55,9 +55,9 @@ class DetectionConfig(OptimConfig):
     """Look at past frames only, so that the detector can run online."""
     hidden: int = 64
     """Width of the head."""
-    layers: int = 5
+    layers: int = 8
     """Temporal layers of the head; layer k looks 2^k frames to each side."""
-    frames: int = 160
+    frames: int = 256
     """Length of the stretches that training sees."""
     frozen: bool = False
     """Whether the encoder keeps its weights."""

@@ -23,6 +23,10 @@ from hitrs.transforms.streams import take_stream
 from hitrs.transforms.windows import padding
 
 
+MOTION_SCALE = 10.0
+"""Joints move some centimeters from frame to frame, and stand some decimeters from the center."""
+
+
 @dataclass(frozen=True)
 class HeadSettings:
     """Shape of a detector behind the encoder; stored with the model."""
@@ -48,6 +52,7 @@ class DetectionModel(nn.Module):
         # each level is normalized, then mapped to the head's width
         pose = encoder.joints * encoder.config.width
         self.of_pose = nn.Sequential(nn.LayerNorm(pose), nn.Linear(pose, self.settings.hidden))
+        self.of_input = nn.Linear(2 * encoder.joints * encoder.coords, self.settings.hidden)
         self.of_clip = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.settings.hidden))
         self.head = TemporalHead(
             self.settings.hidden,
@@ -68,7 +73,7 @@ class DetectionModel(nn.Module):
         found = self.bodies(batch)
         frames = self.encoder.encode_frames(found.positions, found.valid, found.lengths)
         clips = self.encoder.all_clips(frames, found.lengths, self.settings.stride)
-        pose, in_frame = self.poses(frames, found.positions.shape[1])
+        pose, in_frame = self.poses(frames, found)
         around, in_clip = self.spread(self.describe_clips(clips), clips.slots >= 0, found.positions.shape[1])
         seen = (in_frame | in_clip)[..., None].float()
         values = (pose + around) * seen  # (S, T, H)
@@ -90,13 +95,18 @@ class DetectionModel(nn.Module):
             positions[keep], valid[keep], found.lengths[keep], found.recording[keep], found.person[keep]
         )
 
-    def poses(self, frames: Frames, length: int) -> tuple[Tensor, Tensor]:
-        """What the frame level says of each frame, (S, T, H), 0 where nothing was seen; and where it was."""
+    def poses(self, frames: Frames, found: Bodies) -> tuple[Tensor, Tensor]:
+        """What each frame shows, (S, T, H), 0 where nothing was seen; and where something was.
+
+        The frame level's features, and past it positions and how they changed since the frame before.
+        """
         described = self.of_pose((frames.features * frames.valid[..., None]).flatten(1)).float()  # (M, H)
         pad = padding(self.encoder.config.window, self.encoder.config.dilation)
-        rows = frames.rows[:, pad : pad + length]
+        rows = frames.rows[:, pad : pad + found.positions.shape[1]]
         seen = rows >= 0
-        return take_rows(described, rows) * seen[..., None], seen
+        motion, _ = take_stream(found.positions, found.valid, "motion", self.card.layout)
+        raw = torch.cat([found.positions, MOTION_SCALE * motion], dim=-1).flatten(2)  # (S, T, 2JC)
+        return (take_rows(described, rows) + self.of_input(raw).float()) * seen[..., None], seen
 
     def describe_clips(self, clips: Clips) -> Tensor:
         """What the clip and video levels say of each clip, (S, N, H)."""
