@@ -121,3 +121,12 @@ def test_two_dimensions_are_never_turned(make_batch) -> None:
 def test_unknown_words_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=f"{name} must be one of .*, got 'sideways'"):
         Preprocessing(**{name: "sideways"})
+
+
+def test_centering_in_each_frame_follows_the_body_and_waits_where_it_is_not_seen() -> None:
+    positions = torch.zeros(1, 1, 4, LAYOUT.n_joints, 3)
+    positions[0, 0, :, :, 0] = torch.tensor([1.0, 2.0, 3.0, 4.0])[:, None]
+    valid = torch.ones(1, 1, 4, LAYOUT.n_joints, dtype=torch.bool)
+    valid[0, 0, 2, list(LAYOUT.center)] = False
+    found = preprocess(Batch(positions, valid, torch.tensor([4])), Preprocessing(center="frame"), LAYOUT)
+    assert found.positions[0, 0, :, 1, 0].tolist() == [0.0, 0.0, 1.0, 0.0]

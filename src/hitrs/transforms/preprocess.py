@@ -24,8 +24,8 @@ class Preprocessing:
     stream: Stream = "joint"
     """joint positions, bone vectors, or motion between frames."""
     center: Literal["none", "first", "frame"] = "none"
-    """first: subtract where the first body's center (hip) is when first seen. frame: where it is in each frame;
-    while it is not seen, where it was last."""
+    """first: subtract where the first body's center (hip) is when first seen. frame: where it is in each
+    frame or, while it is not seen, was last."""
     align: Literal["none", "yaw"] = "none"
     """yaw: turn about the up axis so that the first body faces the camera, on average over the recording. 3-D
     only."""

@@ -22,7 +22,6 @@ from hitrs.transforms.batch import Batch, Bodies, bodies
 from hitrs.transforms.streams import take_stream
 from hitrs.transforms.windows import padding
 
-
 MOTION_SCALE = 10.0
 """Joints move some centimeters from frame to frame, and stand some decimeters from the center."""
 

@@ -61,7 +61,6 @@ def class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:
 
     A class without a frame gets the weight of one that has a single frame.
     """
-    share = torch.bincount(labels, minlength=classes).clamp(min=1).float()
-    share = share / share.sum()
-    weight = share.pow(-balance)
-    return weight / (weight * share).sum()
+    count = torch.bincount(labels, minlength=classes).float()
+    weight = count.clamp(min=1).pow(-balance)
+    return weight * count.sum() / (weight * count).sum()

@@ -1,0 +1,99 @@
+"""Training a detector: labels follow the frames through speed and crops, and a tiny run end to end."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from factories import CLASSES, JOINTS, LAYOUT, tiny
+from hitrs.data.recording import Recording, Segment
+from hitrs.data.store import Store, write_store
+from hitrs.errors import DataError
+from hitrs.tasks.detection.model import DetectionModel
+from hitrs.train.config import Config, DetectionConfig
+from hitrs.train.detection import DetectionJob, train_detector
+from hitrs.transforms.augment import AugmentConfig
+from hitrs.transforms.source import Source
+
+CONFIG = Config(
+    model=tiny(),
+    augment=AugmentConfig(policy="views", drop=0.0, noise=0.0, stretch=0.0, yaw=0.0, tilt=0.0),
+    detect=DetectionConfig(steps=3, batch_size=2, warmup=0, hidden=8, layers=2, frames=24, log_every=1),
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Six recordings of 30 to 50 frames; every joint stands at x = 1 + class, in background at 0."""
+
+    def recordings():
+        for number in range(6):
+            frames = 30 + 4 * number
+            segments = (Segment(4, 14, CLASSES[number % 3]), Segment(18, 28, CLASSES[(number + 1) % 3]))
+            positions = np.zeros((frames, 1, JOINTS, 3), np.float32)
+            for each in segments:
+                positions[each.start : each.stop, ..., 0] = 1 + CLASSES.index(each.label)
+            yield Recording(
+                positions=positions,
+                valid=np.ones(positions.shape[:3], bool),
+                layout=LAYOUT,
+                name=f"untrimmed-{number}",
+                fps=30.0,
+                segments=segments,
+                subject=str(number % 2),
+            )
+
+    path = tmp_path_factory.mktemp("detection") / "store"
+    return write_store(
+        path,
+        recordings(),
+        layout=LAYOUT,
+        classes=CLASSES,
+        protocols={"subjects": lambda r: "train" if r.subject == "0" else "test"},
+        meta={"dataset": "made up"},
+    )
+
+
+def source_of(store: Store, config: Config = CONFIG) -> Source:
+    return Source(store, np.arange(len(store)), store.layout, config.preprocessing)
+
+
+@pytest.mark.parametrize("speed", [0.0, 0.4])
+@pytest.mark.parametrize("frames", [24, 100])
+def test_labels_follow_their_frames(store: Store, speed: float, frames: int) -> None:
+    config = dataclasses.replace(
+        CONFIG,
+        augment=dataclasses.replace(CONFIG.augment, speed=speed),
+        detect=dataclasses.replace(CONFIG.detect, frames=frames),
+    )
+    job = DetectionJob(source_of(store, config), config)
+    batch, labels = job.inputs(np.arange(6), torch.Generator().manual_seed(1))
+    assert labels.shape == batch.positions[:, 0, :, 0, 0].shape
+    assert labels.shape[1] <= frames
+    at = batch.positions[:, 0, :, 0, 0]
+    inside = torch.arange(labels.shape[1]) < batch.lengths[:, None]
+    assert (labels[~inside] == -1).all()
+    expected = torch.where(labels == len(CLASSES), 0.0, labels + 1.0)
+    clear = inside & (
+        (at - at.round()).abs() < 1e-4
+    )  # at a border the slowed motion lies between two classes
+    assert clear.sum() > 0.7 * inside.sum()
+    wrong = (at.round() != expected)[clear]
+    assert wrong.float().mean() < (0.05 if speed else 1e-9)
+
+
+def test_a_run_from_end_to_end(store: Store, tmp_path: Path) -> None:
+    model = train_detector(source_of(store), CONFIG, tmp_path, held_out=source_of(store))
+    again = DetectionModel.from_pretrained(tmp_path)
+    assert again.card.fps == 30.0
+    assert again.card.classes == CLASSES
+    assert again.card.trained["from"] == "scratch"
+    assert again.segments == model.segments
+    assert model.segments.smoothing in (1, 5, 11, 21)
+
+
+def test_recordings_without_a_segment_cannot_train(store: Store) -> None:
+    with pytest.raises(DataError, match="no recording to train on"):
+        DetectionJob(Source(store, [], store.layout, CONFIG.preprocessing), CONFIG)
