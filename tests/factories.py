@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.data.recording import Recording
+from hitrs.data.recording import Recording, Segment
 from hitrs.data.store import Store, write_store
 from hitrs.models.config import ModelConfig
 from hitrs.skeleton.layout import Layout
@@ -75,5 +75,41 @@ def small_store(
         layout=layout,
         classes=CLASSES,
         protocols={"subjects": lambda r: "test" if r.subject == "person-3" else "train"},
+        meta={"dataset": "made up"},
+    )
+
+
+def untrimmed_store(path: Path, count: int = 6) -> Store:
+    """``count`` recordings of 30 frames and more with two labeled segments, two subjects.
+
+    In each frame all joints stand at x = 1 + class, in background at 0.
+    """
+
+    def recordings():
+        for number in range(count):
+            frames = 30 + 4 * number
+            segments = (Segment(4, 14, CLASSES[number % 3]), Segment(18, 28, CLASSES[(number + 1) % 3]))
+            positions = np.zeros((frames, 1, JOINTS, 3), np.float32)
+            for each in segments:
+                positions[each.start : each.stop, ..., 0] = 1 + CLASSES.index(each.label)
+            yield Recording(
+                positions=positions,
+                valid=np.ones(positions.shape[:3], bool),
+                layout=LAYOUT,
+                name=f"untrimmed-{number}",
+                fps=30.0,
+                segments=segments,
+                subject=str(number % 2),
+            )
+
+    return write_store(
+        path,
+        recordings(),
+        layout=LAYOUT,
+        classes=CLASSES,
+        protocols={
+            "subjects": lambda r: "train" if r.subject == "0" else "test",
+            "leave-subject-0-out": lambda r: "test" if r.subject == "0" else "train",
+        },
         meta={"dataset": "made up"},
     )

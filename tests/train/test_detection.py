@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from factories import CLASSES, JOINTS, LAYOUT, tiny
-from hitrs.data.recording import Recording, Segment
-from hitrs.data.store import Store, write_store
+from factories import CLASSES, tiny, untrimmed_store
+from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.train.config import Config, DetectionConfig
@@ -26,34 +25,7 @@ CONFIG = Config(
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    """Six recordings of 30 to 50 frames; every joint stands at x = 1 + class, in background at 0."""
-
-    def recordings():
-        for number in range(6):
-            frames = 30 + 4 * number
-            segments = (Segment(4, 14, CLASSES[number % 3]), Segment(18, 28, CLASSES[(number + 1) % 3]))
-            positions = np.zeros((frames, 1, JOINTS, 3), np.float32)
-            for each in segments:
-                positions[each.start : each.stop, ..., 0] = 1 + CLASSES.index(each.label)
-            yield Recording(
-                positions=positions,
-                valid=np.ones(positions.shape[:3], bool),
-                layout=LAYOUT,
-                name=f"untrimmed-{number}",
-                fps=30.0,
-                segments=segments,
-                subject=str(number % 2),
-            )
-
-    path = tmp_path_factory.mktemp("detection") / "store"
-    return write_store(
-        path,
-        recordings(),
-        layout=LAYOUT,
-        classes=CLASSES,
-        protocols={"subjects": lambda r: "train" if r.subject == "0" else "test"},
-        meta={"dataset": "made up"},
-    )
+    return untrimmed_store(tmp_path_factory.mktemp("detection") / "store")
 
 
 def source_of(store: Store, config: Config = CONFIG) -> Source:

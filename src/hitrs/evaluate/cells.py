@@ -66,7 +66,10 @@ class Runner:
         config = self._config(cell)
         before = self._seconds_so_far(cell)
         began = time.monotonic()
-        labeled = get_downstream(cell.task).usable(store)
+        # pre-training needs no labels
+        labeled = (
+            np.ones(len(store), bool) if cell.do == "pretrain" else get_downstream(cell.task).usable(store)
+        )
         found = getattr(self, f"_{cell.do}")(cell, config, split_of(store, cell.protocol, labeled))
         result = {
             "cell": cell.name,
