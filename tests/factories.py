@@ -79,7 +79,7 @@ def small_store(
     )
 
 
-def untrimmed_store(path: Path, count: int = 6) -> Store:
+def untrimmed_store(path: Path, count: int = 6, protocols: dict | None = None) -> Store:
     """``count`` recordings of 30 frames and more with two labeled segments, two subjects.
 
     In each frame all joints stand at x = 1 + class, in background at 0.
@@ -107,7 +107,8 @@ def untrimmed_store(path: Path, count: int = 6) -> Store:
         recordings(),
         layout=LAYOUT,
         classes=CLASSES,
-        protocols={
+        protocols=protocols
+        or {
             "subjects": lambda r: "train" if r.subject == "0" else "test",
             "leave-subject-0-out": lambda r: "test" if r.subject == "0" else "train",
         },

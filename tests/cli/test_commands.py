@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from factories import CLASSES, small_store
+from factories import CLASSES, small_store, untrimmed_store
 from hitrs.cli.configfile import load_config
 from hitrs.cli.main import main
 from hitrs.data import Store, write_npz
@@ -282,3 +282,32 @@ def test_every_labeled_recording_is_tested_where_there_is_no_protocol(
     assert sorted(found["classes"]) == sorted(CLASSES)
     assert found["classes"] != list(CLASSES)
     assert np.trace(found["metrics"]["all"]["confusion"]) == round(3 * found["metrics"]["all"]["top1"] / 100)
+
+
+def test_a_detector_is_trained_and_evaluated(folder, quick, capsys) -> None:
+    store = str(untrimmed_store(folder / "untrimmed").path)
+    options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]
+    out = str(folder / "detector")
+    words = ["finetune", store, "--task", "detection", *options, "--protocol", "leave-subject-0-out"]
+    assert main([*words, "--out", out]) == 0
+    assert "mAP@0.5 (VOC)" in capsys.readouterr().out
+    assert main(["evaluate", store, out, "--protocol", "subjects", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["metrics"]["all"]
+    assert found["segments"] == 6
+    assert set(found["voc/ap@0.5"]) == {"wave", "nod", "bow"}
+
+
+def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:
+    store = str(untrimmed_store(folder / "untrimmed-too", protocols={"all": lambda r: "train"}).path)
+    options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]
+    out = folder / "validated"
+    words = ["finetune", store, "--task", "detection", *options, "--validation-subjects", "1"]
+    assert main([*words, "--out", str(out)]) == 0
+    rows = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    assert 0 <= rows[-1]["validation/accuracy"] <= 1
+    assert "nobody is left to train on" in fails(*words, "0", "--out", folder / "nobody")
+
+
+def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned, fails) -> None:
+    assert "only recognizers are evaluated together" in fails("evaluate", store, tuned, folder / "detector")
+    assert "has the labels of detection" in fails("evaluate", store, folder / "detector")

@@ -48,6 +48,7 @@ def run(
     fraction: float = 1.0,
     draw: int = 0,
     subjects: tuple[str, ...] = (),
+    validation_subjects: tuple[str, ...] = (),
     resume: bool = False,
     settings: Annotated[FinetuneSettings, arg(name="")],
 ) -> None:
@@ -68,6 +69,8 @@ def run(
         fraction: share of the training labels, drawn per class.
         draw: number of the draw of labels.
         subjects: use the labels of these training subjects only.
+        validation_subjects: training subjects that do not train but validate; detection also chooses on them
+            how frames become segments.
         resume: go on with the run in OUT, with its own configuration.
     """
     data = Store.open(store)
@@ -81,11 +84,15 @@ def run(
     downstream = get_downstream(task)
     usable = downstream.usable(data)
     train, split = _labeled(data, protocol, usable), _split(data, protocol, usable)
-    train = of_subjects(data, train, subjects)
+    validation = of_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
+    train = of_subjects(data, np.setdiff1d(train, validation), subjects)
+    if not len(train):
+        raise DataError("every training subject validates, so nobody is left to train on; name fewer")
     if fraction != 1:
         train = train[draw_labels(strata(data, train, task), fraction, draw)]
     layout = data.layout if encoder is None else encoder.card.layout
     known = Source(data, train, layout, whole.preprocessing)
+    held_out = Source(data, validation, layout, whole.preprocessing) if len(validation) else None
     facts = {
         "task": task if task != "recognition" else "finetune",
         "store": str(store),
@@ -95,11 +102,12 @@ def run(
         "fraction": fraction,
         "draw": draw,
         "subjects": list(subjects),
+        "validation_subjects": list(validation_subjects),
         "seed": downstream.optimization(whole).seed,
     }
     with run_folder(out, whole, facts, resume):
         say(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {_origin(start)}")
-        model = downstream.train(known, whole, out, encoder=encoder, resume=resume)
+        model = downstream.train(known, whole, out, encoder=encoder, held_out=held_out, resume=resume)
     if not is_main_process():
         return
     plot_finetuning(
