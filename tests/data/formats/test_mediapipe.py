@@ -214,3 +214,20 @@ def test_json_of_others_is_not_taken(tmp_path: Path) -> None:
     )
     names = [found.name for found in (find_format(openpose), find_format(coco)) if found is not None]
     assert names == ["openpose", "coco"]
+
+
+@pytest.mark.parametrize(
+    "keys", [("landmarks", "worldLandmarks"), ("hand_landmarks", "hand_world_landmarks")]
+)
+def test_hands(tmp_path: Path, keys: tuple[str, str]) -> None:
+    hands = [body()[:, :21], body(1)[:, :21] + 0.5]
+    image, world = keys
+    frames = [
+        {image: [landmarks(hand[n]) for hand in hands], world: [landmarks(hand[n]) for hand in hands]}
+        for n in range(FRAMES)
+    ]
+    path = write(tmp_path / "a.json", frames)
+    assert find_format(path) is FORMAT
+    found = read_recording(path)
+    assert found.layout == get_layout("hand21")
+    np.testing.assert_allclose(found.positions, np.stack(hands, 1), rtol=1e-6)

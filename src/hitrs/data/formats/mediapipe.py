@@ -12,7 +12,7 @@ number alone means that nobody was detected.
 World landmarks (meters, 3-D, each body's hips at the origin) are preferred. Where there are image landmarks
 only, x and y are read, as layout "mediapipe33_2d": in pixels if the file tells the size of the image, else in
 parts of its width and height; the 3-D layout, asked for by name, adds z. A landmark of visibility below 0.5
-was not seen.
+was not seen. The 21 landmarks of hands are read from their results in the same way, each hand as a person.
 
 Axes stay as MediaPipe has them, as in a CSV of the same landmarks: **y points down**, z away from the camera.
 ``hitrs clean --up=-y`` turns world landmarks so that y points up.
@@ -41,11 +41,12 @@ from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
 
 FRAMES = re.compile(r"(?P<name>.*?)[_.\-]?(?P<frame>\d{1,18})(?:[_.\-][a-z_]{1,40})?\.json", re.IGNORECASE)
+_LAYOUTS = {33: "mediapipe33", 21: "hand21"}
 VISIBLE = 0.5
 """A landmark of less visibility was not seen."""
 _NORMALIZED = 4.0
 """Image coordinates of a median above this are pixels already; a landmark may lie somewhat outside."""
-_KEY = re.compile(r'"(pose_?world_?landmarks|world_?landmarks|pose_?landmarks|landmarks)"\s*:', re.IGNORECASE)
+_KEY = re.compile(r'"(?:pose_?|hand_?)?(?:world_?)?landmarks"\s*:', re.IGNORECASE)
 _NAMED = r'("(?:id|index|idx|name)"\s*:\s*("[^"]*"|\d+)\s*,\s*)?'
 _POINT = re.compile(rf'\s*\[[\s\[]*\{{\s*{_NAMED}"x"\s*:')
 _ONE_POSE = re.compile(rf'\s*\[\s*\{{\s*{_NAMED}"x"\s*:')
@@ -137,7 +138,8 @@ def _numbered(path: Path, frames: list[Frame]) -> tuple[int, int]:
 
 def _layout(path: Path, frames: Sequence[Frame], facts: Facts, given: Layout | None) -> Layout:
     if given is None:
-        return get_layout("mediapipe33" if facts.world else "mediapipe33_2d")
+        count = next((len(pose.points) for frame in frames for pose in frame.world), 33)
+        return get_layout(_LAYOUTS.get(count, "mediapipe33") if facts.world else "mediapipe33_2d")
     if given.dims == 2 and not any(frame.image for frame in frames) and any(frame.world for frame in frames):
         raise DataError(f"{path} holds 3-D world landmarks only, but layout '{given.name}' is 2-D.")
     return given
@@ -203,7 +205,7 @@ def _is_frame(head: Head) -> bool:
     if content is not _BROKEN:
         return has_landmarks(content)
     # the start of a long file: a frame names its landmarks once
-    keys = Counter(normal(match[1]) for match in _KEY.finditer(head.text))
+    keys = Counter(normal(match[0]) for match in _KEY.finditer(head.text))
     return '"frames"' not in head.text and bool(keys) and max(keys.values()) == 1
 
 

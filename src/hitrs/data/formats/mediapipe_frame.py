@@ -11,8 +11,8 @@ from hitrs.data.formats.csv_header import FRAMES, TIMES, normal
 from hitrs.data.formats.json_text import number_list, short, whole_number
 from hitrs.errors import DataError
 
-WORLD = ("pose_world_landmarks", "world_landmarks")
-IMAGE = ("pose_landmarks", "landmarks")
+WORLD = ("pose_world_landmarks", "world_landmarks", "hand_world_landmarks")
+IMAGE = ("pose_landmarks", "landmarks", "hand_landmarks")
 _SIZES = (("width", "height"), ("image_width", "image_height"), ("frame_width", "frame_height"))
 _RATES = ("fps", "frame_rate")
 _LARGE = 1e6
