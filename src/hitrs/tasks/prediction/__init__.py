@@ -1,0 +1,1 @@
+"""Motion prediction: what is observed and what follows, and how far off a prediction is."""
