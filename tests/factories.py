@@ -10,6 +10,7 @@ from hitrs.data.recording import Recording, Segment
 from hitrs.data.store import Store, write_store
 from hitrs.models.config import ModelConfig
 from hitrs.skeleton.layout import Layout
+from hitrs.transforms.draws import Draws
 
 LAYOUT = Layout(
     name="toy",
@@ -114,3 +115,8 @@ def untrimmed_store(path: Path, count: int = 6, protocols: dict | None = None) -
         },
         meta={"dataset": "made up"},
     )
+
+
+def draws(count: int, seed: int = 0) -> Draws:
+    """Random numbers for ``count`` samples."""
+    return Draws.of(seed, range(count))

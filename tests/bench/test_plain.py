@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from factories import JOINTS, LAYOUT, sequences, tiny
+from factories import JOINTS, LAYOUT, draws, sequences, tiny
 from hitrs.bench.plain import PlainHiTRS, windows
 from hitrs.bench.training import choose
 from hitrs.models.authors import to_authors
@@ -37,10 +37,8 @@ def test_pretraining(seed: int) -> None:
     plain = PlainHiTRS(tiny(), JOINTS)
     plain.load_state_dict(to_authors(ours.state_dict()))
     positions, valid, lengths = sequences(LENGTHS, seed=seed)
-    total, metrics = ours(
-        positions, valid, lengths, torch.arange(len(lengths)), torch.Generator().manual_seed(seed)
-    )
-    choices = choose(ours, positions, valid, lengths, torch.Generator().manual_seed(seed))
+    total, metrics = ours(positions, valid, lengths, torch.arange(len(lengths)), draws(len(lengths), seed))
+    choices = choose(ours, positions, valid, lengths, draws(len(lengths), seed))
     losses = plain.losses(positions, lengths, choices)
     assert losses.keys() == {"masked_joint", "clip_order", "video_order", "future_clip"}
     for name, loss in losses.items():
@@ -57,7 +55,7 @@ def test_short_sequences_leave_tasks_out() -> None:
     plain = PlainHiTRS(tiny(), JOINTS)
     for lengths, tasks in (([7, 5], {"masked_joint", "clip_order"}), ([1, 1], {"masked_joint"})):
         batch = sequences(lengths)
-        choices = choose(ours, *batch, torch.Generator().manual_seed(0))
+        choices = choose(ours, *batch, draws(2))
         assert plain.losses(batch[0], batch[2], choices).keys() == tasks
 
 

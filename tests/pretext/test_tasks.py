@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from factories import draws
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.future_clip import FutureClip
 from hitrs.pretext.masked_joint import MaskedJoint
@@ -39,7 +40,7 @@ def test_pairs_are_valid_and_far_apart_where_possible(data: st.DataObject, rows:
     for row in range(rows):
         chosen = data.draw(st.lists(st.integers(0, places - 1), min_size=2, unique=True))
         valid[row, chosen] = True
-    pairs = draw_pair(valid, generator(data.draw(st.integers(0, 99))))
+    pairs = draw_pair(valid, draws(rows, data.draw(st.integers(0, 99))), "pair")
     for row, (a, b) in enumerate(pairs.tolist()):
         assert a < b
         assert valid[row, a]
@@ -52,7 +53,7 @@ def test_pairs_are_valid_and_far_apart_where_possible(data: st.DataObject, rows:
 
 def test_pairs_are_uniform() -> None:
     valid = torch.tensor([[True, True, False, True, True]]).expand(6000, -1)
-    pairs = draw_pair(valid, generator()).tolist()
+    pairs = draw_pair(valid, draws(6000), "pair").tolist()
     possible = [(0, 3), (0, 4), (1, 3), (1, 4)]  # two apart or more, both valid
     for pair in possible:
         assert pairs.count(list(pair)) == pytest.approx(1500, abs=150)
@@ -80,7 +81,7 @@ def test_masked_joint_loss() -> None:
             loss += 0.5 * distance**2 if distance < 1 else distance - 0.5
         error += (prediction - value).norm().item()
     assert result.loss.item() == pytest.approx(loss / 60, rel=1e-5)
-    assert result.metrics["error"].item() == pytest.approx(error / 20, rel=1e-5)
+    assert result.metric.item() == pytest.approx(error / 20, rel=1e-5)
 
 
 # --- clip level
@@ -128,7 +129,7 @@ def test_drawn_windows_move(lengths: list[int], window: int, dilation: int, seed
     for s, length in enumerate(lengths):
         moved[s, length:] = 0
         usable[s, pad : pad + length] = torch.rand(length, generator=generator(seed + 2)) < 0.8
-    pairs = task.draw(moved, usable, torch.tensor(lengths), generator(seed))
+    pairs = task.draw(moved, usable, torch.tensor(lengths), draws(len(lengths), seed))
     possible = [
         eligible_starts(moved[s], usable[s], length, window, dilation) for s, length in enumerate(lengths)
     ]
@@ -152,7 +153,7 @@ def test_every_moving_window_comes_up() -> None:
     moved = torch.zeros(3000, 8)
     moved[:, 4] = 1.0  # padded frame 5: the windows that start at 3, 4 and 5
     usable = torch.ones(3000, 10, dtype=torch.bool)
-    starts = task.draw(moved, usable, torch.full((3000,), 8), generator()).windows[:, 0]
+    starts = task.draw(moved, usable, torch.full((3000,), 8), draws(3000)).windows[:, 0]
     assert starts.unique().tolist() == [3, 4, 5]
     for start in (3, 4, 5):
         assert (starts == start).float().mean().item() == pytest.approx(1 / 3, abs=0.03)
@@ -160,10 +161,8 @@ def test_every_moving_window_comes_up() -> None:
 
 def test_nobody_moves_or_a_clip_is_one_frame() -> None:
     usable = torch.ones(2, 9, dtype=torch.bool)
-    assert (
-        len(ClipOrder(4, 3, 2).draw(torch.zeros(2, 5), usable, torch.tensor([5, 5]), generator()).swap) == 0
-    )
-    one = ClipOrder(4, 1, 2).draw(torch.ones(2, 5), usable[:, :5], torch.tensor([5, 5]), generator())
+    assert len(ClipOrder(4, 3, 2).draw(torch.zeros(2, 5), usable, torch.tensor([5, 5]), draws(2)).swap) == 0
+    one = ClipOrder(4, 1, 2).draw(torch.ones(2, 5), usable[:, :5], torch.tensor([5, 5]), draws(2))
     assert len(one.sequences) == len(one.windows) == len(one.swap) == 0
 
 
@@ -176,7 +175,7 @@ def test_order_loss(task: ClipOrder | VideoOrder) -> None:
     targets = [1] * 4 + [0] * 4
     assert result.loss.item() == pytest.approx(two_way_loss(logits, targets), rel=1e-5)
     right = sum(int(pair.argmax()) == target for pair, target in zip(logits, targets, strict=True))
-    assert result.metrics["accuracy"].item() == pytest.approx(right / 8)
+    assert result.metric.item() == pytest.approx(right / 8)
 
 
 # --- video level
@@ -185,14 +184,14 @@ def test_order_loss(task: ClipOrder | VideoOrder) -> None:
 def test_video_order_swaps_clips_of_those_with_two_or_more() -> None:
     slots = torch.tensor([[0, 1, 2, 3], [4, -1, -1, -1], [5, 6, -1, -1], [-1, 7, -1, 8], [9, 10, 11, -1]])
     for seed in range(20):
-        sequences, swapped = VideoOrder(4).draw(slots, generator(seed))
+        sequences, swapped = VideoOrder(4).draw(slots, draws(len(slots), seed))
         assert sequences.tolist() == [0, 2, 3, 4]
         assert swapped[1].tolist() == [6, 5, -1, -1]  # two clips: exchanged
         assert swapped[2].tolist() == [-1, 8, -1, 7]  # the places where nothing was seen stay
         assert swapped[3].tolist() == [11, 10, 9, -1]  # the only ones two apart
         changed = (swapped[0] != slots[0]).nonzero()[:, 0].tolist()
         assert changed in ([0, 2], [0, 3], [1, 3])
-    none, rows = VideoOrder(4).draw(slots[1:2], generator())
+    none, rows = VideoOrder(4).draw(slots[1:2], draws(1))
     assert len(none) == len(rows) == 0
 
 
@@ -211,7 +210,7 @@ def test_future_clip_loss() -> None:
         loss += math.log(sum(math.exp(s) for s in scores)) - scores[i]
         right += max(range(4), key=scores.__getitem__) == i
     assert result.loss.item() == pytest.approx(loss / 4, rel=1e-4)
-    assert result.metrics["accuracy"].item() == pytest.approx(right / 4)
+    assert result.metric.item() == pytest.approx(right / 4)
     result.loss.backward()
     assert videos.grad is not None
     assert videos.grad.abs().sum() > 0
@@ -237,7 +236,7 @@ def test_views_loss() -> None:
         count += 1
     assert count == 6
     assert result.loss.item() == pytest.approx(loss / count, rel=1e-4)
-    assert result.metrics["accuracy"].item() == pytest.approx(right / count)
+    assert result.metric.item() == pytest.approx(right / count)
     result.loss.backward()
     assert videos.grad is not None
     assert (videos.grad[6].abs().sum() > 0).item()  # as a negative of the others
@@ -255,7 +254,7 @@ def test_nobody_takes_part() -> None:
     for task, inputs in cases:
         result = task(*inputs)
         assert result.loss.item() == 0
-        assert result.metrics == {}
+        assert result.count == 0
         result.loss.backward()  # every process of a run finds a gradient for the same parameters
         assert all(p.grad is not None and (p.grad == 0).all() for p in task.parameters())
         assert inputs[0].grad is not None

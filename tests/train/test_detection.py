@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from factories import CLASSES, tiny, untrimmed_store
+from factories import CLASSES, draws, tiny, untrimmed_store
 from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.tasks.detection.model import DetectionModel
@@ -41,7 +41,7 @@ def test_labels_follow_their_frames(store: Store, speed: float, frames: int) -> 
         detect=dataclasses.replace(CONFIG.detect, frames=frames),
     )
     job = DetectionJob(source_of(store, config), config)
-    batch, labels = job.inputs(np.arange(6), torch.Generator().manual_seed(1))
+    batch, labels = job.inputs(np.arange(6), draws(6, seed=1))
     assert labels.shape == batch.positions[:, 0, :, 0, 0].shape
     assert labels.shape[1] <= frames
     at = batch.positions[:, 0, :, 0, 0]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from factories import JOINTS, LAYOUT, small_store, tiny
+from factories import JOINTS, LAYOUT, draws, small_store, tiny
 from hitrs.data.store import Store
 from hitrs.errors import CheckpointError, DataError
 from hitrs.models.bundle import load_bundle
@@ -44,10 +44,6 @@ def source(store: Store, part: str = "train", **settings: str) -> Source:
     return Source(store, store.split("subjects", part), LAYOUT, Preprocessing(**settings))
 
 
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
 def change(config: Config, **parts: object) -> Config:
     return dataclasses.replace(config, **parts)
 
@@ -59,7 +55,7 @@ def test_pretraining_sees_bodies_in_two_views(store: Store) -> None:
     data = source(store)
     job = PretrainJob(data, CONFIG)
     assert len(job) == 9
-    positions, valid, lengths, identity = job.inputs(np.array([0, 1, 3]), generator())
+    positions, valid, lengths, identity, _ = job.inputs(np.array([0, 1, 3]), draws(3))
     persons = [int(store.persons[data.indices[i]]) for i in (0, 1, 3)]
     assert len(positions) == 2 * sum(persons)
     ones, counts = identity.unique(return_counts=True)
@@ -74,7 +70,7 @@ def test_pretraining_sees_bodies_in_two_views(store: Store) -> None:
 
 def test_without_the_views_task_there_is_one_of_each(store: Store) -> None:
     job = PretrainJob(source(store), change(CONFIG, pretext=PretextConfig(), augment=AugmentConfig("none")))
-    positions, _, lengths, identity = job.inputs(np.array([2, 4]), generator())
+    positions, _, lengths, identity, _ = job.inputs(np.array([2, 4]), draws(2))
     assert len(identity.unique()) == len(identity) == len(positions)
     expected = [min(20, int(store.frames[job.source.indices[i]])) for i in (2, 4)]
     assert sorted(set(lengths.tolist())) == sorted(set(expected))
@@ -86,9 +82,7 @@ def test_the_stream_is_taken_after_augmentation(store: Store, stream: str) -> No
     config = change(
         CONFIG, preprocessing=Preprocessing(stream=stream), pretext=PretextConfig(), augment=still
     )
-    positions, valid, _, _ = PretrainJob(source(store, stream=stream), config).inputs(
-        np.array([0]), generator()
-    )
+    positions, valid, *_ = PretrainJob(source(store, stream=stream), config).inputs(np.array([0]), draws(1))
     if stream == "bone":
         assert (positions[:, :, LAYOUT.root] == 0).all()
     else:
@@ -104,9 +98,9 @@ def test_a_body_that_shows_nothing_in_this_stream_is_left_out(store: Store, tmp_
     head = torch.zeros(JOINTS, dtype=torch.bool)
     head[LAYOUT.index("head")] = True
     job.config = change(CONFIG, preprocessing=Preprocessing(stream="bone"))
-    inputs = job.inputs(np.array([0, 1]), generator())
+    inputs = job.inputs(np.array([0, 1]), draws(2))
     assert len(inputs[0]) == 0
-    loss, metrics = job.module(*inputs, generator())
+    loss, metrics = job.module(*inputs)
     assert loss.item() == 0
     assert metrics == {}
 
@@ -131,7 +125,7 @@ def test_twice(store: Store) -> None:
 def test_recognition_batches_have_the_right_labels(store: Store) -> None:
     data = source(store)
     job = RecognitionJob(data, change(CONFIG, augment=AugmentConfig("none")))
-    batch, labels = job.inputs(np.array([4, 0]), generator())
+    batch, labels = job.inputs(np.array([4, 0]), draws(2))
     assert labels.tolist() == data.labels[[4, 0]].tolist()
     assert batch.lengths.tolist() == np.minimum(store.frames[data.indices[[4, 0]]], 20).tolist()
 

@@ -9,49 +9,54 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hitrs.errors import ConfigError, TrainingError
+from hitrs.train.batches import seed_of, shuffled
 from hitrs.train.checkpoint import list_checkpoints
 from hitrs.train.log import read_metrics
-from hitrs.train.loop import Interrupted, fit, seed_of, shuffled
+from hitrs.train.loop import Interrupted, fit
 from hitrs.train.optimizer import OptimConfig, learning_rate
+from hitrs.transforms.draws import Draws
 
 
 class Guess(nn.Module):
-    """Regression with dropout and a draw of its own: all kinds of randomness that a run has."""
+    """Regression with dropout and a draw of its own: all kinds of randomness that a run has.
 
-    def __init__(self) -> None:
+    ``before`` is called with the number of the forward pass, counted from 0.
+    """
+
+    def __init__(self, before: Callable[[int], None] = lambda _: None) -> None:
         super().__init__()
         self.net = nn.Sequential(nn.Linear(2, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+        self.before, self.passes, self.scale = before, 0, 1.0
 
-    def forward(self, x: Tensor, y: Tensor, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-        noise = 0.1 * torch.randn(y.shape, generator=generator)
-        loss = (self.net(x)[:, 0] - y - noise).square().mean()
+    def forward(self, x: Tensor, y: Tensor, draws: Draws) -> tuple[Tensor, dict[str, Tensor]]:
+        self.before(self.passes)
+        self.passes += 1
+        loss = (self.net(x)[:, 0] - y - 0.1 * draws.normal("noise")).square().mean() * self.scale
         return loss, {"error": loss.detach().sqrt()}
 
 
 class Toy:
-    """Twelve numbers to learn; ``before`` is called with the number of the forward pass, counted from 0."""
+    """Twelve numbers to learn."""
 
     def __init__(self, before: Callable[[int], None] = lambda _: None) -> None:
         torch.manual_seed(0)
-        self.module = Guess()
+        self.module = Guess(before)
         self.x = torch.randn(12, 2)
         self.y = self.x.sum(1)
-        self.before, self.passes, self.evaluations = before, 0, 0
-        self.seen: list[list[int]] = []
+        self.evaluations = 0
 
     def __len__(self) -> int:
         return len(self.x)
 
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        self.before(self.passes)
-        self.passes += 1
-        self.seen.append(which.tolist())
-        return self.x[which] + 0.1 * torch.randn(len(which), 2, generator=generator), self.y[which]
+    @property
+    def passes(self) -> int:
+        return self.module.passes
+
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Tensor, Tensor, Draws]:
+        return self.x[which] + 0.1 * draws.normal("shift", 2), self.y[which], draws
 
     def evaluate(self, module: nn.Module) -> dict[str, float]:
         assert not module.training
@@ -88,10 +93,9 @@ def test_updates_are_those_of_a_plain_loop(tmp_path: Path) -> None:
             group["lr"] = learning_rate(settings, step)
         for part in range(2):
             torch.manual_seed(seed_of(0, "dropout", step, part, 0))
-            generator = torch.Generator().manual_seed(seed_of(0, "data", step, part, 0))
-            tasks = torch.Generator().manual_seed(seed_of(0, "task", step, part, 0))
-            which = shuffled(12, (2 * step + part) * 4, 4, 0)
-            loss, _ = module(*job.inputs(which, generator), tasks)
+            first = (2 * step + part) * 4
+            drawn = Draws.of(seed_of(0, "data"), range(first, first + 4))
+            loss, _ = module(*job.inputs(shuffled(12, first, 4, 0), drawn))
             (loss / 2).backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 0.5)
         optimizer.step()
@@ -178,13 +182,11 @@ def test_resume_without_a_checkpoint_starts(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
-    job = Toy()
-
     def spoil(number: int) -> None:
         if number == 10:
-            job.y = job.y * float("nan")
+            job.module.scale = float("nan")
 
-    job.before = spoil
+    job = Toy(spoil)
     with pytest.raises(
         TrainingError, match=r"the loss is nan at update 5 \(learning rate .*try a smaller lr"
     ):
@@ -196,8 +198,8 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
 
 def test_a_gradient_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
     class Cliff(Guess):
-        def forward(self, x, y, generator):
-            loss, metrics = super().forward(x, y, generator)
+        def forward(self, x, y, draws):
+            loss, metrics = super().forward(x, y, draws)
             return loss + (
                 loss - loss.detach()
             ).abs().sqrt(), metrics  # the value is finite, the slope is not
@@ -223,25 +225,3 @@ def test_one_process_can_train_with_another_precision_each_time(tmp_path: Path) 
 def test_fp16_needs_an_accelerator(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="fp16 needs a CUDA device"):
         fit(Toy(), config(precision="fp16"), tmp_path)
-
-
-@given(count=st.integers(1, 30), size=st.integers(1, 40), seed=st.integers(0, 5))
-def test_every_round_is_a_permutation(count: int, size: int, seed: int) -> None:
-    batches = -(-3 * count // size)
-    stream = np.concatenate([shuffled(count, b * size, size, seed) for b in range(batches)])
-    for first in range(0, len(stream) - count + 1, count):
-        assert sorted(stream[first : first + count]) == list(range(count))
-
-
-def test_rounds_and_seeds_differ() -> None:
-    first, second, other = shuffled(50, 0, 50, 0), shuffled(50, 50, 50, 0), shuffled(50, 0, 50, 1)
-    assert first.tolist() != second.tolist()
-    assert first.tolist() != other.tolist()
-    assert first.tolist() != sorted(first)
-
-
-def test_seeds_are_the_same_everywhere() -> None:
-    assert seed_of(0, "dropout", 3, 1, 0) == seed_of(0, "dropout", 3, 1, 0)
-    assert len({seed_of(0, kind, step) for kind in ("data", "task") for step in range(100)}) == 200
-    assert 0 <= seed_of("anything") < 2**63
-    assert seed_of(0, "weights") == 2934036865011653446

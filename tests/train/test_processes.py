@@ -11,11 +11,15 @@ import pytest
 import torch
 
 from factories import LAYOUT, small_store, tiny
+from hitrs.data.store import Store
 from hitrs.models.bundle import load_bundle
 from hitrs.pretext.future_clip import FutureClip
+from hitrs.pretext.objective import PretextConfig
 from hitrs.pretext.views import Views
 from hitrs.train.config import Config, RecognitionConfig
 from hitrs.train.log import read_metrics
+from hitrs.train.optimizer import OptimConfig
+from hitrs.train.pretraining import pretrain
 from hitrs.train.recognition import train_recognizer
 from hitrs.transforms.augment import AugmentConfig
 from hitrs.transforms.preprocess import Preprocessing
@@ -31,7 +35,7 @@ sys.path[:0] = folders
 import torch
 
 torch.set_num_threads(1)
-from test_processes import contrastive_losses, train
+from test_processes import contrastive_losses, learn, train
 from accelerate import PartialState
 
 rank = PartialState(cpu=True).process_index
@@ -39,6 +43,7 @@ part = slice(0, 6) if rank == 0 else slice(6, 8)  # the processes hold different
 Path(run, f"losses-{rank}.json").write_text(json.dumps(contrastive_losses(part)))
 model = train(store, Path(run), batch_size=2)
 torch.save(model.state_dict(), Path(run, f"weights-{rank}.pt"))
+learn(store, Path(run, "pretrained"), batch_size=2)
 """
 
 
@@ -52,9 +57,23 @@ def contrastive_losses(part: slice) -> list[float]:
     ]
 
 
-def train(store: str, folder: Path, batch_size: int) -> torch.nn.Module:
-    from hitrs.data.store import Store
+def learn(store: str, folder: Path, batch_size: int) -> None:
+    """Fifty updates of pre-training with everything that is drawn at random, dropout off."""
+    data = Store.open(store)
+    optim = OptimConfig(
+        steps=50, batch_size=batch_size, accumulate=1, lr=1e-3, warmup=5, log_every=1, checkpoint_seconds=1e9
+    )
+    config = Config(
+        model=tiny(),
+        augment=AugmentConfig("views"),
+        pretext=PretextConfig(views=1.0),
+        pretrain=optim,
+        max_frames=20,
+    )
+    pretrain(Source(data, range(len(data)), LAYOUT, Preprocessing()), config, folder)
 
+
+def train(store: str, folder: Path, batch_size: int) -> torch.nn.Module:
     data = Store.open(store)
     config = Config(
         model=tiny(),
@@ -101,3 +120,13 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     logs = [read_metrics(tmp_path / name / "metrics.jsonl") for name in ("one", "two")]
     assert [row["step"] for row in logs[1]] == [1, 2, 3, 4]
     assert [row["epoch"] for row in logs[1]] == [row["epoch"] for row in logs[0]]
+
+    # pre-training: the processes hold different numbers of bodies, chosen joints and clips that moved
+    learn(str(tmp_path / "store"), tmp_path / "one" / "pretrained", batch_size=4)
+    one, two = (read_metrics(tmp_path / name / "pretrained" / "metrics.jsonl") for name in ("one", "two"))
+    clock = {"seconds", "recordings_per_second"}
+    assert len(one) == len(two) == 51  # the probe's row at the end
+    for alone, shared in zip(one, two, strict=True):
+        assert alone.keys() == shared.keys()
+        for name in alone.keys() - clock:
+            assert shared[name] == pytest.approx(alone[name], rel=1e-4, abs=1e-4), name

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories import draws
 from hitrs.errors import ConfigError
 from hitrs.skeleton.layout import get_layout
 from hitrs.transforms.augment import (
@@ -49,21 +50,21 @@ def test_stays_consistent(make_batch, consistent, config: AugmentConfig) -> None
     for seed in range(5):
         batch = make_batch([(30, 2), (12, 1), (1, 1), (2, 2)], joints=LAYOUT.n_joints, seed=seed)
         before = batch.positions.clone()
-        result = augment(batch, config, generator(seed), 1, MIRROR)
+        result = augment(batch, config, draws(4, seed), 1, MIRROR)
         consistent(result)
         assert torch.equal(batch.positions, before)  # a changed copy
-        again = augment(batch, config, generator(seed), 1, MIRROR)
+        again = augment(batch, config, draws(4, seed), 1, MIRROR)
         assert torch.equal(result.positions, again.positions)
 
 
 def test_no_policy_is_no_change(make_batch) -> None:
     batch = make_batch([(4, 1)])
-    assert augment(batch, AugmentConfig(policy="none"), generator(), 1, MIRROR) is batch
+    assert augment(batch, AugmentConfig(policy="none"), draws(1), 1, MIRROR) is batch
 
 
 def test_views_with_all_ranges_zero_is_no_change(make_batch) -> None:
     batch = make_batch([(9, 2), (4, 1)], joints=LAYOUT.n_joints)
-    result = augment(batch, STILL, generator(), 1, MIRROR)
+    result = augment(batch, STILL, draws(2), 1, MIRROR)
     assert torch.equal(result.positions, batch.positions)
     assert torch.equal(result.valid, batch.valid)
 
@@ -81,7 +82,7 @@ def kind_of_change(before: torch.Tensor, after: torch.Tensor) -> str:
 
 def test_paper_changes_as_often_as_described() -> None:
     batch = many(1600)
-    result = paper_augment(batch, generator())
+    result = paper_augment(batch, draws(len(batch.lengths)))
     shorter = result.lengths < 20
     space = []
     for b in range(600):
@@ -101,7 +102,7 @@ def test_paper_changes_as_often_as_described() -> None:
 
 def test_paper_changes_stay_in_their_ranges() -> None:
     batch = many(400)
-    result = paper_augment(batch, generator(3))
+    result = paper_augment(batch, draws(len(batch.lengths), 3))
     scales, offsets = [], []
     for b in (result.lengths == 20).nonzero()[:, 0].tolist():
         before, after = batch.positions[b], result.positions[b]
@@ -122,7 +123,7 @@ def test_paper_shear_has_a_unit_diagonal() -> None:
     positions = torch.zeros(3000, 1, 1, 3, 3)
     positions[:] = torch.eye(3)  # joint c is the c-th unit vector, so the result is the matrix itself
     batch = Batch(positions, torch.ones(3000, 1, 1, 3, dtype=torch.bool), torch.ones(3000, dtype=torch.int64))
-    result = paper_augment(batch, generator())
+    result = paper_augment(batch, draws(len(batch.lengths)))
     matrices = result.positions[:, 0, 0].transpose(1, 2)
     off = matrices - torch.eye(3)
     # an offset of joints would move the diagonal too
@@ -135,7 +136,7 @@ def test_paper_shear_has_a_unit_diagonal() -> None:
 def test_both_bodies_share_the_paper_draw() -> None:
     batch = many(60, persons=2)
     batch.positions[:, 1] = batch.positions[:, 0]
-    result = paper_augment(batch, generator())
+    result = paper_augment(batch, draws(len(batch.lengths)))
     assert torch.equal(result.positions[:, 0], result.positions[:, 1])
     assert (result.positions[:, 0, :1] != batch.positions[:, 0, :1]).any()
 
@@ -149,7 +150,7 @@ def test_moving_towards_the_next_frame_needs_both_seen() -> None:
     valid = batch.valid.clone()
     valid[:, :, 1, 0] = False
     batch = Batch(positions.masked_fill(~valid[..., None], 0.0), valid, batch.lengths)
-    result = paper_augment(batch, generator())
+    result = paper_augment(batch, draws(len(batch.lengths)))
     whole = result.lengths == 3
     assert torch.equal(result.valid[whole], valid[whole])
     frames = result.positions[whole, 0]
@@ -166,7 +167,7 @@ def test_moving_towards_the_next_frame_needs_both_seen() -> None:
 def test_yaw_only_turns_about_the_up_axis() -> None:
     batch = many(50, joints=LAYOUT.n_joints, persons=2)
     for up in range(3):
-        result = augment(batch, with_config(yaw=60.0), generator(), up, MIRROR)
+        result = augment(batch, with_config(yaw=60.0), draws(len(batch.lengths)), up, MIRROR)
         torch.testing.assert_close(result.positions[..., up], batch.positions[..., up], atol=1e-5, rtol=0)
         torch.testing.assert_close(
             result.positions.norm(dim=-1), batch.positions.norm(dim=-1), atol=1e-5, rtol=0
@@ -181,7 +182,7 @@ def test_yaw_only_turns_about_the_up_axis() -> None:
 
 def test_stretch_scales_the_axes() -> None:
     batch = many(50, joints=LAYOUT.n_joints)
-    result = augment(batch, with_config(stretch=0.2), generator(), 1, MIRROR)
+    result = augment(batch, with_config(stretch=0.2), draws(len(batch.lengths)), 1, MIRROR)
     factor = result.positions / batch.positions
     torch.testing.assert_close(factor, factor[:, :, :1, :1].expand_as(factor), atol=1e-3, rtol=0)
     assert factor.min() >= 0.8**2 - 1e-3
@@ -192,11 +193,11 @@ def test_mirror_swaps_sides() -> None:
     batch = many(40, joints=LAYOUT.n_joints)
     batch.valid[..., LAYOUT.index("left_hand")] = False
     batch = Batch(batch.positions.masked_fill(~batch.valid[..., None], 0.0), batch.valid, batch.lengths)
-    result = augment(batch, with_config(mirror=1.0), generator(), 1, MIRROR)
+    result = augment(batch, with_config(mirror=1.0), draws(len(batch.lengths)), 1, MIRROR)
     assert not result.valid[..., LAYOUT.index("right_hand")].any()
     expected = batch.positions[..., MIRROR, :] * torch.tensor([-1.0, 1.0, 1.0])
     assert torch.equal(result.positions, expected)
-    half = augment(batch, with_config(mirror=0.5), generator(), 1, MIRROR)
+    half = augment(batch, with_config(mirror=0.5), draws(len(batch.lengths)), 1, MIRROR)
     flipped = (half.positions == expected).flatten(1).all(1)
     same = (half.positions == batch.positions).flatten(1).all(1)
     assert (flipped ^ same).all()
@@ -212,7 +213,7 @@ def test_two_dimensions_mirror_across_the_ground(up: int) -> None:
         torch.full((3,), 4),
     )
     mirror = torch.as_tensor(layout.mirror)
-    result = augment(batch, with_config(mirror=1.0, yaw=30.0), generator(), up, mirror)
+    result = augment(batch, with_config(mirror=1.0, yaw=30.0), draws(len(batch.lengths)), up, mirror)
     side = torch.ones(2)
     side[1 - up] = -1
     assert torch.equal(result.positions, batch.positions[..., mirror, :] * side)
@@ -220,7 +221,7 @@ def test_two_dimensions_mirror_across_the_ground(up: int) -> None:
 
 def test_noise_has_the_given_size() -> None:
     batch = many(400)
-    result = augment(batch, with_config(noise=0.05), generator(), 1, MIRROR)
+    result = augment(batch, with_config(noise=0.05), draws(len(batch.lengths)), 1, MIRROR)
     spread = (result.positions - batch.positions).flatten(1).std(1)
     assert spread.max() <= 0.06
     assert spread.mean().item() == pytest.approx(0.025, abs=0.004)  # the level is U(0, 0.05)
@@ -228,7 +229,7 @@ def test_noise_has_the_given_size() -> None:
 
 def test_drop_takes_joints_away_for_good() -> None:
     batch = many(500)
-    result = augment(batch, with_config(drop=0.3), generator(), 1, MIRROR)
+    result = augment(batch, with_config(drop=0.3), draws(len(batch.lengths)), 1, MIRROR)
     gone = ~result.valid
     assert torch.equal(gone, gone[:, :, :1].expand_as(gone))
     assert gone[:, 0, 0].float().mean().item() == pytest.approx(0.3, abs=0.04)
@@ -238,7 +239,7 @@ def test_never_are_all_joints_of_a_body_dropped() -> None:
     batch = many(200, persons=2, joints=3)
     batch.valid[:, 1, :, 1:] = False  # of the second body only one joint was seen
     batch = Batch(batch.positions.masked_fill(~batch.valid[..., None], 0.0), batch.valid, batch.lengths)
-    result = augment(batch, with_config(drop=0.9), generator(), 1, MIRROR)
+    result = augment(batch, with_config(drop=0.9), draws(len(batch.lengths)), 1, MIRROR)
     assert result.valid.flatten(2).any(2).all()
     assert (~result.valid[:, 0]).any()
 
@@ -246,7 +247,7 @@ def test_never_are_all_joints_of_a_body_dropped() -> None:
 def test_crop_splits_the_cut_at_random() -> None:
     batch = many(600, frames=50)
     batch.positions[:] = torch.arange(50.0)[:, None, None]  # a frame tells its number
-    result = crop(batch, 0.2, generator())
+    result = crop(batch, 0.2, draws(600))
     start = result.positions[:, 0, 0, 0, 0].long()
     cut = 50 - result.lengths
     assert (start >= 0).all()
@@ -261,7 +262,7 @@ def test_crop_splits_the_cut_at_random() -> None:
 
 
 def test_crop_leaves_a_frame(make_batch, consistent) -> None:
-    result = crop(make_batch([(1, 1), (2, 1)]), 1.0, generator())
+    result = crop(make_batch([(1, 1), (2, 1)]), 1.0, draws(2))
     consistent(result)
     assert (result.lengths >= 1).all()
 
@@ -269,7 +270,7 @@ def test_crop_leaves_a_frame(make_batch, consistent) -> None:
 @pytest.mark.parametrize("seed", [None, 0])
 def test_crop_to_limits_the_length(make_batch, consistent, seed: int | None) -> None:
     batch = make_batch([(30, 1), (8, 2)], seen=1.0)
-    result = crop_to(batch, 10, None if seed is None else generator(seed))
+    result = crop_to(batch, 10, None if seed is None else draws(2, seed))
     assert result.lengths.tolist() == [10, 8]
     consistent(result)
     starts = [s for s in range(21) if torch.equal(result.positions[0, 0], batch.positions[0, 0, s : s + 10])]

@@ -9,7 +9,7 @@ import tempfile
 from hitrs.bench.case import Case, Measurement, peak_memory, time_steps
 from hitrs.bench.made_up import write_made_up_store
 from hitrs.bench.training import StoreJob
-from hitrs.train.loop import draw_inputs
+from hitrs.train.batches import make_batch
 
 
 def measure(case: Case) -> Measurement:
@@ -20,5 +20,5 @@ def measure(case: Case) -> Measurement:
         job = StoreJob(case)
         optim = dataclasses.replace(case.config.pretrain, batch_size=case.batch_size, accumulate=1)
         steps = itertools.count()
-        taken = time_steps(lambda: draw_inputs(job, optim, next(steps)), case.seconds)
+        taken = time_steps(lambda: make_batch(job, optim, next(steps)), case.seconds)
         return Measurement(tuple(taken), job.mean_sequences(), peak_memory())

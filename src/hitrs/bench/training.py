@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from contextlib import closing
 from typing import Any, cast
 
 import numpy as np
@@ -18,9 +20,11 @@ from hitrs.models.hitrs import HiTRS
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.objective import PretextObjective
 from hitrs.pretext.video_order import VideoOrder
+from hitrs.train.batches import make_batch, prefetched
 from hitrs.train.loop import make_accelerator, update
 from hitrs.train.optimizer import make_optimizer
 from hitrs.train.pretraining import PretrainJob
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.masking import mask_joints
 from hitrs.transforms.source import Source
 
@@ -43,14 +47,12 @@ class MadeUpJob:
     def mean_sequences(self) -> float:
         return float(len(self))
 
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
-        count = len(self)
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
+        own = torch.arange(len(self))
         if not self.module.needs_views:
-            return *self.bodies, torch.arange(count)
-        return *(torch.cat([x, x]) for x in self.bodies), torch.arange(count).repeat(2)
-
-    def evaluate(self, module: Any) -> dict[str, float]:
-        return {}
+            return *self.bodies, own, Draws.of(0, own.numpy())
+        both = Draws.of(0, own.numpy()).join(Draws.of(1, own.numpy()))
+        return *(torch.cat([x, x]) for x in self.bodies), own.repeat(2), both
 
 
 class StoreJob(PretrainJob):
@@ -62,8 +64,8 @@ class StoreJob(PretrainJob):
         super().__init__(source, case.config)
         self.sequences: list[int] = []
 
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
-        made = super().inputs(which, generator)
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
+        made = super().inputs(which, draws)
         self.sequences.append(len(made[0]) // (2 if self.module.needs_views else 1))
         return made
 
@@ -82,7 +84,10 @@ def _ours(case: Case) -> Measurement:
     module, optimizer = accelerator.prepare(job.module, make_optimizer(job.module, optim))
     module.train()
     steps = iter(range(optim.steps))
-    taken = time_steps(lambda: update(accelerator, module, optimizer, job, optim, next(steps)), case.seconds)
+    with closing(prefetched(lambda number: make_batch(job, optim, number), range(optim.steps))) as batches:
+        taken = time_steps(
+            lambda: update(accelerator, module, optimizer, batches, optim, next(steps)), case.seconds
+        )
     return Measurement(tuple(taken), job.mean_sequences(), peak_memory())
 
 
@@ -94,10 +99,11 @@ def _plain(case: Case) -> Measurement:
     positions, valid, lengths = (x.to(device()) for x in random_bodies(case))
     model.to(device()).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=0.01)
-    generator = torch.Generator(device()).manual_seed(0)
+    numbers = itertools.count()
 
     def step() -> None:
-        choices = choose(objective, positions, valid, lengths, generator)
+        draws = Draws.of(next(numbers), range(len(positions))).to(device())
+        choices = choose(objective, positions, valid, lengths, draws)
         torch.stack(list(model.losses(positions, lengths, choices).values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -107,20 +113,20 @@ def _plain(case: Case) -> Measurement:
 
 
 def choose(
-    objective: PretextObjective, positions: Tensor, valid: Tensor, lengths: Tensor, generator: torch.Generator
+    objective: PretextObjective, positions: Tensor, valid: Tensor, lengths: Tensor, draws: Draws
 ) -> Choices:
     """What the objective draws for such a batch, in the paper's mode, written for the plain computation."""
     config = objective.encoder.config
-    masked = mask_joints(positions, valid, lengths, generator)
+    masked = mask_joints(positions, valid, lengths, draws)
     pad = (config.window // 2) * config.dilation
     places = torch.arange(positions.shape[1] + 2 * pad, device=lengths.device)
     pairs = cast(ClipOrder, objective.tasks["clip_order"]).draw(
-        displacement(positions, valid), places < lengths[:, None] + 2 * pad, lengths, generator
+        displacement(positions, valid), places < lengths[:, None] + 2 * pad, lengths, draws
     )
     counts = -(-lengths // config.stride)  # of windows; the last one is held out
     place = torch.arange(int(counts.max()), device=lengths.device)
     context = torch.where(place < (counts - 1).clamp(min=1)[:, None], place, -1)
-    which, swapped = cast(VideoOrder, objective.tasks["video_order"]).draw(context, generator)
+    which, swapped = cast(VideoOrder, objective.tasks["video_order"]).draw(context, draws)
     return Choices(
         masked=masked.positions,
         chosen=masked.chosen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ from hitrs.tasks.recognition import RecognitionModel, recording_features
 from hitrs.train.config import Config
 from hitrs.train.recognition import change
 from hitrs.transforms.batch import Batch
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.preprocess import yaw_matrix
 from hitrs.transforms.source import Source
 
@@ -97,8 +99,13 @@ def encoder_features(
 
     if copy == 0 or config is None:
         return collect(features, encoder, source)
-    generator = torch.Generator().manual_seed(copy)
-    return collect(features, encoder, source, change=lambda b: change(b, config, source, generator))
+    numbers = itertools.count()
+
+    def changed(batch: Batch) -> Batch:
+        draws = Draws.of(copy, [next(numbers) for _ in batch.lengths])
+        return change(batch, config, source, draws)
+
+    return collect(features, encoder, source, change=changed)
 
 
 def probe(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from hitrs.pretext.pairs import draw_pair, exchange
 from hitrs.pretext.task import TaskResult, no_result, order_result
+from hitrs.transforms.draws import Draws
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,14 @@ class ClipOrder(nn.Module):
         self.window, self.dilation = window, dilation
         self.head = nn.Linear(width, 2)
 
-    def draw(self, moved: Tensor, usable: Tensor, lengths: Tensor, generator: torch.Generator) -> ClipPairs:
+    def draw(self, moved: Tensor, usable: Tensor, lengths: Tensor, draws: Draws) -> ClipPairs:
         """Draw a moving window (stride 1) and the two frames to exchange.
 
         Args:
             moved: (S, T) from :func:`displacement` of the unmasked sequence.
             usable: (S, F), True for padded frames that may be exchanged (those that were encoded).
             lengths: (S,).
+            draws: of the sequences.
         """
         pad = (usable.shape[1] - moved.shape[1]) // 2
         offsets = torch.arange(self.window, device=moved.device) * self.dilation
@@ -55,13 +57,13 @@ class ClipOrder(nn.Module):
         enough = usable[:, table].sum(-1) >= min(3, self.window)
         eligible = (distance > 0) & enough & (starts < lengths[:, None])
         sequences = eligible.any(1).nonzero()[:, 0]
-        score = torch.rand(eligible.shape, generator=generator, device=moved.device)
+        score = draws.uniform("clip order: window", moved.shape[1])
         score = score.masked_fill(~eligible, -1.0)
         windows = table[score[sequences].argmax(1)]
         identity = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
         if len(sequences) == 0 or self.window < 2:
             return ClipPairs(sequences[:0], windows[:0], identity[:0])
-        pair = draw_pair(usable[sequences[:, None], windows], generator)
+        pair = draw_pair(usable[sequences[:, None], windows], draws[sequences], "clip order: pair")
         return ClipPairs(sequences, windows, exchange(identity, pair))
 
     def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:

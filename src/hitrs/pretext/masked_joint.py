@@ -26,4 +26,4 @@ class MaskedJoint(nn.Module):
             return no_result(prediction)
         loss = F.smooth_l1_loss(SCALE * prediction, SCALE * target)
         error = torch.linalg.vector_norm(prediction.detach() - target, dim=-1).mean()
-        return TaskResult(loss, {"error": error})
+        return TaskResult(loss, error, len(prediction))

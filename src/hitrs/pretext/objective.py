@@ -12,10 +12,12 @@ from hitrs.errors import ConfigError
 from hitrs.models.hitrs import HiTRS, slot_table
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.future_clip import FutureClip
+from hitrs.pretext.gather import share_of_means
 from hitrs.pretext.masked_joint import MaskedJoint
 from hitrs.pretext.task import TaskResult
 from hitrs.pretext.video_order import VideoOrder
 from hitrs.pretext.views import Views
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.masking import mask_joints
 
 
@@ -64,7 +66,7 @@ class PretextObjective(nn.Module):
         return "views" in self.tasks
 
     def forward(
-        self, positions: Tensor, valid: Tensor, lengths: Tensor, identity: Tensor, generator: torch.Generator
+        self, positions: Tensor, valid: Tensor, lengths: Tensor, identity: Tensor, draws: Draws
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and metrics of a batch.
 
@@ -72,12 +74,12 @@ class PretextObjective(nn.Module):
             positions: (S, T, J, C) after augmentation and stream; valid: (S, T, J); lengths: (S,).
             identity: (S,) int64, which sequence each row is a view of; rows of equal identity are the views
                 task's pairs.
-            generator: source of all random choices of the tasks, on the device of the positions.
+            draws: all random choices of the tasks, of each sequence.
         Returns:
             the weighted sum of the losses; metrics ``<task>/loss`` and ``<task>/accuracy`` or ``/error``.
         """
         encoder = self.encoder
-        masked = mask_joints(positions, valid, lengths, generator)
+        masked = mask_joints(positions, valid, lengths, draws)
         frames = encoder.encode_frames(masked.positions, valid, lengths)
         results = {}
 
@@ -91,7 +93,7 @@ class PretextObjective(nn.Module):
         n_clips, n_pairs, swap = len(sequences), 0, None
         if "clip_order" in self.tasks:
             task = cast(ClipOrder, self.tasks["clip_order"])
-            pairs = task.draw(displacement(positions, valid), frames.rows >= 0, lengths, generator)
+            pairs = task.draw(displacement(positions, valid), frames.rows >= 0, lengths, draws)
             n_pairs = len(pairs.sequences)
             sequences = torch.cat([sequences, pairs.sequences, pairs.sequences])
             windows = torch.cat([windows, pairs.windows, pairs.windows])
@@ -104,21 +106,25 @@ class PretextObjective(nn.Module):
 
         if self.tasks.keys() & {"video_order", "future_clip", "views"}:
             slots = slot_table(sequences[:n_clips], places, len(lengths))
-            results |= self._video_tasks(clips, slots, identity, generator)
+            results |= self._video_tasks(clips, slots, identity, draws)
 
-        total = torch.stack(
-            [getattr(self.config, name) * result.loss for name, result in results.items()]
-        ).sum()
-        metrics = {
-            f"{name}/{key}": value
-            for name, result in results.items()
-            for key, value in result.metrics.items()
-        }
-        metrics |= {f"{name}/loss": r.loss.detach() for name, r in results.items() if r.metrics}
-        return total, metrics
+        return self._sum(results)
+
+    def _sum(self, results: dict[str, TaskResult]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Weighted loss and metrics, such that their means over processes are those of the global batch."""
+        counts = torch.tensor([float(result.count) for result in results.values()])
+        shares, everywhere = share_of_means(counts.to(next(iter(results.values())).loss.device))
+        total, metrics = [], {}
+        for (name, result), share, count in zip(results.items(), shares, everywhere.tolist(), strict=True):
+            total.append(getattr(self.config, name) * share * result.loss)
+            if count > 0:
+                kind = "error" if name == "masked_joint" else "accuracy"
+                metrics[f"{name}/loss"] = share * result.loss.detach()
+                metrics[f"{name}/{kind}"] = share * result.metric
+        return torch.stack(total).sum(), metrics
 
     def _video_tasks(
-        self, clips: Tensor, slots: Tensor, identity: Tensor, generator: torch.Generator
+        self, clips: Tensor, slots: Tensor, identity: Tensor, draws: Draws
     ) -> dict[str, TaskResult]:
         # the last clip is held out, of videos that have more than one
         present = slots >= 0
@@ -131,7 +137,7 @@ class PretextObjective(nn.Module):
         swapped_sequences, swapped = slots.new_zeros(0), context[:0]
         if "video_order" in self.tasks:
             task = cast(VideoOrder, self.tasks["video_order"])
-            swapped_sequences, swapped = task.draw(context, generator)
+            swapped_sequences, swapped = task.draw(context, draws)
         videos = self.encoder.encode_videos(clips, torch.cat([context, swapped])).video
         videos, negatives = videos.split([len(slots), len(swapped)])
 

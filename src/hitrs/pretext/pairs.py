@@ -5,14 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from hitrs.transforms.draws import Draws
 
-def draw_pair(valid: Tensor, generator: torch.Generator, apart: int = 2) -> Tensor:
+
+def draw_pair(valid: Tensor, draws: Draws, name: str, apart: int = 2) -> Tensor:
     """Two distinct valid places of each row, uniformly among the pairs at least ``apart`` apart.
 
     A row that has no such pair but two valid places (two clips) gets a pair of those.
 
     Args:
         valid: (R, N), at least two True per row.
+        draws: of the rows; name: of this draw.
     Returns:
         (R, 2) int64, the smaller place first.
     """
@@ -21,7 +24,7 @@ def draw_pair(valid: Tensor, generator: torch.Generator, apart: int = 2) -> Tens
     possible = valid[:, first] & valid[:, second]
     far = possible & (second - first >= apart)
     allowed = torch.where(far.any(1, keepdim=True), far, possible)
-    score = torch.rand(allowed.shape, generator=generator, device=valid.device).masked_fill(~allowed, -1.0)
+    score = draws.uniform_at(name, (first << 16) + second).masked_fill(~allowed, -1.0)
     pick = score.argmax(1)
     return torch.stack([first[pick], second[pick]], dim=1)
 

@@ -15,8 +15,10 @@ class TaskResult:
 
     loss: Tensor
     """Scalar; 0 with a gradient path if no sequence of the batch is long enough for the task."""
-    metrics: dict[str, Tensor]
-    """Detached scalars, for example ``accuracy``; nothing if no sequence took part."""
+    metric: Tensor
+    """Detached scalar: the accuracy, or the error of a prediction."""
+    count: int
+    """How many items both are means over."""
 
 
 def no_result(*outputs: Tensor) -> TaskResult:
@@ -24,7 +26,8 @@ def no_result(*outputs: Tensor) -> TaskResult:
 
     It leads back through head and encoder, so that every process has a gradient for the same parameters.
     """
-    return TaskResult(torch.cat([output.flatten().float() for output in outputs]).sum(), {})
+    nothing = torch.cat([output.flatten().float() for output in outputs]).sum()
+    return TaskResult(nothing, nothing.detach(), 0)
 
 
 def order_result(in_order: Tensor, swapped: Tensor) -> TaskResult:
@@ -33,11 +36,11 @@ def order_result(in_order: Tensor, swapped: Tensor) -> TaskResult:
     target = torch.zeros(len(logits), dtype=torch.int64, device=logits.device)
     target[: len(in_order)] = 1
     accuracy = (logits.argmax(1) == target).float().mean()
-    return TaskResult(F.cross_entropy(logits, target), {"accuracy": accuracy.detach()})
+    return TaskResult(F.cross_entropy(logits, target), accuracy.detach(), len(logits))
 
 
 def contrast(queries: Tensor, targets: Tensor, own: Tensor, temperature: float) -> TaskResult:
     """InfoNCE on cosine similarity: query i (R, D) is to find target own[i] among all targets (Q, D)."""
     similarity = F.normalize(queries.float(), dim=1) @ F.normalize(targets.float(), dim=1).T / temperature
     accuracy = (similarity.argmax(1) == own).float().mean()
-    return TaskResult(F.cross_entropy(similarity, own), {"accuracy": accuracy.detach()})
+    return TaskResult(F.cross_entropy(similarity, own), accuracy.detach(), len(queries))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from hitrs.pretext.pairs import draw_pair, exchange
 from hitrs.pretext.task import TaskResult, no_result, order_result
+from hitrs.transforms.draws import Draws
 
 
 class VideoOrder(nn.Module):
@@ -16,11 +16,12 @@ class VideoOrder(nn.Module):
         super().__init__()
         self.head = nn.Linear(width, 2)
 
-    def draw(self, slots: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def draw(self, slots: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Videos with two clips exchanged.
 
         Args:
             slots: (S, N) rows of the clip features, -1 for no clip.
+            draws: of the sequences.
         Returns:
             sequences: those with two clips or more, (R,); swapped slots: (R, N).
         """
@@ -28,7 +29,8 @@ class VideoOrder(nn.Module):
         if len(sequences) == 0:
             return sequences, slots[sequences]
         taking_part = slots[sequences]
-        return sequences, exchange(taking_part, draw_pair(taking_part >= 0, generator))
+        pair = draw_pair(taking_part >= 0, draws[sequences], "video order: pair")
+        return sequences, exchange(taking_part, pair)
 
     def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
         """Video features (R, 4D) of the videos and (R, 4D) of their negatives."""

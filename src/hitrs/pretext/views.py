@@ -28,18 +28,17 @@ class Views(nn.Module):
     def forward(self, videos: Tensor, identity: Tensor) -> TaskResult:
         """Video features (S, 4D) and which sequence each is a view of, (S,); two views of each, or one."""
         projected = nn.functional.normalize(self.project(videos).float(), dim=1)
-        targets, offset = gather_targets(projected.detach())
-        if len(targets) == len(projected):  # one process: let the gradient reach the targets too
-            targets = projected
+        targets, offset = gather_targets(projected)
         own = torch.arange(len(videos), device=videos.device)
         partners = (identity[:, None] == identity[None, :]) & (own[:, None] != own[None, :])
         paired = partners.any(1)
         if not bool(paired.any()):
-            return no_result(projected[:0])
+            return no_result(projected[:0], targets[:0])
         similarity = projected @ targets.T / TEMPERATURE
         similarity = similarity.masked_fill(
             own[:, None] + offset == torch.arange(len(targets), device=own.device), -math.inf
         )
         similarity, partner = similarity[paired], partners.float().argmax(1)[paired] + offset
         accuracy = (similarity.argmax(1) == partner).float().mean()
-        return TaskResult(nn.functional.cross_entropy(similarity, partner), {"accuracy": accuracy.detach()})
+        loss = nn.functional.cross_entropy(similarity, partner)
+        return TaskResult(loss, accuracy.detach(), len(similarity))

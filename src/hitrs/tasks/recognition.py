@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -74,9 +73,7 @@ class RecognitionObjective(nn.Module):
         super().__init__()
         self.model, self.label_smoothing = model, label_smoothing
 
-    def forward(
-        self, batch: Batch, labels: Tensor, generator: torch.Generator
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and accuracy; labels (B,) int64."""
         logits = self.model(batch).float()
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)

@@ -18,9 +18,11 @@ from hitrs.tasks.detection.choose import choose_settings
 from hitrs.tasks.detection.model import DetectionModel, HeadSettings
 from hitrs.tasks.detection.objective import IGNORED, DetectionObjective, class_weights
 from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, seed_of, write_once
+from hitrs.train.loop import fit, write_once
 from hitrs.transforms.augment import augment, change_speed, crop_start, retimed, take_frames
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
 SEGMENTS = SegmentSettings(smoothing=5, min_length=5)
@@ -79,24 +81,24 @@ class DetectionJob:
     def __len__(self) -> int:
         return len(self.source)
 
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
         """An augmented batch of stretches and the labels of their frames (B, T)."""
         batch = self.source.batch(which)
         labels = pad_labels([self._labels[i] for i in which])
         size, change = self.config.detect.frames, self.config.augment
         if change.policy == "views" and change.speed:
-            draw = 2 * torch.rand(len(which), generator=generator) - 1
+            draw = 2 * draws.uniform("speed") - 1
             factor = torch.exp(draw * np.log1p(change.speed))
             _, when = retimed(batch.lengths, factor)
             labels = labels.gather(1, when.round().long().clamp(max=labels.shape[1] - 1))
             batch = change_speed(batch, factor)
-        start = crop_start(batch.lengths, size, generator)
+        start = crop_start(batch.lengths, size, draws)
         length = batch.lengths.clamp(max=size)
         batch, labels = take_frames(batch, start, length), cut_labels(labels, start, length)
         # cropping and speed concern the labels and are done above
         in_space = dataclasses.replace(change, crop=0.0, speed=0.0)
         mirror = torch.as_tensor(self.source.layout.mirror)
-        return augment(batch, in_space, generator, self.source.settings.up_axis, mirror), labels
+        return augment(batch, in_space, draws, self.source.settings.up_axis, mirror), labels
 
     def evaluate(self, module: DetectionObjective) -> dict[str, float]:
         """Frame accuracy on the held-out recordings."""

@@ -1,23 +1,21 @@
 """The one training loop.
 
-Everything random in update u is drawn from seeds made of (run seed, u, forward pass, process), and which
-recordings it sees follows from u alone. So a resumed run needs no more than weights, optimizer state and u to
-go on as if it had never stopped.
+Which recordings an update sees, and everything that is drawn for them, follows from the seed and their place
+in the shuffled stream (``hitrs.train.batches``); dropout follows from seed, update and process. So a resumed
+run needs no more than weights, optimizer state and the update's number to go on as if it had never stopped.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from accelerate.state import AcceleratorState, PartialState
@@ -33,6 +31,7 @@ from rich.progress import (
 from torch import nn
 
 from hitrs.errors import ConfigError, TrainingError
+from hitrs.train.batches import Batches, make_batch, prefetched, seed_of
 from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
 from hitrs.train.log import Averages, MetricsLog
 from hitrs.train.optimizer import OptimConfig, learning_rate, make_optimizer
@@ -41,18 +40,15 @@ TELL_SECONDS = 20.0
 """Where the output is a file instead of a terminal with a moving bar, a line about every so often."""
 
 
-class Job(Protocol):
+class Job(Batches, Protocol):
     """What the loop trains: a module, its batches, and how to look at it from time to time."""
 
     @property
     def module(self) -> nn.Module:
-        """Called as ``module(*inputs, generator)``, returns (loss, metrics)."""
+        """Called as ``module(*inputs)``, returns (loss, metrics): means over the batch.
 
-    def __len__(self) -> int:
-        """Recordings in the training part."""
-
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
-        """Tensors of a batch of recordings, ``which`` counting from 0 to len - 1."""
+        Their means over processes are to be means over the batches of all: see ``share_of_means``.
+        """
 
     def evaluate(self, module: Any) -> dict[str, float]:
         """Probe or validation of the module, in eval mode; called on the main process."""
@@ -89,6 +85,9 @@ def fit(
     told = time.monotonic()
     began = time.monotonic() - (state["seconds"] if state else 0.0)
 
+    def make(number: int) -> tuple[Any, ...]:
+        return make_batch(job, config, number, accelerator.process_index, accelerator.num_processes)
+
     def save(step: int) -> None:
         if accelerator.is_main_process:
             at = {"step": step, "seconds": time.monotonic() - began, "averages": averages.pending}
@@ -98,11 +97,14 @@ def fit(
         _stop_request() as stop,
         _progress(accelerator.is_main_process) as progress,
         MetricsLog(folder, first) if accelerator.is_main_process else nullcontext() as log,
+        closing(
+            prefetched(make, range(first * config.accumulate, config.steps * config.accumulate))
+        ) as batches,
     ):
         bar = progress.add_task(title, total=config.steps, completed=first, note="")
         for step in range(first, config.steps):
             module.train()
-            averages.add(update(accelerator, module, optimizer, job, config, step))
+            averages.add(update(accelerator, module, optimizer, batches, config, step))
             done = step + 1
             if done % config.log_every == 0 or done == config.steps:
                 row = averages.take()
@@ -165,23 +167,27 @@ def write_once(write: Callable[[], object]) -> None:
 
 
 def update(
-    accelerator: Accelerator, module: nn.Module, optimizer: Any, job: Job, config: OptimConfig, step: int
+    accelerator: Accelerator,
+    module: nn.Module,
+    optimizer: Any,
+    batches: Iterator[tuple[Any, ...]],
+    config: OptimConfig,
+    step: int,
 ) -> dict[str, float]:
-    """Update ``step`` of a run: its forward passes, backward and the optimizer; means of loss and metrics."""
+    """Update ``step`` of a run: forward passes over the next batches, backward, and the optimizer.
+
+    Returns:
+        loss and metrics: means over the forward passes of all processes.
+    """
     rate = learning_rate(config, step)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["scale"]
     means = Averages()
-    rank, world = accelerator.process_index, accelerator.num_processes
     for part in range(config.accumulate):
-        torch.manual_seed(seed_of(config.seed, "dropout", step, part, rank))
-        inputs = draw_inputs(job, config, step, part, rank, world)
-        inputs = tuple(x.to(accelerator.device) if hasattr(x, "to") else x for x in inputs)
-        draws = torch.Generator(accelerator.device).manual_seed(
-            seed_of(config.seed, "task", step, part, rank)
-        )
+        inputs = tuple(x.to(accelerator.device) if hasattr(x, "to") else x for x in next(batches))
+        torch.manual_seed(seed_of(config.seed, "dropout", step, part, accelerator.process_index))
         with accelerator.autocast():
-            loss, metrics = module(*inputs, draws)
+            loss, metrics = module(*inputs)
         if not bool(torch.isfinite(loss)):
             raise _diverged(f"the loss is {loss.item()}", step, rate)
         accelerator.backward(loss / config.accumulate)
@@ -191,16 +197,15 @@ def update(
         raise _diverged(f"the gradient's norm is {norm}", step, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
-    return {**means.take(), "lr": rate, "gradient_norm": norm}
+    return {**_over_processes(accelerator, means.take()), "lr": rate, "gradient_norm": norm}
 
 
-def draw_inputs(
-    job: Job, config: OptimConfig, step: int, part: int = 0, rank: int = 0, world: int = 1
-) -> tuple[Any, ...]:
-    """The batch of forward pass ``part`` of update ``step`` in process ``rank`` of ``world``."""
-    generator = torch.Generator().manual_seed(seed_of(config.seed, "data", step, part, rank))
-    first = ((step * config.accumulate + part) * world + rank) * config.batch_size
-    return job.inputs(shuffled(len(job), first, config.batch_size, config.seed), generator)
+def _over_processes(accelerator: Accelerator, values: dict[str, float]) -> dict[str, float]:
+    """Means over the processes, all of which have the same values by name."""
+    if accelerator.num_processes == 1:
+        return values
+    mine = torch.tensor(list(values.values()), dtype=torch.float64, device=accelerator.device)
+    return dict(zip(values, accelerator.reduce(mine, "mean").tolist(), strict=True))
 
 
 def _diverged(what: str, step: int, rate: float) -> TrainingError:
@@ -225,23 +230,6 @@ def _anyone(accelerator: Accelerator, stop: bool) -> bool:
     if accelerator.num_processes > 1:
         return bool(accelerator.reduce(torch.tensor(float(stop), device=accelerator.device)))
     return stop
-
-
-def seed_of(*parts: int | str) -> int:
-    """A 63-bit seed from any parts, the same on every platform."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1
-
-
-def shuffled(count: int, first: int, size: int, seed: int) -> np.ndarray:
-    """Items ``first`` .. ``first + size`` of an endless stream of ``count`` items shuffled in each round."""
-    items = np.arange(first, first + size)
-    rounds = items // count
-    chosen = np.empty(size, np.int64)
-    for r in np.unique(rounds):
-        order = np.random.default_rng([seed, int(r)]).permutation(count)
-        chosen[rounds == r] = order[items[rounds == r] % count]
-    return chosen
 
 
 @contextmanager

@@ -16,10 +16,12 @@ from hitrs.pretext.objective import PretextObjective
 from hitrs.tasks.features import collect
 from hitrs.tasks.probe import knn_scores
 from hitrs.tasks.recognition import recording_features
+from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, seed_of, write_once
+from hitrs.train.loop import fit, write_once
 from hitrs.transforms.augment import augment, crop_to
 from hitrs.transforms.batch import Batch, bodies
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 from hitrs.transforms.streams import take_stream
 
@@ -52,20 +54,20 @@ class PretrainJob:
     def __len__(self) -> int:
         return len(self.usable)
 
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
-        """Augmented bodies: positions (S, T, J, C), valid (S, T, J), lengths (S,), identity (S,)."""
-        batch = crop_to(self.source.batch(self.usable[which]), self.config.max_frames, generator)
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
+        """Augmented bodies: positions (S, T, J, C), valid (S, T, J), lengths (S,), identity (S,), draws."""
+        batch = crop_to(self.source.batch(self.usable[which]), self.config.max_frames, draws)
         if self.module.needs_views:
-            batch = twice(batch)
+            batch, draws = twice(batch), draws.child(0).join(draws.child(1))
         layout, settings = self.source.layout, self.config.preprocessing
-        batch = augment(
-            batch, self.config.augment, generator, settings.up_axis, torch.as_tensor(layout.mirror)
-        )
+        mirror = torch.as_tensor(layout.mirror)
+        batch = augment(batch, self.config.augment, draws, settings.up_axis, mirror)
         found = bodies(batch)
         positions, valid = take_stream(found.positions, found.valid, settings.stream, layout)
         identity = (found.recording % len(which)) * batch.positions.shape[1] + found.person
         seen = valid.flatten(1).any(1)  # one frame has no motion, a lone joint no bone
-        return positions[seen], valid[seen], found.lengths[seen], identity[seen]
+        draws = draws[found.recording].child(found.person)[seen]
+        return positions[seen], valid[seen], found.lengths[seen], identity[seen], draws
 
     def evaluate(self, module: PretextObjective) -> dict[str, float]:
         """1-NN on the features of training recordings, see :func:`across_subjects`."""

@@ -14,10 +14,12 @@ from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.features import collect
 from hitrs.tasks.recognition import RecognitionModel, RecognitionObjective
+from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, seed_of, write_once
+from hitrs.train.loop import fit, write_once
 from hitrs.transforms.augment import augment, crop_to
 from hitrs.transforms.batch import Batch
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
 
@@ -56,10 +58,10 @@ class RecognitionJob:
     def __len__(self) -> int:
         return len(self.source)
 
-    def inputs(self, which: np.ndarray, generator: torch.Generator) -> tuple[Any, ...]:
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
         """An augmented batch and its labels (B,)."""
-        batch = crop_to(self.source.batch(which), self.config.max_frames, generator)
-        batch = change(batch, self.config, self.source, generator)
+        batch = crop_to(self.source.batch(which), self.config.max_frames, draws)
+        batch = change(batch, self.config, self.source, draws)
         return batch, self._labels[which]
 
     def evaluate(self, module: RecognitionObjective) -> dict[str, float]:
@@ -70,10 +72,10 @@ class RecognitionJob:
         return {"validation/accuracy": float((scores.argmax(1) == self.held_out.labels).mean())}
 
 
-def change(batch: Batch, config: Config, source: Source, generator: torch.Generator) -> Batch:
+def change(batch: Batch, config: Config, source: Source, draws: Draws) -> Batch:
     """The configuration's augmentation of a batch of ``source``."""
     mirror = torch.as_tensor(source.layout.mirror)
-    return augment(batch, config.augment, generator, source.settings.up_axis, mirror)
+    return augment(batch, config.augment, draws, source.settings.up_axis, mirror)
 
 
 def train_recognizer(

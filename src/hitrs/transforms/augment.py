@@ -1,4 +1,4 @@
-"""Augmentation of a batch, all random numbers from one generator; bodies of a recording share the draw."""
+"""Augmentation of a batch; what is drawn for a recording is shared by its bodies."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor
 from hitrs.errors import ConfigError
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.choices import check_choices
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.preprocess import yaw_matrix
 
 
@@ -47,81 +48,80 @@ class AugmentConfig:
             raise ConfigError("augment.yaw, tilt, speed and noise must not be negative")
 
 
-def augment(
-    batch: Batch, config: AugmentConfig, generator: torch.Generator, up: int, mirror: Tensor
-) -> Batch:
+def augment(batch: Batch, config: AugmentConfig, draws: Draws, up: int, mirror: Tensor) -> Batch:
     """A changed copy of the batch.
 
     Args:
+        draws: of the recordings.
         up: index of the up axis.
         mirror: (J,) int64, the layout's left/right exchange.
     """
     if config.policy == "none":
         return batch
     if config.policy == "paper":
-        return paper_augment(batch, generator)
+        return paper_augment(batch, draws)
     count, device = len(batch.lengths), batch.positions.device
     coords = batch.positions.shape[-1]
 
-    def symmetric(*shape: int) -> Tensor:
-        return 2 * torch.rand(shape, generator=generator, device=device) - 1
+    def symmetric(name: str, *shape: int) -> Tensor:
+        return 2 * draws.uniform(name, *shape) - 1
 
     matrix = torch.eye(coords, device=device).expand(count, -1, -1)
     if coords == 3:
         for axis in range(3):
             limit = math.radians(config.yaw if axis == up else config.tilt)
-            matrix = yaw_matrix(symmetric(count) * limit, axis) @ matrix
-    size = (1 + config.stretch * symmetric(count, coords)) * (1 + config.stretch * symmetric(count, 1))
+            matrix = yaw_matrix(symmetric(f"turn {axis}") * limit, axis) @ matrix
+    size = (1 + config.stretch * symmetric("stretch", coords)) * (1 + config.stretch * symmetric("size", 1))
     matrix = size[:, :, None] * matrix
     positions = torch.einsum("bptjc,bdc->bptjd", batch.positions, matrix)
     valid = batch.valid
     if config.mirror:
-        flip = torch.rand(count, generator=generator, device=device) < config.mirror
+        flip = draws.uniform("mirror") < config.mirror
         side = positions.new_ones(coords)
         side[0 if up != 0 else coords - 1] = -1
         positions = torch.where(flip[:, None, None, None, None], positions[..., mirror, :] * side, positions)
         valid = torch.where(flip[:, None, None, None], valid[..., mirror], valid)
     batch = Batch(positions, valid, batch.lengths)
     if config.crop:
-        batch = crop(batch, config.crop, generator)
+        batch = crop(batch, config.crop, draws)
     if config.speed:
-        batch = change_speed(batch, torch.exp(symmetric(count) * math.log1p(config.speed)))
+        batch = change_speed(batch, torch.exp(symmetric("speed") * math.log1p(config.speed)))
     positions, valid = batch.positions, batch.valid
     if config.noise:
-        level = config.noise * torch.rand((count, 1, 1, 1, 1), generator=generator, device=device)
-        positions = positions + level * torch.randn(positions.shape, generator=generator, device=device)
+        level = config.noise * draws.uniform("noise level", 1, 1, 1, 1)
+        positions = positions + level * draws.normal("noise", *positions.shape[1:])
     if config.drop:
-        kept = torch.rand((count, 1, 1, valid.shape[-1]), generator=generator, device=device) >= config.drop
+        kept = draws.uniform("drop", 1, 1, valid.shape[-1]) >= config.drop
         fewer = valid & kept
         # a body must not vanish altogether
         valid = torch.where(fewer.flatten(2).any(2)[:, :, None, None], fewer, valid)
     return Batch(positions.masked_fill(~valid[..., None], 0.0), valid, batch.lengths)
 
 
-def paper_augment(batch: Batch, generator: torch.Generator) -> Batch:
+def paper_augment(batch: Batch, draws: Draws) -> Batch:
     """The authors' augmentation: with p = 0.5 a change of space (scale, offsets, shear) and one of time."""
     positions, valid, lengths = batch.positions, batch.valid, batch.lengths
     count, _, frames, joints, coords = positions.shape
     device = positions.device
 
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand((count, *shape), generator=generator, device=device)
+    def uniform(name: str, low: float, high: float, *shape: int) -> Tensor:
+        return low + (high - low) * draws.uniform(name, *shape)
 
-    active = uniform(0, 1) < 0.5
-    space = torch.where(active, uniform(0, 3).long(), -1)
-    time = torch.where(active, uniform(0, 2).long(), -1)
+    active = draws.uniform("active") < 0.5
+    space = torch.where(active, uniform("space", 0, 3).long(), -1)
+    time = torch.where(active, uniform("time", 0, 2).long(), -1)
 
     def where(choice: Tensor) -> Tensor:
         return choice[:, None, None, None, None]
 
-    scaled = positions * uniform(0.8, 1.2)[:, None, None, None, None]
+    scaled = positions * uniform("scale", 0.8, 1.2)[:, None, None, None, None]
     picked = torch.zeros(count, joints, device=device)
-    order = uniform(0, 1, joints).argsort(1)[:, :5]
+    order = draws.uniform("offset joints", joints).argsort(1)[:, :5]
     picked.scatter_(1, order, 1.0)
-    offset = uniform(-0.2, 0.2, joints, coords) * picked[..., None]
+    offset = uniform("offset", -0.2, 0.2, joints, coords) * picked[..., None]
     shifted = positions + offset[:, None, None]
     unit = torch.eye(coords, device=device)
-    shear = unit + uniform(-0.5, 0.5, coords, coords) * (1 - unit)
+    shear = unit + uniform("shear", -0.5, 0.5, coords, coords) * (1 - unit)
     sheared = torch.einsum("bptjc,bdc->bptjd", positions, shear)
     positions = torch.where(where(space == 0), scaled, positions)
     positions = torch.where(where(space == 1), shifted, positions)
@@ -130,39 +130,39 @@ def paper_augment(batch: Batch, generator: torch.Generator) -> Batch:
     following = torch.arange(1, frames + 1, device=device).expand(count, -1).clamp(max=(lengths - 1)[:, None])
     index = following[:, None, :, None, None].expand_as(positions)
     both = valid & valid.gather(2, index[..., 0])
-    moved = positions + uniform(0, 1)[:, None, None, None, None] * (positions.gather(2, index) - positions)
+    share = draws.uniform("share")[:, None, None, None, None]
+    moved = positions + share * (positions.gather(2, index) - positions)
     positions = torch.where(where(time == 0) & both[..., None], moved, positions)
     batch = Batch(positions.masked_fill(~valid[..., None], 0.0), valid, lengths)
-    return crop(batch, 0.2, generator, time == 1)
+    return crop(batch, 0.2, draws, time == 1)
 
 
-def crop(batch: Batch, most: float, generator: torch.Generator, active: Tensor | None = None) -> Batch:
+def crop(batch: Batch, most: float, draws: Draws, active: Tensor | None = None) -> Batch:
     """Leave out round(T U(0, most)) frames, split at random between start and end; at least one stays."""
-    count, device = len(batch.lengths), batch.lengths.device
-    share = most * torch.rand(count, generator=generator, device=device)
+    share = most * draws.uniform("crop")
     cut = torch.minimum((batch.lengths * share).round().long(), batch.lengths - 1)
-    split = torch.rand(count, generator=generator, device=device)
+    split = draws.uniform("crop split")
     start = (split * (cut + 1)).long().clamp(max=cut)
     if active is not None:
         cut, start = cut * active, start * active
     return take_frames(batch, start, batch.lengths - cut)
 
 
-def crop_to(batch: Batch, most: int, generator: torch.Generator | None) -> Batch:
-    """A random (or, without a generator, the middle) stretch of at most ``most`` frames."""
+def crop_to(batch: Batch, most: int, draws: Draws | None) -> Batch:
+    """A random (or, without draws, the middle) stretch of at most ``most`` frames."""
     if int(batch.lengths.max()) <= most:
         return batch
-    if generator is None:
+    if draws is None:
         start = (batch.lengths - most).clamp(min=0) // 2
     else:
-        start = crop_start(batch.lengths, most, generator)
+        start = crop_start(batch.lengths, most, draws)
     return take_frames(batch, start, batch.lengths.clamp(max=most))
 
 
-def crop_start(lengths: Tensor, most: int, generator: torch.Generator) -> Tensor:
+def crop_start(lengths: Tensor, most: int, draws: Draws) -> Tensor:
     """Where a random stretch of at most ``most`` frames of each recording begins, (B,) int64."""
     excess = (lengths - most).clamp(min=0)
-    return (torch.rand(len(excess), generator=generator, device=excess.device) * (excess + 1)).long()
+    return (draws.uniform("crop to") * (excess + 1)).long()
 
 
 def take_frames(batch: Batch, start: Tensor, lengths: Tensor) -> Batch:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hitrs.transforms.draws import Draws
+
 CHOSEN = 0.15
 """Share of joints that are to be predicted (Hi-TRS)."""
 REPLACED, SWAPPED = 0.8, 0.1
@@ -23,7 +25,7 @@ class Masked:
     """(S, T, J), True for joints whose value is to be predicted."""
 
 
-def mask_joints(positions: Tensor, valid: Tensor, lengths: Tensor, generator: torch.Generator) -> Masked:
+def mask_joints(positions: Tensor, valid: Tensor, lengths: Tensor, draws: Draws) -> Masked:
     """Choose joints and hide most of them, BERT's way.
 
     A joint is chosen with p = 0.15 if it is real. Of the chosen, 80% become (1, ..., 1), 10% take the value
@@ -32,25 +34,25 @@ def mask_joints(positions: Tensor, valid: Tensor, lengths: Tensor, generator: to
 
     Args:
         positions: (S, T, J, C); valid: (S, T, J); lengths: (S,).
-        generator: on the device of the positions.
+        draws: of the sequences, on the device of the positions.
     """
     _, frames, joints, coords = positions.shape
     device = positions.device
 
-    def uniform() -> Tensor:
-        return torch.rand(valid.shape, generator=generator, device=device)
+    def uniform(name: str) -> Tensor:
+        return draws.uniform(f"mask: {name}", frames, joints)
 
-    chosen = (uniform() < CHOSEN) & valid
-    fate = uniform()
+    chosen = (uniform("chosen") < CHOSEN) & valid
+    fate = uniform("fate")
     replaced = chosen & (fate < REPLACED)
     swapped = chosen & (fate >= REPLACED) & (fate < REPLACED + SWAPPED)
 
     # another frame: one of the length - 1 others, counted from this one on, so that it never is this one
     others = (lengths - 1)[:, None, None]
-    step = 1 + (uniform() * others).long()
+    step = 1 + (uniform("frame") * others).long()
     own = torch.arange(frames, device=device)[None, :, None]
     frame = (own + step) % lengths[:, None, None]
-    joint = (torch.arange(joints, device=device) + 1 + (uniform() * (joints - 1)).long()) % joints
+    joint = (torch.arange(joints, device=device) + 1 + (uniform("joint") * (joints - 1)).long()) % joints
     source = (frame * joints + joint).flatten(1)  # (S, T J)
     swapped &= (others > 0) & (joints > 1) & valid.flatten(1).gather(1, source).view_as(valid)
     values = positions.flatten(1, 2).gather(1, source[..., None].expand(-1, -1, coords)).view_as(positions)

@@ -22,7 +22,7 @@ def test_the_loss_is_what_a_loop_computes() -> None:
     torch.manual_seed(0)
     logits, weights = 4 * torch.randn(2, 5, 3), torch.tensor([0.5, 2.0, 1.0])
     labels = torch.tensor([[0, 1, 1, 2, 2], [2, 2, 0, -1, -1]])
-    loss, metrics = DetectionObjective(Fixed(logits), weights, smoothness=0.5)(None, labels, None)
+    loss, metrics = DetectionObjective(Fixed(logits), weights, smoothness=0.5)(None, labels)
 
     entropy = total = right = 0.0
     jumps = []

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hitrs.pretext.gather import share_of_means
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.transforms.batch import Batch
 
@@ -42,18 +41,20 @@ class DetectionObjective(nn.Module):
             self.model.encoder.eval()
         return self
 
-    def forward(self, batch: Batch, labels: Tensor, generator: Any) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, batch: Batch, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and frame accuracy; labels (B, T) int64, -1 for padding."""
         logits = self.model(batch).float()  # (B, T, K+1)
         known = labels != IGNORED
-        loss = F.cross_entropy(logits[known], labels[known], weight=self.weights)
+        inside = known[:, 1:] & known[:, :-1]
+        weight = self.weights[labels[known]].sum()
+        (of_loss, of_jumps, of_frames), _ = share_of_means(torch.stack([weight, inside.sum(), known.sum()]))
+        loss = of_loss * F.cross_entropy(logits[known], labels[known], weight=self.weights)
         log_probabilities = logits.log_softmax(-1)
         jumps = (log_probabilities[:, 1:] - log_probabilities[:, :-1].detach()).clamp(-JUMP, JUMP)
-        inside = known[:, 1:] & known[:, :-1]
         if self.smoothness and bool(inside.any()):
-            loss = loss + self.smoothness * jumps[inside].square().mean()
+            loss = loss + of_jumps * self.smoothness * jumps[inside].square().mean()
         accuracy = (logits.detach().argmax(-1) == labels)[known].float().mean()
-        return loss, {"accuracy": accuracy}
+        return loss, {"accuracy": of_frames * accuracy}
 
 
 def class_weights(labels: Tensor, classes: int, balance: float) -> Tensor:

@@ -1,0 +1,82 @@
+"""Which recordings an update sees, what is drawn for them, and making batches ahead of time.
+
+A recording's place in the endless shuffled stream decides both, so that a run is the same whether it was
+interrupted or not, and on however many processes its batches are shared out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from hitrs.train.optimizer import OptimConfig
+from hitrs.transforms.draws import Draws
+
+_Made = TypeVar("_Made")
+
+
+class Batches(Protocol):
+    """The part of a job that makes batches."""
+
+    def __len__(self) -> int:
+        """Recordings in the training part."""
+
+    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
+        """A batch of recordings; called in a thread of its own.
+
+        Args:
+            which: recordings, counting from 0 to len - 1.
+            draws: the only source of random numbers.
+        """
+
+
+def make_batch(
+    job: Batches, config: OptimConfig, number: int, process: int = 0, processes: int = 1
+) -> tuple[Any, ...]:
+    """Inputs of a process's forward pass ``number``, counted from the start of the run."""
+    first = (number * processes + process) * config.batch_size
+    items = np.arange(first, first + config.batch_size)
+    which = shuffled(len(job), first, config.batch_size, config.seed)
+    return job.inputs(which, Draws.of(seed_of(config.seed, "data"), items))
+
+
+def prefetched(
+    make: Callable[[int], _Made], numbers: Iterable[int], ahead: int = 2
+) -> Generator[_Made, None, None]:
+    """``make(number)`` of each number in turn, made in a thread up to ``ahead`` before they are asked for.
+
+    Closing the iterator ends the thread; what ``make`` raises is raised where its result would stand.
+    """
+    pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+    try:
+        waiting: deque[Future[_Made]] = deque()
+        for number in numbers:
+            waiting.append(pool.submit(make, number))
+            if len(waiting) > ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def seed_of(*parts: int | str) -> int:
+    """A 63-bit seed from any parts, the same on every platform."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
+
+
+def shuffled(count: int, first: int, size: int, seed: int) -> np.ndarray:
+    """Items ``first`` .. ``first + size`` of an endless stream of ``count`` items shuffled in each round."""
+    items = np.arange(first, first + size)
+    rounds = items // count
+    chosen = np.empty(size, np.int64)
+    for r in np.unique(rounds):
+        order = np.random.default_rng([seed, int(r)]).permutation(count)
+        chosen[rounds == r] = order[items[rounds == r] % count]
+    return chosen
