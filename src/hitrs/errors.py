@@ -7,9 +7,21 @@ prints them without a traceback and exits with 1; any other exception is a defec
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+LONGEST_MESSAGE = 1500
+"""Characters; messages quote files, and what a damaged file has in place of a word may be of any length."""
+
 
 class HitrsError(Exception):
     """Base of all errors that the package raises on purpose."""
+
+    def __str__(self) -> str:
+        """The message; control characters of files made harmless, a very long one without its middle."""
+        text = super().__str__()
+        if not text.isprintable():
+            text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+        if len(text) > LONGEST_MESSAGE:
+            text = f"{text[: LONGEST_MESSAGE - 505]} ... {text[-500:]}"
+        return text
 
 
 class DataError(HitrsError):

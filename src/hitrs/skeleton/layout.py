@@ -35,6 +35,10 @@ import yaml
 
 from hitrs.errors import LayoutError
 
+MAX_JOINTS = 1000
+"""More joints than this are a damaged file (checking a tree takes the square of their number)."""
+_MAX_BYTES = 1 << 17
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -149,6 +153,8 @@ class Layout:
             if key not in data:
                 raise LayoutError(f"{source} has no key '{key}'; a layout needs name, center and joints.")
         joints = _name_pairs(data["joints"], source, "joints", "[joint, parent]")
+        if len(joints) > MAX_JOINTS:
+            raise LayoutError(f"{source} has {len(joints)} joints; more than {MAX_JOINTS} make no sense.")
         order = {joint: index for index, (joint, _) in enumerate(joints)}
 
         def find(joint: str) -> int:
@@ -163,15 +169,18 @@ class Layout:
         else:
             lefts = [joint for joint in order if joint.startswith("left_")]
             pairs = [(left, "right_" + left[5:]) for left in lefts if "right_" + left[5:] in order]
+        dims = data.get("dims", 3)
+        if not isinstance(dims, int):
+            raise LayoutError(f"{source}: dims must be 2 or 3, not a {type(dims).__name__}.")
         center = data["center"] if isinstance(data["center"], list) else [data["center"]]
         return Layout(
-            name=str(data["name"]),
+            name=_text(data["name"], source),
             joints=tuple(joint for joint, _ in joints),
             parents=tuple(find(parent) for _, parent in joints),
             pairs=tuple((find(left), find(right)) for left, right in pairs),
-            center=tuple(find(str(joint)) for joint in center),
-            dims=data.get("dims", 3),
-            about=str(data.get("about", "")),
+            center=tuple(find(_text(joint, source)) for joint in center),
+            dims=dims,
+            about=_text(data.get("about", ""), source),
         )
 
 
@@ -190,6 +199,8 @@ def get_layout(name_or_path: str | Path) -> Layout:
             f"{', '.join(list_layouts())}; or give the path of your own layout as a .yaml file."
         )
     try:
+        if (size := Path(name_or_path).stat().st_size) > _MAX_BYTES:
+            raise LayoutError(f"layout file {name} has {size} bytes; more than {_MAX_BYTES} make no sense.")
         text = Path(name_or_path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise LayoutError(f"cannot read the layout file {name}: {error}") from error
@@ -212,7 +223,7 @@ def _named(name: str) -> Layout:
 def _parse(text: str, source: str) -> Layout:
     try:
         data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise LayoutError(f"{source} is not valid YAML: {error}") from error
     return Layout.from_dict(data, source)
 
@@ -222,9 +233,16 @@ def _name_pairs(value: Any, source: str, key: str, form: str) -> list[tuple[str,
         isinstance(row, list | tuple) and len(row) == 2 for row in value
     ):
         raise LayoutError(f"{source}: '{key}' must be a list of {form}.")
-    return [(str(first), str(second)) for first, second in value]
+    return [(_text(first, source), _text(second, source)) for first, second in value]
+
+
+def _text(value: Any, source: str) -> str:
+    """A name; lists are not written out, since a few bytes of YAML can stand for billions of items."""
+    if not isinstance(value, str | int | float):
+        raise LayoutError(f"{source}: a {type(value).__name__} stands where a name should.")
+    return str(value)
 
 
 def _nearest(name: str, known: Any) -> str:
-    match = difflib.get_close_matches(name, [str(item) for item in known], n=1)
+    match = difflib.get_close_matches(name[:80], [str(item) for item in known], n=1)
     return f"; did you mean '{match[0]}'?" if match else "."

@@ -63,7 +63,7 @@ def read_table(path: Path) -> Table:
         raise DataError(f"{path} is not a CSV text file: {error}.") from error
     for column in header:
         if column not in COLUMNS:
-            near = difflib.get_close_matches(column, COLUMNS, n=1)
+            near = difflib.get_close_matches(column[:80], COLUMNS, n=1)
             hint = f"did you mean '{near[0]}'?" if near else f"known columns: {', '.join(COLUMNS)}."
             raise DataError(f"{path} has an unknown column '{column}'; {hint}")
     if "file" not in header or len(set(header)) != len(header):

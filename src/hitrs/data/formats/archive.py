@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import lzma
 import math
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -39,6 +41,7 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     except (
         ValueError, TypeError, RuntimeError, NotImplementedError, EOFError, SyntaxError, MemoryError,
         OverflowError, KeyError, IndexError, UnicodeError, zipfile.BadZipFile, zlib.error,
+        lzma.LZMAError, tokenize.TokenError,
     ) as error:  # fmt: skip
         raise DataError(
             f"{path} is not an npz file that can be read ({error}); it may be damaged."

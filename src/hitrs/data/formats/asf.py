@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.markers import MAX_JOINTS
 from hitrs.data.formats.text_rows import open_text
 from hitrs.errors import DataError
 from hitrs.skeleton.kinematics import axis_rotations
+from hitrs.skeleton.layout import MAX_JOINTS
 
 _INCH = 0.0254
 _CHANNELS = ("tx", "ty", "tz", "rx", "ry", "rz")

@@ -20,12 +20,13 @@ from pathlib import Path
 import numpy as np
 
 from hitrs.data.formats.base import Format, check_layout, one
-from hitrs.data.formats.markers import MAX_JOINTS, tree_layout, unique_names
+from hitrs.data.formats.markers import tree_layout, unique_names
 from hitrs.data.formats.text_rows import gather, number_blocks, open_text
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout
 from hitrs.skeleton.kinematics import axis_rotations, forward
+from hitrs.skeleton.layout import MAX_JOINTS
 
 _CHANNEL = re.compile(r"([XYZ])(POSITION|ROTATION)")
 _UNIT = "BVH states no unit: positions are as in the file, not converted to meters"

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout, list_layouts
+from hitrs.skeleton.layout import MAX_JOINTS
 
-MAX_JOINTS = 1000
-"""More joints than this are a damaged file (checking a tree takes the square of their number)."""
 METERS = {
     "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048,
     "meters": 1.0, "meter": 1.0, "centimeters": 0.01, "millimeters": 0.001, "inches": 0.0254,

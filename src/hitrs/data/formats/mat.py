@@ -11,6 +11,7 @@ import struct
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from scipy.io import loadmat
@@ -22,12 +23,39 @@ MAX_BYTES = 1 << 28
 """A file, or what it decompresses to, may have at most so many bytes (256 MB)."""
 _HEADER = 128
 _MATRIX, _COMPRESSED = 14, 15
-_PLAIN_CLASSES = frozenset((4, *range(6, 16)))  # text and numbers
+_TEXT = 4
+_PLAIN_CLASSES = frozenset((_TEXT, *range(6, 16)))  # text and numbers
+_STORED_NUMBERS = frozenset((*range(1, 8), 9, 12, 13))
+_STORED_TEXT = _STORED_NUMBERS | {16, 17, 18}
 # scipy has no common error for files it cannot read
 _UNREADABLE = (
     MatReadError, ValueError, TypeError, OSError, NotImplementedError, EOFError, IndexError, KeyError,
     zlib.error, struct.error, OverflowError, MemoryError,
 )  # fmt: skip
+
+
+class _Variable(NamedTuple):
+    """What a variable declares about itself."""
+
+    name: str
+    kind: int
+    """MATLAB's class: cell, double, ..."""
+    complex: bool
+    values: int
+    type: int
+    """Of the numbers in the file; scipy looks it up without a check, so that a wrong one crashes Python."""
+    stored: int
+    """Bytes."""
+
+    @property
+    def plain(self) -> bool:
+        types = _STORED_TEXT if self.kind == _TEXT else _STORED_NUMBERS
+        return (
+            self.kind in _PLAIN_CLASSES
+            and not self.complex
+            and self.values <= self.stored
+            and self.type in types
+        )
 
 
 def load_mat(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
@@ -38,11 +66,12 @@ def load_mat(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
             no arrays of numbers or text.
     """
     data = _bytes(path)
-    for name, kind, values, stored in _variables(data):
-        if name in names and (kind not in _PLAIN_CLASSES or values > stored):
+    for each in _variables(data):
+        if each.name in names and not each.plain:
             raise DataError(
-                f"{path}: variable '{name}' declares {values} values in {stored} bytes and is of MATLAB's "
-                f"class {kind}; expected a plain array of numbers or text."
+                f"{path}: variable '{each.name}' declares {each.values} values in {each.stored} bytes of "
+                f"type {each.type} and is of MATLAB's class {each.kind}; expected a plain array of numbers "
+                "or text."
             )
     try:
         content = loadmat(path, variable_names=list(names))
@@ -55,8 +84,8 @@ def mat_names(data: bytes) -> frozenset[str]:
     """Names of the variables in the start of a file; never raises."""
     names = set()
     try:
-        for name, *_ in _variables(data, whole=False):
-            names.add(name)
+        for each in _variables(data, whole=False):
+            names.add(each.name)
     except (DataError, *_UNREADABLE):
         pass  # the file is cut or none: what was found until then is all that can be said
     return frozenset(names)
@@ -88,12 +117,12 @@ def _damaged(path: Path, error: Exception) -> DataError:
     )
 
 
-def _variables(data: bytes, whole: bool = True) -> Iterator[tuple[str, int, int, int]]:
-    """Name, class, declared values and stored bytes of each variable; ValueError where they make no sense."""
+def _variables(data: bytes, whole: bool = True) -> Iterator[_Variable]:
+    """What each variable declares; ValueError where it makes no sense. Of ``whole`` files the sizes count."""
     order = {b"IM": "<", b"MI": ">"}.get(data[126:128])
     if order is None or len(data) < _HEADER:
         raise ValueError("it lacks the header of MATLAB 5 files")
-    place = _HEADER
+    place, left = _HEADER, MAX_BYTES if whole else 1 << 10
     while place + 8 <= len(data):
         kind, size = struct.unpack_from(f"{order}II", data, place)
         body = data[place + 8 : place + 8 + size]
@@ -101,25 +130,34 @@ def _variables(data: bytes, whole: bool = True) -> Iterator[tuple[str, int, int,
             raise ValueError(f"it ends within an element of {size} bytes")
         if kind == _COMPRESSED:
             inflater = zlib.decompressobj()
-            body = inflater.decompress(body, MAX_BYTES if whole else 1 << 10)
+            body = inflater.decompress(body, max(left, 1))  # 0 would be no limit
+            left -= len(body) if whole else 0
             kind, inner = struct.unpack_from(f"{order}II", body)
             body = body[8:]
             if whole and (len(body) < inner or (inflater.unconsumed_tail and not inflater.eof)):
-                raise ValueError(f"a compressed element is cut or has more than {MAX_BYTES} bytes")
+                raise ValueError(f"a compressed element is cut, or all have more than {MAX_BYTES} bytes")
         if kind == _MATRIX and body:
             yield _variable(body, order)
         place += 8 + size
 
 
-def _variable(body: bytes, order: str) -> tuple[str, int, int, int]:
+def _variable(body: bytes, order: str) -> _Variable:
     flags, place = _element(body, 0, order)
     dims, place = _element(body, place, order)
-    name, _ = _element(body, place, order)
+    name, place = _element(body, place, order)
     shape = struct.unpack(f"{order}{len(dims) // 4}i", dims[: len(dims) // 4 * 4])
     if any(length < 0 for length in shape):
         raise ValueError(f"an array of shape {shape}")
-    kind = struct.unpack_from(f"{order}I", flags)[0] & 0xFF
-    return name.decode("ascii", errors="replace"), kind, math.prod(shape), len(body)
+    word = struct.unpack_from(f"{order}I", flags)[0]
+    tag = struct.unpack_from(f"{order}I", body, place)[0] if place + 4 <= len(body) else 0
+    return _Variable(
+        name=name.decode("ascii", errors="replace"),
+        kind=word & 0xFF,
+        complex=bool(word & 0x800),
+        values=math.prod(shape),
+        type=tag & 0xFFFF if tag >> 16 else tag,
+        stored=len(body),
+    )
 
 
 def _element(body: bytes, place: int, order: str) -> tuple[bytes, int]:

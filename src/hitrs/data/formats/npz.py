@@ -161,6 +161,8 @@ def _layout(path: Path, text: np.ndarray | None, given: Layout | None) -> Layout
 def parse_layout(text: str, path: Path) -> Layout:
     """Layout of the text in an npz file: a name, or JSON as ``write_npz`` writes it."""
     if not text.startswith("{"):
+        if text.endswith((".yaml", ".yml")):  # a file may not say which other files are opened
+            raise DataError(f"{path}: the layout is the path '{text}'; give it when importing (--layout).")
         return get_layout(text)
     try:
         return Layout.from_dict(json.loads(text), f"{path}: layout")

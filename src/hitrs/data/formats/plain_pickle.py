@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import pickletools
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,9 @@ def load_plain(path: Path) -> Any:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
     try:
-        return _Machine().run(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of pickletools, about escapes in old texts
+            return _Machine().run(data)
     except _Refused as error:
         raise DataError(
             f"{path} holds {error}; only plain containers and arrays of numbers are read, because opening "

@@ -1,0 +1,20 @@
+"""Messages stay fit for a terminal, whatever the file holds that they quote."""
+
+import pytest
+
+from hitrs.errors import LONGEST_MESSAGE, DataError, located
+
+
+def test_long_and_odd_quotes() -> None:
+    plain = "a.csv, line 3: 'é' is no number.\nGet it again."
+    assert str(DataError(plain)) == plain
+    long = str(DataError(f"a.csv has '{chr(0) * 10_000}', expected a number."))
+    assert len(long) == LONGEST_MESSAGE
+    assert long.startswith(r"a.csv has '\x00\x00")
+    assert long.endswith("', expected a number.")
+    assert str(DataError("name '\x1b[2J\ud800'")) == r"name '\x1b[2J\ud800'"
+
+
+def test_located() -> None:
+    with pytest.raises(DataError, match=r"^a\.npz: has no frames\.$"), located("a.npz"):
+        raise DataError("has no frames.")
