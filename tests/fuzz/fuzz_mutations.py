@@ -1,0 +1,401 @@
+"""Ways to spoil a file: in its bytes, its text, or inside what it packs (archives, JSON, MATLAB elements)."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import pickle
+import pickletools
+import random
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Change = Callable[[bytes, random.Random], bytes]
+
+NUMBERS = (
+    "0", "-1", "1e999", "-1e308", "1e38", "nan", "inf", "-inf", "99999999999", str(2**31), str(2**63),
+    "9" * 5000, "1e-320", "1_000", "0x10", "١٢", "", "1.5", "1e6", "268435456", "--1", "1,5", "null", "\x00",
+)  # fmt: skip
+SUFFIXES = (
+    ".skeleton", ".txt", ".csv", ".tsv", ".bvh", ".amc", ".c3d", ".trc", ".npz", ".json", ".jsonl", ".pkl",
+    ".pickle", ".mat", ".yaml", "",
+)  # fmt: skip
+BOMB_MEGABYTES = (100, 1500)
+"""What bombs unpack to: below and above the limits of the readers."""
+_NUMBER = re.compile(rb"[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
+_HUGE = (
+    b"\xff\xff\xff\xff",
+    b"\xff\xff\xff\x7f",
+    b"\x00\x00\x00\x80",
+    b"\x00\x00\x00\x01",
+    b"\xff\xff",
+    b"\xff" * 8,
+)
+
+
+def mutate(data: bytes, kind: str, other: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
+    """``data`` spoiled once to four times, and in which ways.
+
+    Args:
+        kind: "text", "json", "zip", "pickle", "mat" or "binary": what the file is.
+        other: another good file, of which parts may be taken.
+        canary: file that appears if something in the result is carried out.
+    """
+    inside = {"json": _json, "zip": _zip, "pickle": _pickle, "mat": _mat}.get(kind)
+    ways = list(_BYTES) + (list(_TEXT) * 2 if kind in ("text", "json") else [])
+    names = []
+    for _ in range(random.choice((1, 1, 1, 2, 3, 4))):
+        if inside is not None and random.random() < 0.5:
+            with suppress(Exception):  # what was spoiled before may have no inside any more
+                data, name = inside(data, random, canary)
+                names.append(name)
+                continue
+        way = random.choice(ways)
+        names.append(way.__name__.strip("_"))
+        data = way(data, other, random)
+    return data[: 1 << 24], "+".join(names)
+
+
+# Bytes
+
+
+def _place(data: bytes, random: random.Random) -> tuple[int, int]:
+    start = random.randrange(len(data) + 1)
+    return start, min(len(data), start + random.choice((1, 2, 4, 8, 32, 200, 4000)))
+
+
+def flip(data: bytes, other: bytes, random: random.Random) -> bytes:
+    found = bytearray(data)
+    for _ in range(random.choice((1, 1, 2, 8, 64)) if data else 0):
+        found[random.randrange(len(found))] ^= 1 << random.randrange(8)
+    return bytes(found)
+
+
+def overwrite(data: bytes, other: bytes, random: random.Random) -> bytes:
+    start, stop = _place(data, random)
+    return (
+        data[:start] + bytes([random.choice((0, 255, random.randrange(256)))]) * (stop - start) + data[stop:]
+    )
+
+
+def huge_count(data: bytes, other: bytes, random: random.Random) -> bytes:
+    value = random.choice(_HUGE)
+    start = random.randrange(max(1, min(len(data), random.choice((64, 600, len(data) or 1)))))
+    return data[:start] + value + data[start + len(value) :]
+
+
+def cut(data: bytes, other: bytes, random: random.Random) -> bytes:
+    start, _ = _place(data, random)
+    return data[start:] if random.random() < 0.2 else data[:start]
+
+
+def delete(data: bytes, other: bytes, random: random.Random) -> bytes:
+    start, stop = _place(data, random)
+    return data[:start] + data[stop:]
+
+
+def repeat(data: bytes, other: bytes, random: random.Random) -> bytes:
+    start, stop = _place(data, random)
+    return data[:start] + data[start:stop] * random.choice((2, 3, 100)) + data[stop:]
+
+
+def insert(data: bytes, other: bytes, random: random.Random) -> bytes:
+    start, _ = _place(data, random)
+    count = random.choice((1, 4, 1000))
+    return data[:start] + random.choice((b"\0" * count, random.randbytes(count))) + data[start:]
+
+
+def splice(data: bytes, other: bytes, random: random.Random) -> bytes:
+    (start, _), (_, stop) = _place(data, random), _place(other, random)
+    return data[:start] + other[stop:]
+
+
+def nothing(data: bytes, other: bytes, random: random.Random) -> bytes:
+    return random.choice((b"", b" \n", b"\0" * 1000, random.randbytes(300)))
+
+
+_BYTES = (flip, flip, overwrite, huge_count, cut, delete, repeat, insert, splice, nothing)
+
+
+# Text
+
+
+def number(data: bytes, other: bytes, random: random.Random) -> bytes:
+    found = list(_NUMBER.finditer(data))
+    if not found:
+        return data
+    place = random.choice(found[: random.choice((5, 50, len(found)))])
+    return data[: place.start()] + random.choice(NUMBERS).encode() + data[place.end() :]
+
+
+def line(data: bytes, other: bytes, random: random.Random) -> bytes:
+    lines = data.split(b"\n")
+    one, two = random.randrange(len(lines)), random.randrange(len(lines))
+    way = random.randrange(5)
+    if way == 0:
+        del lines[one]
+    elif way == 1:
+        lines[one] *= random.choice((2, 500))
+    elif way == 2:
+        lines[one], lines[two] = lines[two], lines[one]
+    elif way == 3:
+        lines[one:one] = [lines[two]] * random.choice((1, 300))
+    else:
+        lines[one] = b""
+    return b"\n".join(lines)
+
+
+def encoding(data: bytes, other: bytes, random: random.Random) -> bytes:
+    text = data.decode("latin-1")
+    ways: tuple[Callable[[], bytes], ...] = (
+        lambda: text.encode("utf-16"),
+        lambda: text.encode("utf-16-le"),
+        lambda: text.encode("utf-32"),
+        lambda: text.encode("cp037", "replace"),
+        lambda: b"\xef\xbb\xbf" * 2 + data,
+        lambda: data.replace(b"a", "é".encode("latin-1")),
+        lambda: data.replace(b"\n", random.choice((b"\r\n", b"\r", b"\x0b", "\u2028".encode(), b""))),
+        lambda: data.replace(b" ", random.choice((b"\t", "\u00a0".encode(), b"\0"))),
+        lambda: data.replace(b",", random.choice((b";", b"\t", b'","'))),
+        lambda: data.replace(b'"', b"'", random.choice((1, 1000))),
+        lambda: gzip.compress(data, 1),
+    )
+    return random.choice(ways)()
+
+
+def nest(data: bytes, other: bytes, random: random.Random) -> bytes:
+    start, _ = _place(data, random)
+    opening, closing = random.choice(((b"[", b"]"), (b'{"a":', b"}"), (b"JOINT a {\n", b"}\n"), (b"(", b")")))
+    depth = random.choice((10, 2000, 200_000))
+    return data[:start] + opening * depth + closing * random.choice((0, depth)) + data[start:]
+
+
+def aliases(data: bytes, other: bytes, random: random.Random) -> bytes:
+    """In place of a value, YAML of few bytes that stands for ten billion."""
+    many = "x"
+    for level in range(10):
+        again = f", *a{level - 1}" if level else ", x"
+        many = f"&a{level} [{many}{again * 9}]"
+    head, colon, tail = data.partition(random.choice((b"name: ", b"dims: ", b"center: ", b"- - ", b": ")))
+    return head + colon + many.encode() + b"\n" + tail.partition(b"\n")[2]
+
+
+_TEXT = (number, number, number, line, line, encoding, nest, aliases)
+
+
+# JSON
+
+
+def _json(data: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
+    content = json.loads(data)
+    holders: list[tuple[Any, Any]] = []
+    _collect(content, holders)
+    holder, key = random.choice(holders[: random.choice((10, len(holders)))] or [([content], 0)])
+    values = (
+        None, True, -1, 1.5, 2**31, 10**18, 10**400, 1e308, float("nan"), float("inf"), "", "12",
+        "x" * 10_000, "\ud800", [], {}, [[]], {"a": 1}, [0] * 100_000, [None] * 75, [[1, 2, 3]] * 20,
+        holder[key], [holder[key]] * 50,
+    )  # fmt: skip
+    holder[key] = random.choice(values)
+    if isinstance(holder, dict) and random.random() < 0.2:
+        del holder[key]
+    return json.dumps(content).encode("utf-8", "surrogatepass"), "json value"
+
+
+def _collect(node: Any, into: list[tuple[Any, Any]]) -> None:
+    for key in node if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+        into.append((node, key))
+        if len(into) < 5000:
+            _collect(node[key], into)
+
+
+# Archives of arrays
+
+
+def _zip(data: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        members = {
+            name: archive.read(name) for name in archive.namelist() if archive.getinfo(name).file_size < 1e6
+        }
+    name = random.choice(list(members))
+    way = random.choice(("member", "member", "array", "array", "shape", "object", "bomb", "lie", "method"))
+    method = zipfile.ZIP_DEFLATED
+    if way == "member":
+        members[name] = random.choice(_BYTES)(members[name], members[name], random)
+    elif way == "array":
+        shape = random.choice(
+            ((), (0,), (3,), (1, 1), (3, 20, 3), (3, 0, 3), (3, 1, 20, 3), (1,) * 32, (2, 24, 3))
+        )
+        kind = random.choice(
+            ("f8", "f2", "i8", "u1", "?", "c16", "U9", "S3", "M8[s]", "f4,i4", "V7", ">f4", "U2000")
+        )
+        array = np.zeros(shape, kind) if kind != "M8[s]" else np.zeros(shape, "i8").astype(kind)
+        if kind in ("f8", "f2"):
+            array = array + random.choice((1, np.nan, np.inf, 6e4))
+        members[name] = _npy(array)
+    elif way == "shape":
+        shape = random.choice(
+            ("(99999999999, 20, 3)", "(-1,)", "(3, 20, 3", "()", "(2**40,)", "(1,)*99", "(1e3,)")
+        )
+        kind = random.choice(("<f8", "|O", "<U999999999", "|V1000000000", "f", "<f8,<i4", "x" * 3000))
+        head = f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n".encode()
+        members[name] = b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head) & 0xFFFF) + head + bytes(400)
+    elif way == "object":
+        array = np.array([None])
+        members[name] = _npy(array)[:-20] + random.choice(exploits(canary))
+    elif way == "bomb":
+        return _bomb(name, random.choice(BOMB_MEGABYTES)), "zip bomb"
+    elif way == "method":
+        method = random.choice((zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA))
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", method) as archive:
+        for each, content in members.items():
+            archive.writestr(each, content)
+    found = file.getvalue()
+    if way == "lie":  # other sizes, offsets, flags in the directory at the end
+        start = found.rindex(b"PK\x01\x02") + random.randrange(6, 46)
+        found = found[:start] + random.choice(_HUGE) + found[start + 4 :]
+    return found, f"zip {way}"
+
+
+@cache
+def _bomb(name: str, megabytes: int) -> bytes:
+    """An array of zeros, a thousand times as large as its archive."""
+    file = io.BytesIO()
+    rows = (megabytes << 20) // 480
+    head = (
+        f"{{'descr': '<f8', 'fortran_order': False, 'shape': ({rows}, 20, 3), }}".ljust(117).encode() + b"\n"
+    )
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        with archive.open(name, "w") as member:
+            member.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(head)) + head)
+            piece = bytes(480 << 10)
+            for _ in range(rows >> 10):
+                member.write(piece)
+            member.write(bytes(480 * (rows & 1023)))
+        if name != "layout.npy":
+            archive.writestr("layout.npy", _npy(np.array("kinect20")))
+    return file.getvalue()
+
+
+def _npy(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+# Pickles
+
+
+class _Runs:
+    def __init__(self, call: tuple[Any, ...]) -> None:
+        self.call = call
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.call
+
+
+@cache
+def exploits(canary: Path) -> tuple[bytes, ...]:
+    """Pickles that make ``canary`` when they are opened, by several ways and in every protocol."""
+    import os
+    import pathlib
+    import subprocess
+
+    write = f"open({str(canary)!r}, 'w').close()"
+    calls = (
+        (os.system, (f"touch {canary}",)),
+        (os.mkdir, (str(canary),)),
+        (eval, (write,)),
+        (exec, (write,)),
+        (subprocess.call, (["touch", str(canary)],)),
+        (pathlib.Path.touch, (pathlib.Path(canary),)),
+        (getattr, (pathlib.Path(canary), "touch")),
+        (np.save, (str(canary), [1])),
+        (np.load, (str(canary),)),
+        (bytearray, (1 << 40,)),
+    )
+    found = [pickle.dumps(_Runs(call), protocol) for call in calls for protocol in (0, 2, 4)]
+    inner = [pickle.dumps({"annotations": [_Runs(call)], "split": {}}, 4) for call in calls]
+    frames = [pickle.dumps({"split": {}, "annotations": [{"keypoint": _Runs(call)}]}, 2) for call in calls]
+    return tuple(found + inner + frames)
+
+
+def _pickle(data: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
+    way = random.choice(("exploit", "graft", "opcode", "opcode", "argument", "deep"))
+    if way == "exploit":
+        return random.choice(exploits(canary)), "pickle exploit"
+    places = [place for _, _, place in pickletools.genops(data)]
+    start = random.choice(places[1:] or places)
+    if way == "graft":  # the exploit's instructions in the midst, its result left on the stack or dropped
+        body = random.choice(exploits(canary))
+        body = body[2:-1] if body[:1] == b"\x80" else body[:-1]
+        return data[:start] + body + random.choice((b"", b"0")) + data[start:], "pickle graft"
+    if way == "opcode":
+        code = random.choice(pickletools.opcodes).code.encode("latin-1")
+        return data[:start] + code + data[start + random.randrange(2) :], "pickle opcode"
+    if way == "argument":
+        return data[: start + 1] + random.choice(_HUGE) + data[start + 5 :], "pickle argument"
+    depth = random.choice((100, 100_000))
+    deep = random.choice(
+        (b"]" * depth + b"a" * (depth - 1), b")" + b"\x85" * depth, b"(" * depth, b"2" * depth)
+    )
+    return data[:start] + deep + data[start:], "pickle deep"
+
+
+# MATLAB
+
+
+def _mat(data: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
+    if len(data) > 100_000:
+        raise ValueError("it is a bomb already")
+    place = 128
+    starts = []
+    while place + 8 <= len(data):
+        kind, size = struct.unpack_from("<II", data, place)
+        starts.append(place)
+        place += 8 + size
+    start = random.choice(starts)
+    kind, size = struct.unpack_from("<II", data, start)
+    body = data[start + 8 : start + 8 + size]
+    if kind == 15:
+        body = zlib.decompress(body)
+    way = random.choice(("element", "dims", "dims", "class", "bomb", "many"))
+    if way == "element":
+        body = random.choice(_BYTES)(body, body, random)
+    elif way == "dims":  # tag, flags 16, tag of dims 8, dims
+        at = random.choice((32, 36, 40, 28)) + (0 if kind == 15 else -8)
+        body = body[:at] + random.choice(_HUGE)[:4].ljust(4, b"\xff") + body[at + 4 :]
+    elif way == "class":
+        at = 16 if kind == 15 else 8
+        body = body[:at] + bytes([random.randrange(20)]) + body[at + 1 :]
+    elif way == "bomb":
+        return data[:start] + _mat_bomb(random.choice(BOMB_MEGABYTES)), "mat bomb"
+    else:
+        body = body * random.choice((2, 20))
+    packed = zlib.compress(body) if kind == 15 else body
+    return data[:start] + struct.pack("<II", kind, len(packed)) + packed + data[
+        start + 8 + size :
+    ], f"mat {way}"
+
+
+@cache
+def _mat_bomb(megabytes: int) -> bytes:
+    packer = zlib.compressobj(1)
+    head = struct.pack("<IIIIII", 6, 8, 6, 0, 5, 12) + struct.pack("<iii", 20, 3, megabytes << 20 // 480)
+    head += bytes(4) + struct.pack("<II", 1, 6) + b"d_skel\0\0" + struct.pack("<II", 9, megabytes << 20)
+    packed = [packer.compress(struct.pack("<II", 14, len(head) + (megabytes << 20)) + head)]
+    packed += [packer.compress(bytes(1 << 20)) for _ in range(megabytes)]
+    packed.append(packer.flush())
+    body = b"".join(packed)
+    return struct.pack("<II", 15, len(body)) + body

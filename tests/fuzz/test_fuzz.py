@@ -1,0 +1,46 @@
+"""A small part of the fuzzing that ``python tests/fuzz`` does, the same files at every run."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+import fuzz_mutations
+import pytest
+from fuzz_run import heard, listen, run
+from fuzz_seeds import all_seeds
+
+from hitrs.data.formats.registry import all_formats
+
+FILES = 240
+
+
+def test_spoiled_files_are_read_or_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuzz_mutations, "BOMB_MEGABYTES", (20,))
+    tally = run(FILES, seed=0, folder=tmp_path)
+    assert not tally.failures, "\n".join(tally.failures)
+    assert tally.files.total() == FILES
+    assert {"read", "DataError"} <= set(tally.outcomes)  # not everything is refused
+
+
+def test_every_format_has_seeds_that_are_read(tmp_path: Path) -> None:
+    seeds = all_seeds()
+    assert {each.name for each in all_formats()} <= {seed.name for seed in seeds}
+    for number, seed in enumerate(seeds):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, content in seed.files.items():
+            (folder / name).write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert seed.read(folder)
+            assert seed.forced is None or seed.forced(folder)
+
+
+def test_the_harness_would_notice(tmp_path: Path) -> None:
+    listen()
+    with heard() as events:
+        os.system("true")
+        (tmp_path / "written").write_text("")
+    assert [event.split()[0] for event in events] == ["os.system", "open"]
