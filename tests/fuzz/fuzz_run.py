@@ -26,7 +26,7 @@ from hitrs.errors import DataError, LayoutError
 
 SECONDS = 20.0
 MEGABYTES = 1024
-_KINDS = {".json": "json", ".npz": "zip", ".pkl": "pickle", ".mat": "mat", ".c3d": "binary"}
+_KINDS = {".json": "json", ".jsonl": "text", ".npz": "zip", ".pkl": "pickle", ".mat": "mat", ".c3d": "binary"}
 _FORBIDDEN = (
     "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.mkdir", "os.remove", "os.rename",
     "subprocess.Popen", "socket.connect", "pickle.find_class", "ctypes.dlopen", "shutil.rmtree",

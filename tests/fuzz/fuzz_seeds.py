@@ -137,6 +137,14 @@ def _recordings(scratch: Path) -> Iterable[Seed]:
         "coco", "results.json", [{"image_id": n, "keypoints": points[17], "score": 1} for n in (4, 5)]
     )
 
+    def pose() -> list[dict[str, float]]:
+        return [{"x": x, "y": y, "z": z, "visibility": 0.9} for x, y, z in draw(33, 3).tolist()]
+
+    videos = [{"frame": n, "pose_landmarks": pose(), "pose_world_landmarks": pose()} for n in range(2)]
+    yield _json("mediapipe", "walk.json", {"fps": 30, "width": 640, "height": 480, "frames": videos})
+    yield _seed("mediapipe", "lines.jsonl", "\n".join(map(json.dumps, videos)))
+    yield _json("mediapipe", "walk_000001.json", {"landmarks": draw(33, 3).tolist()})
+
     content = test_pyskl.content()
     for protocol in (2, 4, 5):
         yield _seed("pyskl", "all.pkl", pickle.dumps(content, protocol))
@@ -144,13 +152,13 @@ def _recordings(scratch: Path) -> Iterable[Seed]:
         yield _seed("utd-mhad", "a1_s1_t1_skeleton.mat", _mat(compressed, d_skel=draw(20, 3, 3)))
         clip = {"x": draw(3, 13), "y": draw(3, 13), "visibility": np.ones((3, 13), np.uint8), "nframes": 3}
         yield _seed("penn-action", "0001.mat", _mat(compressed, **clip, action="squat", train=-1))
-    pose = get_layout("mediapipe33")
-    header = ["frame", "person", *(f"{joint}_{axis}" for joint in pose.joints for axis in "xyz")]
+    names = get_layout("mediapipe33").joints
+    header = ["frame", "person", *(f"{joint}_{axis}" for joint in names for axis in "xyz")]
     rows = [[n // 2, n % 2, *draw(99).tolist()] for n in range(4)]
     yield _seed("csv", "walk.csv", _table(header, rows))
     header = ["time", *(f"{axis}{n}" for n in range(33) for axis in "xyzv")]
     yield _seed("csv", "walk.tsv", _table(header, [[n / 30, *draw(132).tolist()] for n in range(3)], "\t"))
-    rows = [[n, joint, *draw(3).tolist(), 0.9] for n in range(2) for joint in pose.joints]
+    rows = [[n, joint, *draw(3).tolist(), 0.9] for n in range(2) for joint in names]
     yield _seed("csv", "long.csv", _table(["frame", "landmark", "x", "y", "z", "visibility"], rows, ";"))
 
 
