@@ -284,7 +284,7 @@ def test_every_labeled_recording_is_tested_where_there_is_no_protocol(
     assert np.trace(found["metrics"]["all"]["confusion"]) == round(3 * found["metrics"]["all"]["top1"] / 100)
 
 
-def test_a_detector_is_trained_and_evaluated(folder, quick, capsys) -> None:
+def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:
     store = str(untrimmed_store(folder / "untrimmed").path)
     options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]
     out = str(folder / "detector")
@@ -295,6 +295,8 @@ def test_a_detector_is_trained_and_evaluated(folder, quick, capsys) -> None:
     found = json.loads(capsys.readouterr().out)["metrics"]["all"]
     assert found["segments"] == 6
     assert set(found["voc/ap@0.5"]) == {"wave", "nod", "bow"}
+    said = fails("evaluate", store, out, "--protocol", "subjects", "--seen-as", "ntu25")
+    assert f"--seen-as is for recognizers; {out} is for detection" in said
 
 
 def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:

@@ -71,6 +71,10 @@ def run(
         )
     split = split_of(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     if task != "recognition":
+        options = {"--views": views, "--seen-as": seen_as, "--confusion": confusion}
+        given = [option for option, value in options.items() if value is not None]
+        if given:
+            raise ConfigError(f"{given[0]} is for recognizers; {models[0]} is for {task}")
         found = get_downstream(task).measure(get_downstream(task).load(models[0]), split)
         if as_json:
             say(json.dumps({"protocol": split.protocol, "models": models, "metrics": found}, indent=1))
