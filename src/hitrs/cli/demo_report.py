@@ -41,6 +41,8 @@ class Outcome:
     """Method -> metrics on the test recordings; the first is the fine-tuned recognizer."""
     files: Sequence[Path]
     """Recordings that were recognized from their files."""
+    detection: Mapping[str, Any]
+    """Scores of the detector on the untrimmed test recordings."""
     commands: Mapping[str, float]
     """Command -> seconds."""
 
@@ -83,6 +85,7 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
     report.text("## What it recognizes")
     report.gallery(scenes)
     report.figure(plots / "confusion.png", "Fine-tuned recognizer: which actions it takes for which.")
+    _detection(report, outcome.detection, plots / "timeline.png")
     report.text("## What it learned without labels")
     report.figure(plots / "embedding.png", "Test recordings as the pre-trained encoder sees them.")
     report.figure(plots / "pretraining.png", "Pre-training: loss, nearest-neighbor probe, each pretext task.")
@@ -97,6 +100,23 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
         "your folder in place of `synthetic`."
     )
     return report.write(folder / "report.html")
+
+
+def _detection(report: Report, found: Mapping[str, Any], picture: Path) -> None:
+    report.text("## Actions found in longer recordings")
+    report.figure(
+        picture,
+        f"Two of {found['recordings']} untrimmed test recordings: what happens when (above), and what the "
+        "detector finds (below).",
+    )
+    report.table(
+        ["score on the test recordings", "%"],
+        [
+            ["frames named right, background included", found["frame/accuracy"]],
+            ["mAP (VOC) at an overlap of 0.3", found["voc/map@0.3"]],
+            ["mAP (VOC) at an overlap of 0.5", found["voc/map@0.5"]],
+        ],
+    )
 
 
 def _verdict(top1: dict[str, float], margin: float) -> str:
