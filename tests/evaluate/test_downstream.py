@@ -12,7 +12,7 @@ from hitrs.evaluate.cells import Runner
 from hitrs.evaluate.downstream import DOWNSTREAM, get_downstream
 from hitrs.evaluate.draws import of_subjects
 from hitrs.evaluate.plan import read_plan
-from hitrs.evaluate.tables import markdown_table, read_results
+from hitrs.evaluate.tables import described, markdown_table, read_results
 
 PLAN = """
 name: detection-table
@@ -85,3 +85,9 @@ def test_tasks_that_are_known():
     assert get_downstream("detection") is DOWNSTREAM["detection"]
     with pytest.raises(ConfigError, match="no task 'detecting'; known: recognition, detection"):
         get_downstream("detecting")
+
+
+def test_the_figures_of_a_report_in_a_line():
+    assert described("recognition", {"all": {"top1": 50.0}}) == "top-1, all 50.0"
+    found = {"all": {"frame/accuracy": 70.5, "voc/map@0.5": 60.25}}
+    assert described("detection", found) == "frame accuracy 70.5, mAP@0.5 (VOC) 60.25"

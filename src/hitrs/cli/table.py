@@ -12,7 +12,7 @@ from hitrs.cli.configfile import load_config
 from hitrs.cli.console import say
 from hitrs.evaluate.cells import Runner
 from hitrs.evaluate.plan import read_plan
-from hitrs.evaluate.tables import markdown_table, read_results
+from hitrs.evaluate.tables import described, markdown_table, read_results
 
 Folder = Annotated[Path, arg(metavar="DIR")]
 
@@ -50,6 +50,5 @@ def run(
             say(f"{cell.name}: running")
             result = runner.run(cell)
             for method, report in result.get("metrics", {}).items():
-                figures = ", ".join(f"{part} {found['top1']}" for part, found in report.items())
-                say(f"{cell.name}: {method} top-1 {figures}")
+                say(f"{cell.name}: {method}: {described(cell.task, report)}")
     say(markdown_table(read_results(results / table.name)))

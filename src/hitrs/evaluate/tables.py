@@ -61,6 +61,15 @@ def _task_table(task: str, results: list[dict[str, Any]]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def described(task: str, report: dict[str, Any]) -> str:
+    """The figures of one report in a line."""
+    return ", ".join(
+        f"{f.title} {report[f.part][f.key]}"
+        for f in DOWNSTREAM[task].figures
+        if f.key in report.get(f.part, {})
+    )
+
+
 METHODS = {
     "knn": "1-NN",
     "linear": "linear probe",
