@@ -18,11 +18,12 @@ if TYPE_CHECKING:
         write_store,
     )
     from hitrs.data.synthetic import make_synthetic
-    from hitrs.deploy import Prediction, Recognition, Recognizer
+    from hitrs.deploy import Detection, Detector, Prediction, Recognition, Recognizer
     from hitrs.errors import HitrsError
     from hitrs.models.config import ModelConfig
     from hitrs.models.hitrs import HiTRS
     from hitrs.skeleton import Layout, get_layout, list_layouts
+    from hitrs.tasks.detection.model import DetectionModel
     from hitrs.tasks.recognition import RecognitionModel
     from hitrs.train.config import Config
     from hitrs.train.pretraining import pretrain
@@ -35,6 +36,9 @@ __version__ = "0.1.0"
 # The public names, imported when they are first used: importing torch takes seconds.
 _HOMES = {
     "Config": "hitrs.train.config",
+    "Detection": "hitrs.deploy",
+    "DetectionModel": "hitrs.tasks.detection.model",
+    "Detector": "hitrs.deploy",
     "HiTRS": "hitrs.models.hitrs",
     "HitrsError": "hitrs.errors",
     "Layout": "hitrs.skeleton",
@@ -63,6 +67,9 @@ _HOMES = {
 
 __all__ = [
     "Config",
+    "Detection",
+    "DetectionModel",
+    "Detector",
     "HiTRS",
     "HitrsError",
     "Layout",

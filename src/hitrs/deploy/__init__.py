@@ -1,5 +1,11 @@
 """Trained models at work: arrays or files in, named results out."""
 
+from hitrs.deploy.detector import Detector
 from hitrs.deploy.recognizer import Prediction, Recognition, Recognizer
+from hitrs.deploy.segments_out import Detection
+from hitrs.deploy.streaming import Event, OnlineDetector, OnlineResult
 
-__all__ = ["Prediction", "Recognition", "Recognizer"]
+__all__ = [
+    "Detection", "Detector", "Event", "OnlineDetector", "OnlineResult",
+    "Prediction", "Recognition", "Recognizer",
+]  # fmt: skip

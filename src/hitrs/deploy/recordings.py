@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from hitrs.data.cleaning import Resample
 from hitrs.data.formats import read_recording
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, LayoutError
@@ -17,6 +18,10 @@ from hitrs.transforms.source import check_layouts
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
 """An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
+
+
+RATE_SLACK = 0.1
+"""Rates that differ by less are taken as the same: people do not move at one pace either."""
 
 
 def as_recording(
@@ -100,6 +105,28 @@ def model_arrays(recording: Recording, model: Layout) -> tuple[np.ndarray, np.nd
             f"recording '{recording.name}': no joint was seen in any frame, so there is nothing to go by."
         )
     return positions, valid
+
+
+def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) -> Recording:
+    """The recording at the frame rate of the model; unchanged where either rate is unknown.
+
+    Args:
+        fps: the rate that the model was trained at.
+        resample: bring another rate to it; its frames and segments then count at that rate.
+    Raises:
+        DataError: for another rate, by more than a tenth, without ``resample``.
+    """
+    if fps is None or recording.fps is None:
+        return recording
+    if resample:
+        return Resample(fps)(recording).recording
+    if not 1 - RATE_SLACK <= recording.fps / fps <= 1 + RATE_SLACK:
+        raise DataError(
+            f"recording '{recording.name}' has {recording.fps:g} frames a second, the model was trained at "
+            f"{fps:g}: its actions would seem {recording.fps / fps:.2g} times as slow. Resample it (`hitrs "
+            f"detect --resample`, `resample=True`, or a store with `hitrs clean --fps {fps:g}`)."
+        )
+    return recording
 
 
 def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | None:

@@ -1,4 +1,4 @@
-"""What ``hitrs detect`` writes: found segments as JSON, CSV or PKU-MMD text.
+"""What a detector finds, and ``hitrs detect`` writes: segments, as JSON, CSV or PKU-MMD text.
 
 JSON and CSV give frames from 0, ``stop`` no longer part of the segment, and seconds where the frame rate is
 known; PKU-MMD text has its own counting and no names.
@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from hitrs.data.files import atomic_file, explained_writes
 from hitrs.errors import ConfigError
@@ -34,6 +36,8 @@ class Detection:
     proposals: tuple[Proposal, ...]
     classes: tuple[str, ...]
     """Names of the labels."""
+    probabilities: np.ndarray | None = field(default=None, repr=False, compare=False)
+    """(T, K + 1) of the frames, background last; None where only segments were read."""
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict per segment with the keys of ``COLUMNS``; seconds are None where the rate is unknown."""

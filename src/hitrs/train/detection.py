@@ -15,6 +15,7 @@ from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.detection.boundaries import frame_labels, numbered
 from hitrs.tasks.detection.choose import choose_settings
+from hitrs.tasks.detection.long import long_scores
 from hitrs.tasks.detection.model import DetectionModel, HeadSettings
 from hitrs.tasks.detection.objective import IGNORED, DetectionObjective, class_weights
 from hitrs.tasks.detection.segments import SegmentSettings
@@ -116,7 +117,7 @@ def detector_probabilities(model: DetectionModel, source: Source) -> list[np.nda
     found = []
     with torch.no_grad():
         for i in range(len(source)):
-            scores = model(source.batch([i]).to(device))[0].float()
+            scores = long_scores(model, source.batch([i]).to(device))[0].float()
             found.append(scores.softmax(-1).cpu().numpy())
     model.train(was_training)
     return found

@@ -69,13 +69,16 @@ def first_center(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
 
 
 def frame_centers(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
-    """Where the center of each recording's first body is in each frame, (B, T, C), by past frames only.
+    """Where a body's center is in each frame, (B, T, C), by past frames only.
 
-    Where it is not seen, where it was last; before it is first seen, 0.
+    Of each recording the body that is seen first. Where its center is not seen, where it was last; before it
+    is first seen, 0.
     """
     center = list(layout.center)
     index = torch.arange(len(positions), device=positions.device)
-    first = valid.flatten(2).any(-1).float().argmax(1)
+    there = valid.any(-1)  # (B, P, T)
+    since = there.float().argmax(2).masked_fill(~there.any(2), there.shape[2])
+    first = since.argmin(1)
     seen = valid[index, first][..., center].all(-1)  # (B, T)
     value = positions[index, first][..., center, :].mean(-2)  # (B, T, C)
     frame = torch.arange(seen.shape[1], device=seen.device).expand_as(seen)

@@ -20,7 +20,10 @@ from hitrs.tasks.detection.head import TemporalHead
 from hitrs.tasks.detection.segments import SegmentSettings
 from hitrs.transforms.batch import Batch, Bodies, bodies
 from hitrs.transforms.streams import take_stream
-from hitrs.transforms.windows import padding
+from hitrs.transforms.windows import padding, window_table
+
+HISTORIES = 256
+"""causal: so many clips look back at once."""
 
 MOTION_SCALE = 10.0
 """Joints move some centimeters from frame to frame, and stand some decimeters from the center."""
@@ -71,16 +74,33 @@ class DetectionModel(nn.Module):
         """Preprocessed recordings (T frames, padded) -> scores (B, T, K + 1), before softmax."""
         found = self.bodies(batch)
         frames = self.encoder.encode_frames(found.positions, found.valid, found.lengths)
-        clips = self.encoder.all_clips(frames, found.lengths, self.settings.stride)
         pose, in_frame = self.poses(frames, found)
-        around, in_clip = self.spread(self.describe_clips(clips), clips.slots >= 0, found.positions.shape[1])
+        clips = self.encoder.all_clips(frames, found.lengths, self.settings.stride)
+        return self.scores(found, batch.lengths, pose, in_frame, clips)
+
+    def scores(self, found: Bodies, lengths: Tensor, pose: Tensor, in_frame: Tensor, clips: Clips) -> Tensor:
+        """Scores (B, T, K + 1) from what the levels say of each body.
+
+        Args:
+            lengths: frames of each recording, (B,).
+            pose: from :meth:`poses`, (S, T, H), and where it was seen, (S, T).
+        """
+        length = found.positions.shape[1]
+        clips = Clips(clips.features, self.all_slots(clips.slots, length))
+        around, in_clip = self.spread(self.describe_clips(clips), clips.slots >= 0, length)
         seen = (in_frame | in_clip)[..., None].float()
         values = (pose + around) * seen  # (S, T, H)
-        shape = (len(batch.lengths), *values.shape[1:])
+        shape = (len(lengths), *values.shape[1:])
         total = values.new_zeros(shape).index_add(0, found.recording, values)
         count = values.new_zeros(*shape[:2], 1).index_add(0, found.recording, seen)
-        inside = torch.arange(shape[1], device=total.device) < batch.lengths[:, None]
+        inside = torch.arange(shape[1], device=total.device) < lengths[:, None]
         return self.head(total / count.clamp(min=1), inside)
+
+    def all_slots(self, slots: Tensor, length: int) -> Tensor:
+        """The slots of all windows of ``length`` frames: also of those at the end in which nobody is seen."""
+        config = self.encoder.config
+        count = len(window_table(length, config.window, self.settings.stride, config.dilation))
+        return nn.functional.pad(slots, (0, count - slots.shape[1]), value=-1)
 
     def bodies(self, batch: Batch) -> Bodies:
         """The bodies of a batch in the model's stream, without those in which nothing is seen."""
@@ -120,16 +140,23 @@ class DetectionModel(nn.Module):
             found = self.encoder.encode_videos(clips.features, clips.slots, want_clips=True).clips
             assert found is not None
             return found
-        sequences, count = clips.slots.shape
+        count = clips.slots.shape[1]
         longest = min(self.settings.history, self.encoder.config.max_clips, count)
-        newest = torch.arange(count, device=clips.slots.device)
+        every = torch.arange(count, device=clips.slots.device)
+        parts = [self.up_to(clips, newest, longest) for newest in every.split(HISTORIES)]
+        return torch.cat(parts, dim=1)
+
+    def up_to(self, clips: Clips, newest: Tensor, longest: int) -> Tensor:
+        """The video level's feature of clips (n,), each from the ``longest`` clips up to it, (S, n, 4D)."""
         first = (newest - longest + 1).clamp(min=0)
-        place = first[:, None] + torch.arange(longest, device=first.device)  # (N, history), oldest first
-        past = clips.slots[:, place.clamp(max=count - 1)].masked_fill(place > newest[:, None], -1)
+        place = first[:, None] + torch.arange(longest, device=first.device)  # (n, history), oldest first
+        after = place > newest[:, None]
+        past = clips.slots[:, place.clamp(max=clips.slots.shape[1] - 1)].masked_fill(after, -1)
         every = self.encoder.encode_videos(clips.features, past.flatten(0, 1), want_clips=True).clips
         assert every is not None
-        last = (newest - first).repeat(sequences)
-        return every[torch.arange(len(every), device=last.device), last].unflatten(0, (sequences, count))
+        last = (newest - first).repeat(len(clips.slots))
+        found = every[torch.arange(len(every), device=last.device), last]
+        return found.unflatten(0, (len(clips.slots), len(newest)))
 
     def spread(self, described: Tensor, present: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """From clips (S, N, H) to frames (S, T, H), 0 where no clip shows anything; and where one does.

@@ -1,0 +1,63 @@
+"""Preprocessing frame by frame: what ``preprocess`` and ``take_stream`` do, by past frames only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from hitrs.errors import ConfigError
+from hitrs.skeleton.layout import Layout
+from hitrs.transforms.preprocess import Preprocessing
+from hitrs.transforms.streams import take_stream
+
+
+class OnlinePreprocessing:
+    """The state that preprocessing has between two frames of one recording.
+
+    Results are those of the whole recording, with one exception: ``center: first`` needs the first body's
+    center; frames before it is first seen cannot be placed and count as not seen.
+
+    Raises:
+        ConfigError: for settings that need the whole recording.
+    """
+
+    def __init__(self, settings: Preprocessing, layout: Layout):
+        for name, value in (("align", settings.align), ("scale", settings.scale)):
+            if value != "none":
+                raise ConfigError(
+                    f"the model was trained with preprocessing.{name} = {value}, which needs the whole "
+                    f"recording; to detect online train one with `--preprocessing.{name} none`"
+                )
+        self.settings, self.layout = settings, layout
+        self._joints = list(layout.center)
+        self._body: int | None = None  # whose center counts
+        self._center: Tensor | None = None
+        self._before: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """The next frame, (P, J, C) and (P, J), in the model's stream."""
+        if self.settings.center != "none":
+            positions, valid = self._centered(positions, valid)
+        positions = positions.masked_fill(~valid[..., None], 0.0)
+        frame = (positions, valid)
+        both = [frame] if self._before is None or self.settings.stream != "motion" else [self._before, frame]
+        self._before = frame
+        values, seen = take_stream(
+            torch.stack([p for p, _ in both], 1),
+            torch.stack([v for _, v in both], 1),
+            self.settings.stream,
+            self.layout,
+        )
+        return values[:, -1], seen[:, -1]
+
+    def _centered(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        found = valid[:, self._joints].all(-1)  # (P,)
+        counts = found if self.settings.center == "first" else valid.any(-1)
+        if self._body is None and bool(counts.any()):
+            self._body = int(counts.float().argmax())
+        moves = self._center is None or self.settings.center == "frame"
+        if self._body is not None and moves and bool(found[self._body]):
+            self._center = positions[self._body, self._joints].mean(0)
+        if self._center is not None:
+            return positions - self._center, valid
+        return positions, valid if self.settings.center == "frame" else torch.zeros_like(valid)

@@ -1,0 +1,51 @@
+"""Random detectors and untrimmed batches."""
+
+from dataclasses import asdict
+
+import torch
+
+from factories import CLASSES, JOINTS, LAYOUT, tiny
+from hitrs.models.bundle import ModelCard
+from hitrs.models.hitrs import HiTRS
+from hitrs.tasks.detection.model import DetectionModel, HeadSettings
+from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.transforms.batch import Batch
+from hitrs.transforms.preprocess import Preprocessing
+
+
+def detector(
+    causal: bool = True,
+    context: str = "video",
+    mode: str = "default",
+    preprocessing: Preprocessing | None = None,
+    stride: int = 3,
+    history: int = 5,
+    **more,
+) -> DetectionModel:
+    """Random weights, large enough for every part to matter."""
+    torch.manual_seed(0)
+    config = tiny(layers=1, window=5, mode=mode)
+    head = HeadSettings(context, stride, causal, hidden=8, layers=2, history=history)
+    segments = asdict(SegmentSettings(min_length=2))
+    card = ModelCard(
+        config, LAYOUT, preprocessing or Preprocessing(), CLASSES, task="detection",
+        head={**asdict(head), "segments": segments}, **more,
+    )  # fmt: skip
+    model = DetectionModel(HiTRS(config, JOINTS), card)
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim > 1 and not name.endswith("code"):
+                weight.mul_(2.0)
+    return model.eval()
+
+
+def scene(frames: int, persons: int = 2, seed: int = 0, gap: tuple[int, int] = (0, 0)) -> Batch:
+    """One recording with unseen joints; in ``gap`` nobody is there, and the last body does not come back."""
+    generator = torch.Generator().manual_seed(seed)
+    positions = torch.randn(1, persons, frames, JOINTS, 3, generator=generator).cumsum(2) / 3
+    valid = torch.rand(positions.shape[:-1], generator=generator) < 0.8
+    valid[:, :, gap[0] : gap[1]] = False
+    if persons > 1:
+        valid[:, -1, gap[1] :] &= gap[1] == gap[0]
+    valid[:, 0, 0] = True
+    return Batch(positions.masked_fill(~valid[..., None], 0.0), valid, torch.tensor([frames]))
