@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from hitrs.errors import ConfigError
+from hitrs.models import attention
 from hitrs.models.attention import attend, key_bias
 from hitrs.models.codes import sinusoid, sinusoid_2d
 from hitrs.models.config import ModelConfig
@@ -17,7 +18,9 @@ from hitrs.models.dropout import DropoutAdd
 
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("length", [7, 70])  # the probabilities of short rows are kept, of long ones not
-def test_attention_equals_the_librarys(masked: bool, length: int) -> None:
+@pytest.mark.parametrize("group", [1, 150, 5000])  # one row at a time, two and one, all
+def test_attention_equals_the_librarys(monkeypatch, masked: bool, length: int, group: int) -> None:
+    monkeypatch.setattr(attention, "GROUP", group)
     torch.manual_seed(0)
     qkv = torch.randn(3, length, 3, 2, 4, requires_grad=True)
     bias = None

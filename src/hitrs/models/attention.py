@@ -7,22 +7,26 @@ them than the library's fused kernel, most of all backward and in bfloat16; on a
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+GROUP = 1408
+"""Tokens whose attention is computed at once, so that their scores stay in the processor's cache."""
+
 SHORT = 64
-"""Rows of up to this many scores: the library's softmax is slow for them in bfloat16, not in float32."""
+"""Rows of up to this many scores: the gradient of the library's softmax is slow for them in bfloat16."""
 
 
 def attend(qkv: Tensor, bias: Tensor | None = None) -> Tensor:
     """softmax(Q K^T / sqrt(A) + bias) V, (B, L, H, A), for queries, keys and values (B, L, 3, H, A).
 
     Args:
-        bias: added to the scores, 0 where a query may attend to a key and -inf where not; what broadcasts to
-            (B, H, L, L), without a gradient. Every query needs at least one key.
+        bias: added to the scores, 0 where a query may attend to a key and -inf where not; (L, L), or (B or 1,
+            1, L or 1, L); without a gradient. Every query needs at least one key.
     """
     if qkv.device.type != "cpu":  # not checked: there was no accelerator to try it on
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
@@ -30,8 +34,11 @@ def attend(qkv: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.scaled_dot_product_attention(query, key, value, attn_mask=mask).transpose(1, 2)
     if torch.is_grad_enabled() and qkv.requires_grad:
         return _Attention.apply(qkv, bias)
-    heads = _by_head(qkv)
-    return _by_token(_probabilities(heads, bias) @ heads[2])
+    parts = []
+    for rows, own in _groups(qkv, bias):
+        heads = _by_head(qkv[rows])
+        parts.append(_by_token(_probabilities(heads, own) @ heads[2]))
+    return torch.cat(parts)
 
 
 class _Attention(torch.autograd.Function):
@@ -39,42 +46,65 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, qkv: Tensor, bias: Tensor | None) -> Tensor:
-        heads = _by_head(qkv)
-        probabilities = _probabilities(heads, bias)
         # of all that is kept the probabilities are largest; in float32 they are computed again instead
-        kept = probabilities if qkv.element_size() < 4 or qkv.shape[1] <= SHORT else None
-        ctx.save_for_backward(heads, kept, bias)
-        return _by_token(probabilities @ heads[2])
+        keep = qkv.element_size() < 4 or qkv.shape[1] <= SHORT
+        parts, kept = [], []
+        for rows, own in _groups(qkv, bias):
+            heads = _by_head(qkv[rows])
+            probabilities = _probabilities(heads, own)
+            parts.append(_by_token(probabilities @ heads[2]))
+            kept += [heads, probabilities if keep else None]
+        ctx.save_for_backward(bias, *kept)
+        return torch.cat(parts)
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        heads, probabilities, bias = ctx.saved_tensors
-        if probabilities is None:
-            probabilities = _probabilities(heads, bias)
-        query, key, value = heads  # the query kept is the scaled one
-        into = torch.empty_like(heads)
+        bias, *kept = ctx.saved_tensors
+        batch, length, heads, width = grad.shape
+        result = grad.new_empty(batch, length, 3, heads, width)
+        groups = zip(_groups(grad, bias), kept[::2], kept[1::2], strict=True)
+        for (rows, own), by_head, probabilities in groups:
+            if probabilities is None:
+                probabilities = _probabilities(by_head, own)
+            _backward(grad[rows], by_head, probabilities, result[rows])
+        return result, None
 
-        def product(place: int, a: Tensor, b: Tensor) -> None:
-            torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=into[place].flatten(0, 1))
 
-        rows = grad.transpose(1, 2).contiguous()  # (B, H, L, A)
-        product(2, probabilities.transpose(2, 3), rows)
-        scores = _softmax_backward(rows @ value.transpose(2, 3), probabilities)
-        product(0, scores, key)
-        into[0] *= _scale(heads)
-        product(1, scores.transpose(2, 3), query)
-        return into.permute(1, 3, 0, 2, 4).contiguous(), None
+def _backward(grad: Tensor, heads: Tensor, probabilities: Tensor, result: Tensor) -> None:
+    """Fill ``result``, the gradient (b, L, 3, H, A) of queries, keys and values, of one group."""
+    query, key, value = heads  # the query kept is the scaled one
+    into = torch.empty_like(heads)
+
+    def product(place: int, a: Tensor, b: Tensor) -> None:
+        torch.bmm(a.flatten(0, 1), b.flatten(0, 1), out=into[place].flatten(0, 1))
+
+    grad = grad.transpose(1, 2).contiguous()  # (b, H, L, A)
+    product(2, probabilities.transpose(2, 3), grad)
+    scores = _softmax_backward(grad @ value.transpose(2, 3), probabilities)
+    product(0, scores, key)
+    into[0] *= _scale(heads)
+    product(1, scores.transpose(2, 3), query)
+    result.copy_(into.permute(1, 3, 0, 2, 4))
+
+
+def _groups(x: Tensor, bias: Tensor | None) -> Iterator[tuple[slice, Tensor | None]]:
+    """Parts of a batch (B, L, ...) of about ``GROUP`` tokens, each with its bias."""
+    step = max(1, GROUP // x.shape[1])
+    own_bias = bias is not None and bias.dim() == 4 and len(bias) > 1
+    for start in range(0, max(1, len(x)), step):
+        rows = slice(start, start + step)
+        yield rows, bias[rows] if own_bias and bias is not None else bias
 
 
 def _by_head(qkv: Tensor) -> Tensor:
-    """(B, L, 3, H, A) -> a copy (3, B, H, L, A), the query scaled."""
+    """(b, L, 3, H, A) -> a copy (3, b, H, L, A), the query scaled."""
     heads = qkv.permute(2, 0, 3, 1, 4).clone(memory_format=torch.contiguous_format)
     heads[0] *= _scale(heads)
     return heads
 
 
 def _by_token(x: Tensor) -> Tensor:
-    """(B, H, L, A) -> (B, L, H, A), contiguous."""
+    """(b, H, L, A) -> (b, L, H, A), contiguous."""
     return x.transpose(1, 2).contiguous()
 
 
@@ -83,7 +113,7 @@ def _scale(heads: Tensor) -> float:
 
 
 def _probabilities(heads: Tensor, bias: Tensor | None) -> Tensor:
-    """(B, H, L, L) from a scaled query and a key; the softmax is taken in float32."""
+    """(b, H, L, L) from a scaled query and a key; the softmax is taken in float32."""
     scores = (heads[0] @ heads[1].transpose(2, 3)).float()
     if bias is not None:
         scores += bias
