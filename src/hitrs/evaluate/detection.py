@@ -9,11 +9,14 @@ import numpy as np
 
 from hitrs.data.store import Store
 from hitrs.evaluate.protocol import Split
-from hitrs.tasks.detection import frame_labels, numbered, propose, score_detection
+from hitrs.tasks.detection import latency, propose, score_detection
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.train.config import Config
-from hitrs.train.detection import detector_probabilities, train_detector
+from hitrs.train.detection import actions, detector_probabilities, train_detector, truth
 from hitrs.transforms.source import Source
+
+CONFIRM = 3
+"""An action counts as named where so many frames in a row say so."""
 
 train = train_detector
 load = DetectionModel.from_pretrained
@@ -27,25 +30,29 @@ def usable(store: Store) -> np.ndarray:
 def measure(
     model: DetectionModel, split: Split, config: Config | None = None, keep: Path | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Scores of ``score_detection`` on the test part, in percent.
+    """Scores on the test part in percent; of a causal detector also how late it names actions.
 
     Raises:
         DataError: for a class that the model does not know.
     """
     query = Source(split.store, split.test, model.card.layout, model.card.preprocessing)
     probabilities = detector_probabilities(model, query)
-    return {"all": percent(score_source(model, query, probabilities))}
+    found = percent(score_source(model, query, probabilities))
+    if model.settings.causal:
+        delays = latency(
+            actions(query, model.card.classes), [each.argmax(1) for each in probabilities], CONFIRM
+        )
+        found |= {key: value if value is None else round(value, 2) for key, value in delays.items()}
+    return {"all": found}
 
 
 def score_source(model: DetectionModel, source: Source, probabilities: list[np.ndarray]) -> dict[str, Any]:
     """``score_detection`` of the recordings of a source, with the model's segment settings."""
-    store, classes = source.store, model.card.classes
-    segments = [(store.segments(int(i)), int(store.frames[i])) for i in source.indices]
-    settings = model.segments
+    classes, settings = model.card.classes, model.segments
     return score_detection(
-        [numbered(found, frames, classes) for found, frames in segments],
+        actions(source, classes),
         [propose(each, settings) for each in probabilities],
-        [frame_labels(found, frames, classes) for found, frames in segments],
+        truth(source, classes),
         [each.argmax(1) for each in probabilities],
         classes,
     )

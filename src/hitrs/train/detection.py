@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hitrs.tasks.detection.choose import choose_settings
 from hitrs.tasks.detection.long import long_scores
 from hitrs.tasks.detection.model import DetectionModel, HeadSettings
 from hitrs.tasks.detection.objective import IGNORED, DetectionObjective, class_weights
-from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.tasks.detection.segments import Proposal, SegmentSettings
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
 from hitrs.train.loop import fit, write_once
@@ -52,7 +53,7 @@ class DetectionJob:
         self.source, self.config, self.held_out = source, config, held_out
         store, settings = source.store, config.detect
         count = len(store.classes)
-        self._labels = [torch.from_numpy(labels) for labels in truth(source)]
+        self._labels = [torch.from_numpy(labels) for labels in truth(source, store.classes)]
         every = torch.cat(self._labels)
         if not bool((every < count).any()):
             raise DataError(
@@ -106,7 +107,10 @@ class DetectionJob:
         if self.held_out is None:
             return {}
         found = detector_probabilities(module.model, self.held_out)
-        right = [each.argmax(1) == labels for each, labels in zip(found, truth(self.held_out), strict=True)]
+        right = [
+            each.argmax(1) == labels
+            for each, labels in zip(found, truth(self.held_out, self.held_out.store.classes), strict=True)
+        ]
         return {"validation/accuracy": float(np.concatenate(right).mean())}
 
 
@@ -123,10 +127,16 @@ def detector_probabilities(model: DetectionModel, source: Source) -> list[np.nda
     return found
 
 
-def truth(source: Source) -> list[np.ndarray]:
-    """The label (T,) of every frame of every recording."""
+def actions(source: Source, classes: Sequence[str]) -> list[list[Proposal]]:
+    """The labeled segments of every recording, as indices of ``classes``."""
     store = source.store
-    return [frame_labels(store.segments(int(i)), int(store.frames[i]), store.classes) for i in source.indices]
+    return [numbered(store.segments(int(i)), int(store.frames[i]), classes) for i in source.indices]
+
+
+def truth(source: Source, classes: Sequence[str]) -> list[np.ndarray]:
+    """The label (T,) of every frame of every recording, as an index of ``classes``, background last."""
+    store = source.store
+    return [frame_labels(store.segments(int(i)), int(store.frames[i]), classes) for i in source.indices]
 
 
 def pad_labels(labels: list[Tensor]) -> Tensor:
@@ -164,11 +174,9 @@ def train_detector(
     fit(job, settings, folder, resume=resume, title="fine-tune" if encoder is not None else "train")
     head = dict(job.model.card.head)
     if held_out is not None:
-        store = held_out.store
-        actions = [
-            numbered(store.segments(int(i)), int(store.frames[i]), store.classes) for i in held_out.indices
-        ]
-        chosen = choose_settings(detector_probabilities(job.model, held_out), actions)
+        chosen = choose_settings(
+            detector_probabilities(job.model, held_out), actions(held_out, held_out.store.classes)
+        )
         head["segments"] = dataclasses.asdict(chosen)
     job.model.card = dataclasses.replace(
         job.model.card,
