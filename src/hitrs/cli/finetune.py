@@ -24,7 +24,7 @@ from hitrs.models.bundle import ModelCard, load_bundle
 from hitrs.models.hitrs import HiTRS
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
-from hitrs.transforms.source import Source
+from hitrs.transforms.source import Source, training_layout
 from hitrs.viz import plot_finetuning
 
 
@@ -90,7 +90,7 @@ def run(
         raise DataError("every training subject validates, so nobody is left to train on; name fewer")
     if fraction != 1:
         train = train[draw_labels(strata(data, train, task), fraction, draw)]
-    layout = data.layout if encoder is None else encoder.card.layout
+    layout = training_layout(data, whole.layout) if encoder is None else encoder.card.layout
     known = Source(data, train, layout, whole.preprocessing)
     held_out = Source(data, validation, layout, whole.preprocessing) if len(validation) else None
     facts = {

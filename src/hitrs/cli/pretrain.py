@@ -16,7 +16,7 @@ from hitrs.data.store import Store
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
 from hitrs.train.pretraining import pretrain
-from hitrs.transforms.source import Source
+from hitrs.transforms.source import Source, training_layout
 from hitrs.viz import plot_training
 
 
@@ -50,7 +50,7 @@ def run(
     protocol = protocol or next(iter(data.protocols), None)
     indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
     facts = {"task": "pretrain", "store": str(store), "data": data.fingerprint, "protocol": protocol}
-    source = Source(data, indices, data.layout, whole.preprocessing)
+    source = Source(data, indices, training_layout(data, whole.layout), whole.preprocessing)
     with run_folder(out, whole, {**facts, "seed": whole.pretrain.seed}, resume):
         part = "all recordings" if protocol is None else f"the training part of {protocol}"
         say(f"pre-training on {part} of {store}: {len(indices)} of {len(data)} recordings, labels unseen")

@@ -10,6 +10,7 @@ import numpy as np
 
 from hitrs.cli.console import say, show_table
 from hitrs.evaluate.downstream import get_downstream
+from hitrs.evaluate.prediction import report_rows
 from hitrs.viz import plot_confusion
 
 PARTS = {"all": "all test recordings", "clean": "without twins of training recordings"}
@@ -22,6 +23,11 @@ def show_report(task: str, reports: Mapping[str, Mapping[str, Any]]) -> None:
         show_accuracies(reports)
         return
     for name, report in reports.items():
+        if task == "prediction":
+            for part, found in report.items():
+                head, table = report_rows(found)
+                show_table([f"{head[0]} ({name if part == 'all' else part})", *head[1:]], table)
+            continue
         rows = [
             [figure.title, f"{report[figure.part][figure.key]:.1f}"]
             for figure in get_downstream(task).figures

@@ -15,7 +15,7 @@ from hitrs.data.store import Store
 from hitrs.errors import ConfigError
 from hitrs.models.config import ModelConfig
 from hitrs.pretext.objective import PretextConfig
-from hitrs.train.config import Config, DetectionConfig, ProbeConfig, RecognitionConfig
+from hitrs.train.config import Config, DetectionConfig, PredictionConfig, ProbeConfig, RecognitionConfig
 from hitrs.train.optimizer import OptimConfig
 from hitrs.transforms.preprocess import Preprocessing
 
@@ -28,6 +28,7 @@ class PretrainSettings(Config):
 
     finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
     detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
+    predict: Suppress[PredictionConfig] = field(default_factory=PredictionConfig)
     probe: Suppress[ProbeConfig] = field(default_factory=ProbeConfig)
 
 
@@ -51,6 +52,8 @@ class ProbeSettings(Config):
     pretrain: Suppress[OptimConfig] = field(default_factory=OptimConfig)
     finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
     detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
+    predict: Suppress[PredictionConfig] = field(default_factory=PredictionConfig)
+    layout: Suppress[str | None] = None
     min_frames: Suppress[int] = 1
     max_frames: Suppress[int] = 300
 

@@ -29,7 +29,7 @@ from hitrs.tasks.recognition import RecognitionModel
 from hitrs.train.config import Config
 from hitrs.train.log import read_metrics
 from hitrs.train.pretraining import pretrain
-from hitrs.transforms.source import Source
+from hitrs.transforms.source import Source, training_layout
 
 Configure = Callable[[dict[str, Any]], Config]
 """Makes the plan's configuration with single fields changed by dotted names."""
@@ -97,6 +97,7 @@ class Runner:
             "pretrain.seed": cell.seed,
             "finetune.seed": cell.seed,
             "detect.seed": cell.seed,
+            "predict.seed": cell.seed,
         }
         return self.configure({**self.plan.settings, **changes, **dict(cell.settings)})
 
@@ -109,9 +110,8 @@ class Runner:
         folder = self.runs / cell.name
         # pre-training needs no labels, but sees the training part only
         train = split.store.split(split.protocol, "train")
-        pretrain(
-            Source(split.store, train, split.store.layout, config.preprocessing), config, folder, resume=True
-        )
+        layout = training_layout(split.store, config.layout)
+        pretrain(Source(split.store, train, layout, config.preprocessing), config, folder, resume=True)
         rows = read_metrics(folder / "metrics.jsonl")
         last = next(row for row in reversed(rows) if "loss" in row)
         probes = {row["step"]: round(row["knn/accuracy"], 4) for row in rows if "knn/accuracy" in row}
@@ -127,7 +127,7 @@ class Runner:
     def _finetune(self, cell: Cell, config: Config, split: Split) -> dict[str, Any]:
         folder, task = self.runs / cell.name, get_downstream(cell.task)
         encoder = HiTRS.from_pretrained(self._model_of(cell)) if cell.source else None
-        layout = encoder.card.layout if encoder else split.store.layout
+        layout = encoder.card.layout if encoder else training_layout(split.store, config.layout)
         settings = encoder.card.preprocessing if encoder else config.preprocessing
         known = Source(split.store, self._labeled(cell, split), layout, settings)
         task.train(known, config, folder, encoder=encoder, resume=True)

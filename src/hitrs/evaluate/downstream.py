@@ -11,7 +11,7 @@ import numpy as np
 
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError
-from hitrs.evaluate import detection, recognition
+from hitrs.evaluate import detection, prediction, recognition
 from hitrs.train.config import Config
 from hitrs.train.optimizer import OptimConfig
 
@@ -40,8 +40,10 @@ class Downstream:
     load: Callable[[Path | str], Any]
     measure: Callable[..., dict[str, dict[str, Any]]]
     """(model, split, config=, keep=folder for bulky scores) -> part -> metrics."""
-    figures: tuple[Figure, ...]
+    figures: tuple[Figure, ...] = ()
     """What tables show."""
+    tables: Callable[[list[dict[str, Any]]], str] | None = None
+    """Results of cells -> tables of another form than rows of ``figures``."""
 
 
 DOWNSTREAM = {
@@ -65,6 +67,14 @@ DOWNSTREAM = {
             *(Figure(f"mAP@{iou} (VOC)", "all", f"voc/map@{iou}") for iou in (0.1, 0.3, 0.5, 0.7)),
             Figure("mAP_a@0.5 (PKU)", "all", "pku/map_action@0.5"),
         ),
+    ),
+    "prediction": Downstream(
+        prediction.usable,
+        lambda config: config.predict,
+        prediction.train,
+        prediction.load,
+        prediction.measure,
+        tables=prediction.prediction_tables,
     ),
 }
 

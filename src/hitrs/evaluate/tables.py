@@ -6,6 +6,7 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def markdown_table(results: list[dict[str, Any]]) -> str:
     for task in DOWNSTREAM:
         own = [result for result in results if result.get("task", "recognition") == task]
         if any("metrics" in result for result in own):
-            tables.append(_task_table(task, own))
+            tables.append((DOWNSTREAM[task].tables or partial(_task_table, task))(own))
     return "\n".join(tables)
 
 

@@ -77,6 +77,58 @@ class DetectionConfig(OptimConfig):
 
 
 @dataclass(frozen=True)
+class PredictionConfig(OptimConfig):
+    """Training a predictor of motion."""
+
+    steps: int = 2_000
+    batch_size: int = 64
+    accumulate: int = 1
+    lr: float = 1e-3
+    warmup: int = 50
+    schedule: Literal["linear", "cosine", "halving", "constant"] = "cosine"
+    weight_decay: float = 1e-4
+    observed: int = 50
+    """Frames that are seen."""
+    predicted: int = 25
+    """Frames that are predicted."""
+    step: int = 1
+    """Only every n-th frame of a recording is used; the published protocols take every 2nd."""
+    context: int = 26
+    """The last observed frames, which the encoder sees; 0: no encoder, the decoder works on its own."""
+    width: int = 128
+    """Features of a token of the decoder."""
+    layers: int = 6
+    """Blocks of the decoder."""
+    coefficients: int = 24
+    """DCT coefficients over observed and predicted frames that the decoder keeps."""
+    dropout: float = 0.0
+    """In the decoder's blocks."""
+    velocity: float = 1.0
+    """Weight of the loss on velocities beside that on positions."""
+    reverse: float = 0.0
+    """Probability of playing a training window backwards."""
+    frozen: bool = False
+    """Whether the encoder keeps its weights."""
+    encoder_lr: float = 1.0
+    """Learning rate of a pre-trained encoder as a multiple of lr; the decoder always has lr."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("observed", "predicted", "step", "width", "layers", "coefficients"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"predict.{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.context <= self.observed:
+            raise ConfigError(
+                f"predict.context must lie between 0 and predict.observed ({self.observed}), "
+                f"got {self.context}"
+            )
+        if not 0 <= self.reverse <= 1 or not 0 <= self.dropout < 1:
+            raise ConfigError("predict.reverse must lie in [0, 1], predict.dropout in [0, 1)")
+        if self.velocity < 0 or self.encoder_lr < 0:
+            raise ConfigError("predict.velocity and predict.encoder_lr must not be negative")
+
+
+@dataclass(frozen=True)
 class ProbeConfig:
     """Reading frozen features."""
 
@@ -99,7 +151,10 @@ class Config:
     pretrain: OptimConfig = field(default_factory=OptimConfig)
     finetune: RecognitionConfig = field(default_factory=RecognitionConfig)
     detect: DetectionConfig = field(default_factory=DetectionConfig)
+    predict: PredictionConfig = field(default_factory=PredictionConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
+    layout: str | None = None
+    """Joint layout (a name or a .yaml file) that recordings are mapped to for training; None: their own."""
     min_frames: int = 1
     """Shorter bodies take no part in pre-training (the authors: 19)."""
     max_frames: int = 300

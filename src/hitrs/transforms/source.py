@@ -9,7 +9,7 @@ import numpy as np
 
 from hitrs.data.store import Store
 from hitrs.errors import LayoutError
-from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import joint_map, map_positions
 from hitrs.transforms.batch import Batch, collate
 from hitrs.transforms.preprocess import Preprocessing, preprocess
@@ -68,11 +68,19 @@ class Source:
         """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
         arrays = []
         for i in self.indices[np.asarray(which)]:
-            positions, valid = self.store.positions(int(i)), self.store.valid(int(i))
-            for have, want in self._maps:
-                positions, valid = map_positions(positions, valid, have, want)
-            arrays.append((positions, valid))
+            arrays.append(self.mapped(self.store.positions(int(i)), self.store.valid(int(i))))
         return preprocess(collate(arrays), self.settings, self.layout)
+
+    def mapped(self, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Frames of the store, positions (..., J, C) and valid (..., J), in the model's layout."""
+        for have, want in self._maps:
+            positions, valid = map_positions(positions, valid, have, want)
+        return positions, valid
+
+
+def training_layout(store: Store, wanted: str | None) -> Layout:
+    """The layout to train in: the store's own, or the one of this name or file."""
+    return store.layout if wanted is None else get_layout(wanted)
 
 
 def check_layouts(have: Layout, want: Layout, what: str) -> None:
