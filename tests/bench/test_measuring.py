@@ -7,7 +7,7 @@ import torch
 
 from factories import small_store, tiny
 from hitrs.bench import compare, gemm, importing, loader, recognition, training
-from hitrs.bench.case import Case, Measurement, peak_memory, time_steps
+from hitrs.bench.case import Case, Measurement, Step, count_flops, peak_memory, time_steps
 from hitrs.bench.curves import CURVES, at, measure_curve
 from hitrs.bench.made_up import chain, random_bodies
 from hitrs.errors import ConfigError
@@ -20,8 +20,10 @@ CASE = Case("train", Config(model=tiny()), frames=16, joints=4, batch_size=2, re
 @pytest.mark.parametrize("module", [training, recognition])
 def test_models_are_measured(module, side: str) -> None:
     found = module.measure(dataclasses.replace(CASE, side=side, persons=2))
-    assert len(found.seconds) == 2
-    assert min(found.seconds) > 0
+    assert len(found.steps) == 2
+    assert min(step.wall for step in found.steps) > 0
+    assert found.flops is not None
+    assert found.flops > 1e5
     assert found.sequences == (4 if module is training else 2)  # bodies, recordings
     assert found.peak_memory_bytes > 50e6  # an interpreter with torch
 
@@ -53,11 +55,18 @@ def test_steps_are_timed_after_one_to_warm_up() -> None:
 
 
 def test_figures_of_a_measurement() -> None:
-    found = Measurement((0.1, 0.2, 0.4), 8, 10).to_dict()
+    found = Measurement((Step(0.1, 1), Step(0.2, 3), Step(0.4, 2)), 8, 10, flops=4e9).to_dict()
     assert found["seconds_per_step"] == 0.2
     assert found["sequences_per_second"] == pytest.approx(40)
     assert found["milliseconds_p50"] == pytest.approx(200)
     assert found["milliseconds_p99"] == pytest.approx(396)
+    assert found["cpu_seconds_per_step"] == 2
+    assert found["gflop_per_sequence"] == pytest.approx(0.5)
+
+
+def test_matrix_products_are_counted() -> None:
+    a, b = torch.randn(3, 5, requires_grad=True), torch.randn(5, 7)
+    assert count_flops(lambda: (a @ b).sum().backward()) == 2 * (2 * 3 * 5 * 7)  # and its gradient
 
 
 def test_peak_memory_remembers_what_is_gone() -> None:
@@ -81,7 +90,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         seen.append(case)
         plain = sum(c.side == "plain" for c in seen)
         seconds = case.frames * (1.0 if case.side == "ours" else 2.0 * plain + 1)
-        return Measurement((seconds,), 2, 100 if case.side == "ours" else 250)
+        return Measurement((Step(seconds, 2 * seconds),), 2, 100 if case.side == "ours" else 250)
 
     monkeypatch.setattr(compare, "measure", measure)
     return seen

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hitrs.bench import compare
-from hitrs.bench.case import Case, Measurement
+from hitrs.bench.case import Case, Measurement, Step
 from hitrs.cli.main import main
 
 KEYS = {
@@ -23,7 +23,8 @@ def cases(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
 
     def measure(case: Case) -> Measurement:
         seen.append(case)
-        return Measurement((case.frames * (1.0 if case.side == "ours" else 2.0),), case.batch_size, 10**9)
+        seconds = case.frames * (1.0 if case.side == "ours" else 2.0)
+        return Measurement((Step(seconds, seconds),), case.batch_size, 10**9)
 
     monkeypatch.setattr(compare, "measure", measure)
     monkeypatch.setattr("hitrs.cli.bench.machine_rates", lambda threads: RATES)
@@ -56,8 +57,8 @@ def test_a_table_for_people(cases: list[Case], capsys: pytest.CaptureFixture[str
     assert main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     assert "matrix products 100 GFLOP/s in float32, 400 in bfloat16" in lines
-    assert lines[-2].split() == ["ours", "0.2", "5000.0", "5000.0", "1.00", "2.00"]
-    assert lines[-1].split() == ["plain", "0.1", "10000.0", "10000.0", "1.00"]
+    assert lines[-2].split() == ["ours", "0.2", "5000.0", "5000.0", "5000.0", "1.00", "2.00", "2.00", "1.00"]
+    assert lines[-1].split() == ["plain", "0.1", "10000.0", "10000.0", "10000.0", "1.00"]
     assert {case.batch_size for case in cases} == {1}
     assert {case.config.pretext.views for case in cases} == {0.0}
 

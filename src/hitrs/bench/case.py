@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from hitrs.errors import ConfigError
 from hitrs.train.config import Config
@@ -54,41 +55,61 @@ class Case:
         return dataclasses.asdict(self)
 
 
+class Step(NamedTuple):
+    """Seconds that a step took."""
+
+    wall: float
+    cpu: float
+    """Of all threads; on a machine with other work this says more than the wall's clock."""
+
+
 @dataclass(frozen=True)
 class Measurement:
     """Time and memory of a case."""
 
-    seconds: tuple[float, ...]
-    """Of each step."""
+    steps: tuple[Step, ...]
     sequences: float
     """Sequences (recordings, bodies or files) that a step does, on average."""
     peak_memory_bytes: int
     """Largest resident memory of the process, interpreter and libraries included; on a GPU: of its memory."""
+    flops: float | None = None
+    """Floating-point operations of matrix products of a step, where they were counted."""
 
     def to_dict(self) -> dict[str, float]:
         """Medians and percentiles, by the names that ``hitrs bench --json`` prints."""
-        median = float(np.median(self.seconds))
+        wall, cpu = np.array(self.steps).T
+        median = float(np.median(wall))
+        counted = {} if self.flops is None else {"gflop_per_sequence": self.flops / self.sequences / 1e9}
         return {
             "sequences_per_second": self.sequences / median,
             "seconds_per_step": median,
             "milliseconds_p50": 1000 * median,
-            "milliseconds_p99": 1000 * float(np.percentile(self.seconds, 99)),
+            "milliseconds_p99": 1000 * float(np.percentile(wall, 99)),
             "peak_memory_bytes": self.peak_memory_bytes,
-            "steps": len(self.seconds),
+            "cpu_seconds_per_step": float(np.median(cpu)),
+            "steps": len(wall),
+            **counted,
         }
 
 
-def time_steps(step: Callable[[], object], seconds: float, least: int = 2) -> list[float]:
-    """Seconds of each call for about ``seconds`` in all, at least ``least`` calls after one to warm up."""
+def time_steps(step: Callable[[], object], seconds: float, least: int = 2) -> list[Step]:
+    """Times of each call for about ``seconds`` in all, at least ``least`` calls after one to warm up."""
     step()
     _wait()
-    taken: list[float] = []
-    while len(taken) < least or sum(taken) < seconds:
-        before = time.perf_counter()
+    taken: list[Step] = []
+    while len(taken) < least or sum(wall for wall, _ in taken) < seconds:
+        wall, cpu = time.perf_counter(), time.process_time()
         step()
         _wait()
-        taken.append(time.perf_counter() - before)
+        taken.append(Step(time.perf_counter() - wall, time.process_time() - cpu))
     return taken
+
+
+def count_flops(step: Callable[[], object]) -> float:
+    """Operations of the matrix products (forward, backward, attention) in a call."""
+    with FlopCounterMode(display=False) as counter:
+        step()
+    return float(counter.get_total_flops())
 
 
 def peak_memory() -> int:

@@ -23,6 +23,12 @@ MODULES = {
     "import": "hitrs.bench.importing",
     "loader": "hitrs.bench.loader",
 }
+RATIOS = {
+    "speedup": "seconds_per_step",
+    "cpu_speedup": "cpu_seconds_per_step",
+    "memory_ratio": "peak_memory_bytes",
+}
+"""Which figures are compared, plain over ours, under which name."""
 
 
 def run(
@@ -35,7 +41,7 @@ def run(
     Returns:
         medians over the rounds of what :meth:`Measurement.to_dict` names. With ``reference`` also those of
         the plain computation under ``reference``, and the medians of the pairs' ratios, plain over ours:
-        ``speedup`` and ``memory_ratio``, all of the former in ``speedups``.
+        ``speedup``, ``cpu_speedup`` and ``memory_ratio``, all of them under the plural of the name.
     """
     ours, plain = [], []
     for number in range(rounds):
@@ -47,10 +53,9 @@ def run(
     result: dict[str, Any] = _medians(ours)
     if reference:
         result["reference"] = _medians(plain)
-        speedups = [b["seconds_per_step"] / a["seconds_per_step"] for a, b in zip(ours, plain, strict=True)]
-        memory = [b["peak_memory_bytes"] / a["peak_memory_bytes"] for a, b in zip(ours, plain, strict=True)]
-        result |= {"speedup": float(np.median(speedups)), "speedups": speedups}
-        result["memory_ratio"] = float(np.median(memory))
+        for name, key in RATIOS.items():
+            ratios = [b[key] / a[key] for a, b in zip(ours, plain, strict=True)]
+            result |= {name: float(np.median(ratios)), f"{name}s": ratios}
     return result
 
 

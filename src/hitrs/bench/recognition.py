@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.bench.case import Case, Measurement, device, peak_memory, time_steps
+from hitrs.bench.case import Case, Measurement, count_flops, device, peak_memory, time_steps
 from hitrs.bench.made_up import chain
 from hitrs.bench.plain import PlainHiTRS
 from hitrs.deploy.recognizer import Recognizer
@@ -33,18 +33,21 @@ def measure(case: Case) -> Measurement:
         plain = PlainHiTRS(case.config.model, case.joints, classes=CLASSES)
         plain.load_state_dict(to_authors(model.state_dict()))
         plain.to(device()).eval()
-        taken = time_steps(lambda: recognize_plainly(plain, recordings), case.seconds)
+
+        def step() -> object:
+            return recognize_plainly(plain, recordings)
+
     else:
         with tempfile.TemporaryDirectory() as folder:
             model.save_pretrained(f"{folder}/model")
             recognizer = Recognizer(f"{folder}/model", device=device().type)
 
-        def step() -> None:
+        def step() -> object:
             with torch.autocast(device().type, torch.bfloat16, enabled=case.precision == "bf16"):
-                recognizer.recognize_many(recordings)
+                return recognizer.recognize_many(recordings)
 
-        taken = time_steps(step, case.seconds)
-    return Measurement(tuple(taken), float(case.batch_size), peak_memory())
+    taken = time_steps(step, case.seconds)
+    return Measurement(tuple(taken), float(case.batch_size), peak_memory(), count_flops(step))
 
 
 @torch.inference_mode()

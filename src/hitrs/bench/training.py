@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.bench.case import Case, Measurement, device, peak_memory, time_steps
+from hitrs.bench.case import Case, Measurement, count_flops, device, peak_memory, time_steps
 from hitrs.bench.made_up import random_bodies
 from hitrs.bench.plain import Choices, PlainHiTRS
 from hitrs.data.store import Store
@@ -85,10 +85,14 @@ def _ours(case: Case) -> Measurement:
     module.train()
     steps = iter(range(optim.steps))
     with closing(prefetched(lambda number: make_batch(job, optim, number), range(optim.steps))) as batches:
-        taken = time_steps(
-            lambda: update(accelerator, module, optimizer, batches, optim, next(steps)), case.seconds
-        )
-    return Measurement(tuple(taken), job.mean_sequences(), peak_memory())
+
+        def step() -> None:
+            update(accelerator, module, optimizer, batches, optim, next(steps))
+
+        taken = time_steps(step, case.seconds)
+        peak = peak_memory()
+        flops = count_flops(step)
+    return Measurement(tuple(taken), job.mean_sequences(), peak, flops)
 
 
 def _plain(case: Case) -> Measurement:
@@ -109,7 +113,8 @@ def _plain(case: Case) -> Measurement:
         optimizer.step()
         optimizer.zero_grad()
 
-    return Measurement(tuple(time_steps(step, case.seconds)), float(len(positions)), peak_memory())
+    taken = time_steps(step, case.seconds)
+    return Measurement(tuple(taken), float(len(positions)), peak_memory(), count_flops(step))
 
 
 def choose(

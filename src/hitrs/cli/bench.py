@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from hitrs.bench.case import Case, What
-from hitrs.bench.compare import machine_rates
+from hitrs.bench.compare import RATIOS, machine_rates
 from hitrs.bench.compare import run as run_case
 from hitrs.bench.curves import CURVES, Quantity, measure_curve
 from hitrs.cli.configfile import load_config
@@ -121,22 +121,26 @@ def run(
 
 
 def _show(points: list[dict[str, Any]], curve: str | None) -> None:
+    paired = any("reference" in point for point in points)
     rows = []
     for point in points:
-        for name, found in (("ours", point), ("plain", point.get("reference"))):
-            if found is not None:
-                place = name if curve is None else f"{curve} {point[curve]}, {name}"
-                rows.append(
-                    [
-                        place,
-                        f"{found['sequences_per_second']:.1f}",
-                        f"{found['milliseconds_p50']:.1f}",
-                        f"{found['milliseconds_p99']:.1f}",
-                        f"{found['peak_memory_bytes'] / 1e9:.2f}",
-                        f"{point['speedup']:.2f}" if name == "ours" and "speedup" in point else "",
-                    ]
-                )
-    show_table(["", "sequences/s", "ms a step", "99th percentile", "peak GB", "times plain"], rows)
+        value = "" if curve is None else f"{curve} {point[curve]}, "
+        ratios = [f"{point[name]:.2f}" for name in RATIOS if name in point]
+        rows.append([f"{value}ours", *_figures(point), *(ratios or [""] * len(RATIOS) * paired)])
+        if "reference" in point:
+            rows.append([f"{value}plain", *_figures(point["reference"]), *[""] * len(RATIOS)])
+    headers = ["", "sequences/s", "ms a step", "99th percentile", "CPU ms", "peak GB"]
+    show_table([*headers, *["times faster", "in CPU time", "less memory"][: len(RATIOS) * paired]], rows)
+
+
+def _figures(found: dict[str, Any]) -> list[str]:
+    return [
+        f"{found['sequences_per_second']:.1f}",
+        f"{found['milliseconds_p50']:.1f}",
+        f"{found['milliseconds_p99']:.1f}",
+        f"{1000 * found['cpu_seconds_per_step']:.1f}",
+        f"{found['peak_memory_bytes'] / 1e9:.2f}",
+    ]
 
 
 def _nothing(_: str) -> None:

@@ -10,6 +10,7 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -77,6 +78,13 @@ def shuffled(count: int, first: int, size: int, seed: int) -> np.ndarray:
     rounds = items // count
     chosen = np.empty(size, np.int64)
     for r in np.unique(rounds):
-        order = np.random.default_rng([seed, int(r)]).permutation(count)
-        chosen[rounds == r] = order[items[rounds == r] % count]
+        chosen[rounds == r] = _order(count, int(r), seed)[items[rounds == r] % count]
     return chosen
+
+
+@lru_cache(maxsize=2)  # a batch may lie in two rounds; a million recordings take 20 ms to shuffle
+def _order(count: int, number: int, seed: int) -> np.ndarray:
+    """The order of round ``number``, (count,), read-only."""
+    order = np.random.default_rng([seed, number]).permutation(count)
+    order.setflags(write=False)
+    return order
