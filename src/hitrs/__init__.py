@@ -18,12 +18,21 @@ if TYPE_CHECKING:
         write_store,
     )
     from hitrs.data.synthetic import make_synthetic
-    from hitrs.deploy import Detection, Detector, Prediction, Recognition, Recognizer
+    from hitrs.deploy import (
+        Continuation,
+        Detection,
+        Detector,
+        Prediction,
+        Predictor,
+        Recognition,
+        Recognizer,
+    )
     from hitrs.errors import HitrsError
     from hitrs.models.config import ModelConfig
     from hitrs.models.hitrs import HiTRS
     from hitrs.skeleton import Layout, get_layout, list_layouts
     from hitrs.tasks.detection.model import DetectionModel
+    from hitrs.tasks.prediction.model import PredictionModel
     from hitrs.tasks.recognition import RecognitionModel
     from hitrs.train.config import Config
     from hitrs.train.pretraining import pretrain
@@ -36,6 +45,7 @@ __version__ = "0.1.0"
 # The public names, imported when they are first used: importing torch takes seconds.
 _HOMES = {
     "Config": "hitrs.train.config",
+    "Continuation": "hitrs.deploy",
     "Detection": "hitrs.deploy",
     "DetectionModel": "hitrs.tasks.detection.model",
     "Detector": "hitrs.deploy",
@@ -44,6 +54,8 @@ _HOMES = {
     "Layout": "hitrs.skeleton",
     "ModelConfig": "hitrs.models.config",
     "Prediction": "hitrs.deploy",
+    "PredictionModel": "hitrs.tasks.prediction.model",
+    "Predictor": "hitrs.deploy",
     "Preprocessing": "hitrs.transforms.preprocess",
     "Recognition": "hitrs.deploy",
     "RecognitionModel": "hitrs.tasks.recognition",
@@ -67,6 +79,7 @@ _HOMES = {
 
 __all__ = [
     "Config",
+    "Continuation",
     "Detection",
     "DetectionModel",
     "Detector",
@@ -75,6 +88,8 @@ __all__ = [
     "Layout",
     "ModelConfig",
     "Prediction",
+    "PredictionModel",
+    "Predictor",
     "Preprocessing",
     "Recognition",
     "RecognitionModel",

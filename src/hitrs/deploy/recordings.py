@@ -123,8 +123,8 @@ def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) 
     if not 1 - RATE_SLACK <= recording.fps / fps <= 1 + RATE_SLACK:
         raise DataError(
             f"recording '{recording.name}' has {recording.fps:g} frames a second, the model was trained at "
-            f"{fps:g}: its actions would seem {recording.fps / fps:.2g} times as slow. Resample it (`hitrs "
-            f"detect --resample`, `resample=True`, or a store with `hitrs clean --fps {fps:g}`)."
+            f"{fps:g}: its motion would seem {recording.fps / fps:.2g} times as slow. Resample it "
+            f"(--resample, `resample=True`, or a store with `hitrs clean --fps {fps:g}`)."
         )
     return recording
 

@@ -12,6 +12,7 @@ import numpy as np
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError
 from hitrs.evaluate import detection, prediction, recognition
+from hitrs.tasks.prediction.windows import HORIZONS
 from hitrs.train.config import Config
 from hitrs.train.optimizer import OptimConfig
 
@@ -40,7 +41,7 @@ class Downstream:
     load: Callable[[Path | str], Any]
     measure: Callable[..., dict[str, dict[str, Any]]]
     """(model, split, config=, keep=folder for bulky scores) -> part -> metrics."""
-    figures: tuple[Figure, ...] = ()
+    figures: tuple[Figure, ...]
     """What tables show."""
     tables: Callable[[list[dict[str, Any]]], str] | None = None
     """Results of cells -> tables of another form than rows of ``figures``."""
@@ -74,7 +75,8 @@ DOWNSTREAM = {
         prediction.train,
         prediction.load,
         prediction.measure,
-        tables=prediction.prediction_tables,
+        tuple(Figure(f"mm at frame {h}", "all", f"mpjpe@{h}") for h in HORIZONS),
+        prediction.prediction_tables,
     ),
 }
 

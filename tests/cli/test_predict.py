@@ -1,0 +1,132 @@
+"""`hitrs predict` and `finetune --task prediction`: what they write, and what people hand in by mistake."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from factories import LAYOUT, small_store
+from hitrs.cli.main import main
+from hitrs.data import read_recording, write_npz
+from hitrs.data.recording import Recording
+from hitrs.deploy import Predictor
+from hitrs.tasks.prediction.bones import bone_lengths
+from hitrs.tasks.prediction.model import PredictionModel
+from predictors import predictor
+
+
+def moving(frames: int = 20, fps: float | None = 30.0, persons: int = 1, **more) -> Recording:
+    time = np.arange(frames)[:, None, None, None] / 10
+    rest = np.random.default_rng(0).normal(size=(persons, LAYOUT.n_joints, 3))
+    positions = rest + 0.1 * np.sin(time + np.arange(LAYOUT.n_joints)[:, None])
+    valid = np.ones(positions.shape[:3], bool)
+    return Recording(positions, valid, LAYOUT, **{"name": "moving", "fps": fps, **more})
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(predictor(fps=30.0).save_pretrained(tmp_path_factory.mktemp("predictor") / "model"))
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.fixture
+def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 1
+        return capsys.readouterr().err
+
+    return run
+
+
+def test_a_file_is_continued_in_its_own_format(model: str, tmp_path: Path, said) -> None:
+    given = moving()
+    write_npz(given, tmp_path / "a.npz")
+    assert "5 frames, 0.17 s" in said("predict", model, tmp_path / "a.npz", "--out", tmp_path / "b.npz")
+    again = read_recording(tmp_path / "b.npz")
+    assert (again.n_frames, again.fps) == (25, 30.0)
+    np.testing.assert_array_equal(again.positions[:20], given.positions)
+    said("predict", model, tmp_path / "a.npz", "--out", tmp_path / "b.csv")
+    table = read_recording(tmp_path / "b.csv", LAYOUT)
+    np.testing.assert_allclose(table.positions, again.positions, atol=1e-4)
+    assert table.fps == pytest.approx(30, rel=1e-3)
+    said("predict", model, tmp_path / "a.npz", "--out", tmp_path / "b.bvh")
+    assert read_recording(tmp_path / "b.bvh").n_frames == 25
+
+
+def test_truth_and_animation(model: str, tmp_path: Path, said) -> None:
+    write_npz(moving(24), tmp_path / "a.npz")
+    shown = said("predict", model, tmp_path / "a.npz", "--at", 20, "--gif", tmp_path / "a.gif")
+    assert "off by" in shown
+    with Image.open(tmp_path / "a.gif") as picture:
+        assert picture.n_frames == 13  # every other one of 25: a GIF has no more than 25 a second
+
+
+def test_bones_keep_their_lengths(model: str) -> None:
+    given = moving()
+    kept, free = Predictor(model)(given), Predictor(model)(given, keep_bones=False)
+    lengths = bone_lengths(given.positions[-1], LAYOUT)
+    np.testing.assert_allclose(bone_lengths(kept.positions, LAYOUT), np.stack([lengths] * 5), atol=1e-5)
+    assert kept.bone_drift < 1e-5 < free.bone_drift
+
+
+def test_a_step_is_filled_between(tmp_path: Path) -> None:
+    folder = predictor(step=2, fps=30.0).save_pretrained(tmp_path / "model")
+    found = Predictor(folder)(moving(), keep_bones=False)
+    assert len(found.positions) == 10
+    middle = (found.positions[1::2][:-1] + found.positions[1::2][1:]) / 2
+    np.testing.assert_allclose(found.positions[2::2], middle, atol=1e-5)
+
+
+def test_bad_input(model: str, tmp_path: Path, fails, said) -> None:
+    file = tmp_path / "a.npz"
+    write_npz(moving(9), file)
+    assert "has 9 frames before the future, the model looks at 10" in fails("predict", model, file)
+    write_npz(moving(fps=60.0), file)
+    assert "60 frames a second, the model was trained at 30" in fails("predict", model, file)
+    write_npz(moving(40, fps=60.0), file)
+    assert "5 frames" in said("predict", model, file, "--resample")
+    assert "cannot write" in fails("predict", model, file, "--out", tmp_path / "a.c3d")
+    assert "none can be predicted from frame 99" in fails("predict", model, file, "--resample", "--at", 99)
+    flat = np.ones((20, 1, 17, 2), np.float32)
+    np.savez(tmp_path / "flat.npz", positions=flat)
+    assert "2-D" in fails("predict", model, tmp_path / "flat.npz", "--layout", "coco17")
+    np.savez(tmp_path / "other.npz", positions=np.ones((20, 1, 21, 3), np.float32))
+    assert "no joint name in common" in fails("predict", model, tmp_path / "other.npz", "--layout", "hand21")
+    unseen = moving()
+    write_npz(Recording(unseen.positions, unseen.valid & False, LAYOUT, "unseen", fps=30.0), file)
+    assert "no joint was seen" in fails("predict", model, file)
+
+
+def test_finetune_and_evaluate(tmp_path: Path, said, fails) -> None:
+    store = small_store(tmp_path / "store", count=24).path
+    config = tmp_path / "quick.yaml"
+    config.write_text(
+        "model: {width: 8, heads: 2, head_width: 4, layers: 1, dropout: 0.0}\n"
+        "predict: {steps: 3, batch_size: 4, log_every: 1, observed: 8, predicted: 4, context: 6, width: 8,"
+        " layers: 1, coefficients: 6}\n"
+    )
+    run = tmp_path / "run"
+    shown = said("finetune", store, "--task", "prediction", "--config", config, "--out", run)
+    assert "zero velocity" in shown
+    assert "frame 4 (133 ms)" in shown
+    results = json.loads((run / "results.json").read_text())
+    assert results["metrics"]["all"]["horizons"] == [2, 4]
+    assert "constant velocity" in said("evaluate", store, run)
+    assert PredictionModel.from_pretrained(run).settings.observed == 8
+    assert "hitrs predict" in fails("recognize", run, tmp_path / "x.npz")
+    long = ("--predict.observed", 60, "--predict.context", 6)
+    out = ("--out", tmp_path / "other")
+    assert "64 frames" in fails("finetune", store, "--task", "prediction", "--config", config, *out, *long)
