@@ -22,8 +22,8 @@ from hitrs.transforms.preprocess import Preprocessing
 from hitrs.transforms.source import Source
 
 PREDICT = PredictionConfig(
-    steps=4, batch_size=4, lr=1e-3, warmup=0, log_every=1, observed=8, predicted=4, context=6, width=8, layers=1,
-    coefficients=6,
+    steps=4, batch_size=4, lr=1e-3, warmup=0, log_every=1, observed=8, predicted=4, context=6,
+    width=8, layers=1, coefficients=6,
 )  # fmt: skip
 CONFIG = Config(model=tiny(), augment=AugmentConfig(policy="none"), predict=PREDICT)
 
@@ -118,8 +118,8 @@ def test_tables_hold_the_baselines_and_average_over_seeds(store: Store, tmp_path
     found = prediction.measure(model, split_of(store, "subjects", prediction.usable(store)))
     results = [
         {
-            "store": "toy", "protocol": "subjects", "source": None, "label": "", "fraction": 1.0, "seconds": 60.0,
-            "updates": 4, "metrics": {"scratch": found},
+            "store": "toy", "protocol": "subjects", "source": None, "label": "", "fraction": 1.0,
+            "seconds": 60.0, "updates": 4, "metrics": {"scratch": found},
         }
     ] * 2  # fmt: skip
     text = prediction.prediction_tables(results)

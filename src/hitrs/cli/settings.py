@@ -53,7 +53,7 @@ class ProbeSettings(Config):
     finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
     detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
     predict: Suppress[PredictionConfig] = field(default_factory=PredictionConfig)
-    layout: Suppress[str | None] = None
+    layout: Suppress[str] = ""
     min_frames: Suppress[int] = 1
     max_frames: Suppress[int] = 300
 

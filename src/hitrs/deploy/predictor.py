@@ -143,14 +143,14 @@ class Predictor:
         needed = (settings.observed - 1) * settings.step + 1
         if not 0 <= cut <= recording.n_frames:
             raise DataError(
-                f"recording '{recording.name}' has {recording.n_frames} frames, so none can be predicted from "
-                f"frame {cut} on"
+                f"recording '{recording.name}' has {recording.n_frames} frames, so none can be predicted "
+                f"from frame {cut} on"
             )
         if cut < needed:
             raise DataError(
                 f"recording '{recording.name}' has {cut} frames before the future, the model looks at "
-                f"{settings.observed} (step {settings.step}: {needed} frames). Give a longer recording, or train "
-                "a model with a smaller predict.observed"
+                f"{settings.observed} (step {settings.step}: {needed} frames). Give a longer recording, or "
+                "train a model with a smaller predict.observed"
             )
         rows = slice(cut - needed, cut, settings.step)
         return recording.positions[rows], recording.valid[rows]

@@ -153,8 +153,8 @@ class Config:
     detect: DetectionConfig = field(default_factory=DetectionConfig)
     predict: PredictionConfig = field(default_factory=PredictionConfig)
     probe: ProbeConfig = field(default_factory=ProbeConfig)
-    layout: str | None = None
-    """Joint layout (a name or a .yaml file) that recordings are mapped to for training; None: their own."""
+    layout: str = ""
+    """Joint layout (a name or a .yaml file) that recordings are mapped to for training; empty: their own."""
     min_frames: int = 1
     """Shorter bodies take no part in pre-training (the authors: 19)."""
     max_frames: int = 300

@@ -78,9 +78,9 @@ class Source:
         return positions, valid
 
 
-def training_layout(store: Store, wanted: str | None) -> Layout:
-    """The layout to train in: the store's own, or the one of this name or file."""
-    return store.layout if wanted is None else get_layout(wanted)
+def training_layout(store: Store, wanted: str) -> Layout:
+    """The layout to train in: the one of this name or file, the store's own if it is empty."""
+    return get_layout(wanted) if wanted else store.layout
 
 
 def check_layouts(have: Layout, want: Layout, what: str) -> None:
