@@ -31,6 +31,8 @@ SHOWN = 3
 """Test recordings that are recognized from their files."""
 LONG = 2
 """Untrimmed test recordings in which actions are found."""
+SEEN = 25
+"""Frames after which a movement is continued."""
 _MARK = "made-by-hitrs-demo.txt"
 
 
@@ -44,7 +46,7 @@ def run(
 
     A few minutes on two cores. Recognition compares, with the same 5 labels a class: fine-tuning the
     pre-trained encoder, training from scratch with as many updates, and the nearest neighbor on positions.
-    Detection finds actions in longer recordings.
+    Detection finds actions in longer recordings; prediction continues movements.
 
     Args:
         out: folder for everything; the one that an earlier demo made is replaced.
@@ -53,8 +55,8 @@ def run(
     """
     began = time.monotonic()
     _clear(out)
-    parts = ("store", "pretrained", "tuned", "scratch", "untrimmed", "detector")
-    store, pretrained, tuned, scratch, untrimmed, detector = (out / part for part in parts)
+    parts = ("store", "pretrained", "tuned", "scratch", "untrimmed", "detector", "predictor")
+    store, pretrained, tuned, scratch, untrimmed, detector, predictor = (out / part for part in parts)
     seconds: dict[str, float] = {}
     commands: list[str] = []
 
@@ -82,6 +84,9 @@ def run(
     long = _long(Store.open(untrimmed), out / "unknown")
     command("detect", detector, *long, "--timeline", out / "plots" / "timeline.png")
 
+    command("finetune", store, *with_task, "prediction", "--out", predictor)
+    command("predict", predictor, files[0], "--at", SEEN, "--gif", out / "plots" / "prediction.gif")
+
     labeled = split.train[draw_labels(split.store.labels[split.train], fraction, 0)]
     outcome = Outcome(
         split=split,
@@ -93,6 +98,7 @@ def run(
         },
         files=files,
         detection=_metrics(detector),
+        prediction=_metrics(predictor),
         commands=seconds,
     )
     say()

@@ -14,6 +14,7 @@ from hitrs import __version__
 from hitrs.cli.runs import machine
 from hitrs.data.formats import read_recording
 from hitrs.deploy.recognizer import Recognizer
+from hitrs.evaluate.prediction import report_rows
 from hitrs.evaluate.protocol import Split, encoder_features
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.levels import video_feature
@@ -43,6 +44,8 @@ class Outcome:
     """Recordings that were recognized from their files."""
     detection: Mapping[str, Any]
     """Scores of the detector on the untrimmed test recordings."""
+    prediction: Mapping[str, Any]
+    """Errors of the predictor on the test recordings."""
     commands: Mapping[str, float]
     """Command -> seconds."""
 
@@ -86,6 +89,7 @@ def write_report(outcome: Outcome, folder: Path) -> Path:
     report.gallery(scenes)
     report.figure(plots / "confusion.png", "Fine-tuned recognizer: which actions it takes for which.")
     _detection(report, outcome.detection, plots / "timeline.png")
+    _prediction(report, outcome.prediction, plots / "prediction.gif")
     report.text("## What it learned without labels")
     report.figure(plots / "embedding.png", "Test recordings as the pre-trained encoder sees them.")
     report.figure(plots / "pretraining.png", "Pre-training: loss, nearest-neighbor probe, each pretext task.")
@@ -117,6 +121,13 @@ def _detection(report: Report, found: Mapping[str, Any], picture: Path) -> None:
             ["mAP (VOC) at an overlap of 0.5", found["voc/map@0.5"]],
         ],
     )
+
+
+def _prediction(report: Report, found: Mapping[str, Any], picture: Path) -> None:
+    head, rows = report_rows(found)
+    report.text("## Movements continued")
+    report.figure(picture, "What was seen, then what the predictor expects; paler: what happened.")
+    report.table(head, rows, caption="Mean error in mm; standing still and going on evenly for comparison.")
 
 
 def _verdict(top1: dict[str, float], margin: float) -> str:
