@@ -44,7 +44,7 @@ class Outcome:
     """Recordings that were recognized from their files."""
     detection: Mapping[str, Any]
     """Scores of the detector on the untrimmed test recordings."""
-    prediction: Mapping[str, Any]
+    prediction: dict[str, Any]
     """Errors of the predictor on the test recordings."""
     commands: Mapping[str, float]
     """Command -> seconds."""
@@ -123,7 +123,7 @@ def _detection(report: Report, found: Mapping[str, Any], picture: Path) -> None:
     )
 
 
-def _prediction(report: Report, found: Mapping[str, Any], picture: Path) -> None:
+def _prediction(report: Report, found: dict[str, Any], picture: Path) -> None:
     head, rows = report_rows(found)
     report.text("## Movements continued")
     report.figure(picture, "What was seen, then what the predictor expects; paler: what happened.")
