@@ -80,7 +80,6 @@ def test_a_curve_is_drawn(cases: list[Case], tmp_path: Path, capsys: pytest.Capt
     ("words", "message"),
     [
         (["import", "--reference", "plain"], "--reference is for train and recognize"),
-        (["stream"], "no streaming to measure"),
         (["train", "--plot", "x.png"], "belong to a curve"),
         (["train", "--rounds", "0"], "--rounds must be at least 1"),
         (["train", "--frames", "0"], "frames must be at least 1"),

@@ -20,6 +20,7 @@ from hitrs.errors import HitrsError
 MODULES = {
     "train": "hitrs.bench.training",
     "recognize": "hitrs.bench.recognition",
+    "stream": "hitrs.bench.streaming",
     "import": "hitrs.bench.importing",
     "loader": "hitrs.bench.loader",
 }

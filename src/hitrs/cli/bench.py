@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -21,7 +20,10 @@ from hitrs.cli.runs import machine
 from hitrs.errors import ConfigError
 from hitrs.viz.costs import plot_costs
 
-_TITLES = {"train": "Pre-training", "recognize": "Recognition", "import": "Import", "loader": "Loader"}
+_TITLES = {
+    "train": "Pre-training", "recognize": "Recognition", "stream": "Online detection", "import": "Import",
+    "loader": "Loader",
+}  # fmt: skip
 
 
 def run(
@@ -50,8 +52,9 @@ def run(
     on what is in them.
 
     Args:
-        what: train: updates of pre-training; recognize: from arrays to named actions; import: files to a
-            store; loader: batches of pre-training without the model.
+        what: train: updates of pre-training; recognize: from arrays to named actions; stream: a
+            frame of online detection; import: files to a store; loader: batches of pre-training without the
+            model.
         config: paper, base, small, tiny, or a YAML file.
         frames: frames of each recording.
         persons: bodies in each recording.
@@ -74,8 +77,6 @@ def run(
         raise ConfigError("--reference is for train and recognize on random numbers, without --data")
     if curve is None and (values or plot is not None):
         raise ConfigError("--values and --plot belong to a curve; name one with --curve")
-    if what == "stream" and importlib.util.find_spec("hitrs.deploy.streaming") is None:
-        raise ConfigError("there is no streaming to measure in this release")
     if rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, got {rounds}")
     whole = load_config(config)

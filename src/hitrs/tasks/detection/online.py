@@ -2,7 +2,7 @@
 
 The scores are those of ``DetectionModel.forward`` on the recording up to the frame. A frame goes through
 F-TRS once; its joint features are kept for as long as a clip needs them. When a frame completes a clip, C-TRS
-sees that clip and V-TRS the last ``history`` clips. The temporal head is computed on the frames that it sees.
+sees that clip and V-TRS the last ``history`` clips. The temporal head keeps what its layers look back on.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class OnlineModel:
         self._in_clip = torch.zeros(self.persons, self.history, dtype=torch.bool, device=device)
         hidden = model.settings.hidden
         self._around = torch.zeros(self.persons, hidden, device=device)  # of the newest clip
-        self._frames = torch.zeros(0, hidden, device=device)  # what the head sees
+        self._head = model.head.memory()
 
     @torch.inference_mode()
     def __call__(self, positions: Tensor, valid: Tensor) -> Tensor:
@@ -71,11 +71,10 @@ class OnlineModel:
         if self.clips:
             seen = in_frame | self._in_clip[:, self.clips - 1]
         seen = seen[:, None].float()
-        value = ((pose + self._around) * seen).sum(0, keepdim=True) / seen.sum().clamp(min=1)
-        self._frames = torch.cat([self._frames, value])[-self.model.head.reach :]
+        value = ((pose + self._around) * seen).sum(0) / seen.sum().clamp(min=1)
+        scores = self.model.head.step(value, self._head, self.time)
         self.time += 1
-        inside = torch.ones(1, len(self._frames), dtype=torch.bool, device=value.device)
-        return self.model.head(self._frames[None], inside)[0, -1]
+        return scores
 
     def _pose(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """What the frame level says of each body, (P, H), and where it was seen, (P,)."""
