@@ -29,7 +29,7 @@ class OnlineModel:
         if not model.settings.causal:
             raise ConfigError(
                 "this detector looks at frames to come, so it cannot run online; train one that does not "
-                "with `hitrs finetune STORE --task detection --detect.causal True`"
+                "with `hitrs finetune STORE --task detection --detect.causal`"
             )
         encoder = model.encoder
         config = encoder.config
