@@ -7,6 +7,7 @@ import torch
 from factories import LAYOUT, tiny
 from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import HiTRS
+from hitrs.skeleton import Layout
 from hitrs.tasks.prediction.model import HeadSettings, PredictionModel
 from hitrs.transforms.preprocess import Preprocessing
 
@@ -16,19 +17,22 @@ SETTINGS = HeadSettings(
 
 
 def predictor(
-    fps: float | None = None, preprocessing: Preprocessing | None = None, **changes
+    fps: float | None = None,
+    preprocessing: Preprocessing | None = None,
+    layout: Layout = LAYOUT,
+    **changes,
 ) -> PredictionModel:
     torch.manual_seed(0)
     settings = dataclasses.replace(SETTINGS, **changes)
     card = ModelCard(
         tiny(),
-        LAYOUT,
+        layout,
         preprocessing or Preprocessing(),
         task="prediction",
         head=dataclasses.asdict(settings),
         fps=fps,
     )
-    encoder = HiTRS(tiny(), LAYOUT.n_joints) if settings.context else None
+    encoder = HiTRS(tiny(), layout.n_joints) if settings.context else None
     model = PredictionModel(encoder, card).eval()
     torch.nn.init.normal_(model.decoder.out.weight, std=0.1)
     return model
