@@ -52,7 +52,7 @@ def with_gradients(made: nn.Module, x: Tensor, result: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("last_only", [False, True])
 @pytest.mark.parametrize("bias", BIASES.values(), ids=BIASES)
-@pytest.mark.parametrize("chunk", [1, 2 * LENGTH, 1000])  # a row at a time, parts of two, all at once
+@pytest.mark.parametrize("chunk", [1, 2 * LENGTH * 24, 10**6])  # a row at a time, parts of two, all at once
 def test_equals_its_definition(monkeypatch, chunk: int, bias: Tensor | None, last_only: bool) -> None:
     monkeypatch.setattr(layer_module, "CHUNK", chunk)
     made, x = stack(), torch.randn(BATCH, LENGTH, WIDTH, requires_grad=True)
@@ -85,6 +85,23 @@ def test_linear_equals_the_librarys(before: str) -> None:
         strict=True,
     ):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
+
+
+def test_computing_again_changes_nothing(monkeypatch) -> None:
+    monkeypatch.setattr(layer_module, "CHUNK", 2 * LENGTH * 24)
+    made = stack().train()  # the dropout masks are drawn again too
+
+    def run(recompute: bool) -> tuple[int, list[Tensor]]:
+        made.recompute, kept = recompute, []
+        x = torch.ones(BATCH, LENGTH, WIDTH).cumsum(0).requires_grad_()
+        torch.manual_seed(3)
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t.numel()) or t, lambda t: t):
+            result = made(x, BIASES["of keys"])
+        return sum(kept), with_gradients(made, x, result)
+
+    (much, plain), (little, again) = run(False), run(True)
+    assert little < much / 3
+    assert all(torch.equal(a, b) for a, b in zip(plain, again, strict=True))
 
 
 def test_weights_get_float32_gradients_from_bfloat16_products() -> None:

@@ -138,6 +138,8 @@ def _value(kind: Any, value: Any, name: str, where: str) -> Any:
         raise ConfigError(f"{where}: {name} must be a whole number, got {value!r}")
     if kind is float and not number:
         raise ConfigError(f"{where}: {name} must be a number, got {value!r}")
+    if kind is bool and not isinstance(value, bool):
+        raise ConfigError(f"{where}: {name} must be true or false, got {value!r}")
     return kind(value)
 
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-GROUP = 1408
-"""Tokens whose attention is computed at once, so that their scores stay in the processor's cache."""
+GROUP = 2_200_000
+"""Values that attention works on at once, so that they stay in the processor's cache (4 MB in bfloat16)."""
 
 SHORT = 64
 """Rows of up to this many scores: the gradient of the library's softmax is slow for them in bfloat16."""
@@ -87,9 +87,14 @@ def _backward(grad: Tensor, heads: Tensor, probabilities: Tensor, result: Tensor
     result.copy_(into.permute(1, 3, 0, 2, 4))
 
 
+def values_per_row(length: int, heads: int, width: int) -> int:
+    """The most that one row of L tokens needs along the way: queries, keys and values, or scores."""
+    return length * heads * max(3 * width, length)
+
+
 def _groups(x: Tensor, bias: Tensor | None) -> Iterator[tuple[slice, Tensor | None]]:
-    """Parts of a batch (B, L, ...) of about ``GROUP`` tokens, each with its bias."""
-    step = max(1, GROUP // x.shape[1])
+    """Parts of a batch (B, L, ..., H, A), each of about ``GROUP`` values, with its bias."""
+    step = max(1, GROUP // values_per_row(x.shape[1], *x.shape[-2:]))
     own_bias = bias is not None and bias.dim() == 4 and len(bias) > 1
     for start in range(0, max(1, len(x)), step):
         rows = slice(start, start + step)

@@ -13,13 +13,14 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
 
-from hitrs.models.attention import attend
+from hitrs.models.attention import attend, values_per_row
 from hitrs.models.dropout import DropoutAdd
 from hitrs.models.linear import layer_norm, linear
 
-CHUNK = 3200
-"""Tokens that go through a stack together: what they need along the way stays in the processor's cache."""
+CHUNK = 5_000_000
+"""Values that go through a stack at once on the CPU: what is needed along the way stays in its cache."""
 
 
 class TransformerLayer(nn.Module):
@@ -72,26 +73,33 @@ class TransformerLayer(nn.Module):
 
 
 class TransformerStack(nn.Module):
-    """``layers`` layers that start as identical copies of one another."""
+    """``layers`` layers that start as identical copies of one another.
+
+    With ``recompute`` a layer keeps its input only and is computed again in the backward pass.
+    """
 
     def __init__(self, layers: int, width: int, inner: int, heads: int, head_width: int, dropout: float):
         super().__init__()
         first = TransformerLayer(width, inner, heads, head_width, dropout)
+        self.heads, self.head_width, self.recompute = heads, head_width, False
         self.layers = nn.ModuleList([first, *(copy.deepcopy(first) for _ in range(layers - 1))])
 
     def forward(self, x: Tensor, bias: Tensor | None = None, last_only: bool = False) -> Tensor:
         """(B, L, D) -> (B, L, D); with ``last_only`` (B, 1, D): the last layer computes that token alone."""
-        rows = max(1, CHUNK // x.shape[1])
-        if len(x) <= rows:
+        rows = max(1, CHUNK // values_per_row(x.shape[1], self.heads, self.head_width))
+        if len(x) <= rows or x.device.type != "cpu":
             return self._run(x, bias, last_only)
-        biases = [bias] * -(-len(x) // rows) if bias is None or bias.dim() < 4 else bias.split(rows)
-        parts = zip(x.split(rows), biases, strict=True)
-        return torch.cat([self._run(part, own, last_only) for part, own in parts])
+        own_bias = bias is not None and bias.dim() == 4 and len(bias) > 1
+        parts = x.split(rows)
+        biases = bias.split(rows) if own_bias and bias is not None else [bias] * len(parts)
+        return torch.cat([self._run(p, b, last_only) for p, b in zip(parts, biases, strict=True)])
 
     def _run(self, x: Tensor, bias: Tensor | None, last_only: bool) -> Tensor:
         final = len(self.layers) - 1
+        again = self.recompute and torch.is_grad_enabled()
         for depth, layer in enumerate(self.layers):
-            x = layer(x, bias, last_only=last_only and depth == final)
+            last = last_only and depth == final
+            x = checkpoint(layer, x, bias, last, use_reentrant=False) if again else layer(x, bias, last)
         return x
 
 

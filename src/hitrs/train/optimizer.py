@@ -37,6 +37,9 @@ class OptimConfig:
     """Largest gradient norm."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision of the forward pass: no is float32; bf16 is faster where the machine has it."""
+    recompute: bool = False
+    """Compute each layer again in the backward pass instead of keeping what it needs: a third more time, a
+    fraction of the memory, for long recordings."""
     seed: int = 0
     """Source of all randomness of the run."""
     log_every: int = 10
