@@ -14,6 +14,7 @@ from hitrs.transforms.preprocess import (
     body_scale,
     facing_yaw,
     first_center,
+    frame_centers,
     yaw_matrix,
 )
 
@@ -51,6 +52,8 @@ def place(positions: Tensor, valid: Tensor, settings: Preprocessing, layout: Lay
         positions = positions * scale[:, None, None, None, None]
     if settings.center == "first":
         origin = first_center(positions, valid, layout)
+    elif settings.center == "frame":  # as in the last frame: what follows is predicted in its place
+        origin = frame_centers(positions, valid, layout)[:, -1]
     if settings.align == "yaw" and coords == 3:
         turn = yaw_matrix(facing_yaw(positions, valid, layout, settings.up_axis), settings.up_axis)
     return Placement(scale, origin, turn)
