@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from factories import small_store, tiny
-from hitrs.bench import compare, gemm, importing, loader, recognition, training
+from hitrs.bench import compare, gemm, importing, loader, recognition, streaming, training
 from hitrs.bench.case import Case, Measurement, Step, count_flops, peak_memory, time_steps
 from hitrs.bench.curves import CURVES, at, measure_curve
 from hitrs.bench.made_up import chain, random_bodies
+from hitrs.deploy.streaming import OnlineDetector
 from hitrs.errors import ConfigError
 from hitrs.train.config import Config
 
@@ -26,6 +27,29 @@ def test_models_are_measured(module, side: str) -> None:
     assert found.flops > 1e5
     assert found.sequences == (4 if module is training else 2)  # bodies, recordings
     assert found.peak_memory_bytes > 50e6  # an interpreter with torch
+
+
+@pytest.mark.parametrize("mode", ["default", "paper"])
+def test_streaming_is_measured_with_a_full_history(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, before = [], []
+
+    def keep(case: Case) -> OnlineDetector:
+        made.append(detector(case))
+        return made[0]
+
+    def look(step, seconds: float, least: int):
+        before.append(made[0]._steps.clips)
+        return time_steps(step, seconds, least)
+
+    detector = streaming.made_up_detector
+    monkeypatch.setattr(streaming, "made_up_detector", keep)
+    monkeypatch.setattr(streaming, "time_steps", look)
+    found = streaming.measure(dataclasses.replace(CASE, config=Config(model=tiny(mode=mode))))
+    assert before == [tiny().max_clips]  # fewer than the detector's 50
+    assert found.sequences == 1
+    assert len(found.steps) == 20 * 7  # of which every seventh completes a clip
+    assert found.flops is not None
+    assert found.flops > 1000
 
 
 @pytest.mark.parametrize("precision", ["no", "bf16"])

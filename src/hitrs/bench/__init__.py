@@ -1,1 +1,1 @@
-"""What things cost: time and memory of training, recognition, import and loading, beside the plain way."""
+"""What things cost: time and memory of training, recognition and the rest, beside the plain way."""

@@ -56,10 +56,10 @@ def run(
             frame of online detection; import: files to a store; loader: batches of pre-training without the
             model.
         config: paper, base, small, tiny, or a YAML file.
-        frames: frames of each recording.
+        frames: frames of each recording (but stream, which goes on until its history is full).
         persons: bodies in each recording.
         joints: joints of a body.
-        batch_size: recordings in a batch; 16, or 1 to recognize, if left out.
+        batch_size: recordings in a batch; if left out 16, or 1 to recognize.
         precision: no is float32.
         data: a store to train on or load from, or a folder to import, in place of random numbers.
         recordings: how many are imported or loaded, if there is no data.
@@ -88,7 +88,7 @@ def run(
         frames=frames,
         persons=persons,
         joints=joints,
-        batch_size=batch_size or (1 if what == "recognize" else 16),
+        batch_size=batch_size or (1 if what in ("recognize", "stream") else 16),
         precision=precision,
         data=None if data is None else str(data),
         recordings=recordings,
