@@ -143,7 +143,7 @@ def test_any_length(recognizer: Recognizer, frames: int) -> None:
     ("positions", "kind", "message"),
     [
         (np.zeros((5, JOINTS, 2)), LayoutError, "a model of 3-D skeletons cannot read 2-D ones"),
-        (np.zeros((5, 25, 3)), LayoutError, "which could be ntu25"),
+        (np.zeros((5, 25, 3)), LayoutError, "which could be cmu25 or ntu25"),
         (np.zeros((5, 20, 3)), LayoutError, "which could be kinect20 or utd20"),
         (np.zeros((5, 99, 3)), LayoutError, "describe yours in a layout file"),
         (np.zeros((0, JOINTS, 3)), DataError, "is empty"),
