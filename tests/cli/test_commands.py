@@ -254,8 +254,8 @@ def test_demo_ends_with_a_report_that_needs_nothing_else(
     report = out / "report.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report      {report}"
     html = report.read_text(encoding="utf-8")
-    assert html.count('src="data:image/gif') == 3
-    assert html.count('src="data:image/png') == 5
+    assert html.count('src="data:image/gif') == 4
+    assert html.count('src="data:image/png') == 6
     for method in ("pre-trained, then fine-tuned", "from scratch", "nearest neighbor on positions"):
         assert method in html
     assert f"hitrs pretrain {out}" in html

@@ -22,7 +22,7 @@ def cut(monkeypatch: pytest.MonkeyPatch):
     """``cut(n)`` ends training like a power cut in the middle of update n + 1."""
 
     def install(updates: int) -> None:
-        whole, done = hitrs.train.loop._update, []
+        whole, done = hitrs.train.loop.update, []
 
         def update(*words):
             if len(done) == updates:
@@ -30,7 +30,7 @@ def cut(monkeypatch: pytest.MonkeyPatch):
             done.append(1)
             return whole(*words)
 
-        monkeypatch.setattr(hitrs.train.loop, "_update", update)
+        monkeypatch.setattr(hitrs.train.loop, "update", update)
 
     return install
 

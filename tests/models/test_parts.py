@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from hitrs.errors import ConfigError
 from hitrs.models import attention
 from hitrs.models.attention import attend, key_bias
+from hitrs.models.clip import clip_bias
 from hitrs.models.codes import sinusoid, sinusoid_2d
 from hitrs.models.config import ModelConfig
 from hitrs.models.dropout import DropoutAdd
@@ -141,3 +142,10 @@ def test_two_dimensional_codes_hold_joint_then_frame() -> None:
 def test_sizes_that_make_no_model(name: str, value: float) -> None:
     with pytest.raises(ConfigError, match=f"model.{name}"):
         ModelConfig(**{name: value})
+
+
+def test_what_inference_made_first_can_be_trained_with() -> None:
+    clip_bias.cache_clear()
+    with torch.inference_mode():
+        clip_bias(3, 4, torch.device("cpu"))
+    assert not clip_bias(3, 4, torch.device("cpu")).is_inference()

@@ -20,11 +20,12 @@ def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
     A joint attends to itself, to every joint of the other frames and to the fusion token, not to the other
     joints of its own frame: the clip level adds time, not space again. The fusion token, last, sees all.
     """
-    frame = torch.arange(window).repeat_interleave(joints)
-    hidden = (frame[:, None] == frame[None, :]) & ~torch.eye(window * joints, dtype=torch.bool)
-    bias = torch.zeros(window * joints + 1, window * joints + 1)
-    bias[:-1, :-1].masked_fill_(hidden, -math.inf)
-    return bias.to(device)
+    with torch.inference_mode(False):  # it is kept, and what inference mode makes cannot be trained with
+        frame = torch.arange(window).repeat_interleave(joints)
+        hidden = (frame[:, None] == frame[None, :]) & ~torch.eye(window * joints, dtype=torch.bool)
+        bias = torch.zeros(window * joints + 1, window * joints + 1)
+        bias[:-1, :-1].masked_fill_(hidden, -math.inf)
+        return bias.to(device)
 
 
 class ClipEncoder(nn.Module):
