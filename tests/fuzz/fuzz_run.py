@@ -1,7 +1,7 @@
 """Reads spoiled files, one after another, and reports every one that did more than a reader may.
 
 A reader may give recordings or raise a DataError or LayoutError; it may neither warn, write, start or load
-anything, take more than ``SECONDS``, nor more memory than ``MEGABYTES``.
+anything, take more than ``SECONDS`` of the processor, nor more memory than ``MEGABYTES``.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def run(count: int, seed: int, folder: Path, part: int = 0, parts: int = 1, only
 def _one(case: str, own: Seed, how: str, read: object, place: Path, tally: Tally) -> None:
     title = f"{case} {own.name} ({how})"
     before, names = _memory(reset=True), sorted(each.name for each in place.iterdir())
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with heard() as events, alarm():
             warnings.simplefilter("error")
@@ -118,7 +118,7 @@ def _one(case: str, own: Seed, how: str, read: object, place: Path, tally: Tally
             raise
         outcome = "failure"
         tally.failures.append(f"{title}: {''.join(traceback.format_exception(error)[-3:])}")
-    took, grown = time.perf_counter() - start, _memory() - before
+    took, grown = time.process_time() - start, _memory() - before
     if events:
         tally.failures.append(f"{title}: did {events[:3]}")
     if names != sorted(each.name for each in place.iterdir()):
@@ -172,23 +172,23 @@ def heard() -> Iterator[list[str]]:
 
 @contextmanager
 def alarm() -> Iterator[None]:
-    """TimeoutError after ``SECONDS``, where there are alarms."""
-    if not hasattr(signal, "SIGALRM"):
+    """TimeoutError after ``SECONDS``, of the processor, where there are alarms."""
+    if not hasattr(signal, "SIGPROF"):
         yield
         return
 
     def late(*_: object) -> None:
         raise _Late(f"not done after {SECONDS} s")
 
-    faulthandler.dump_traceback_later(3 * SECONDS, exit=True, file=sys.__stderr__)  # stuck in C
-    previous = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    faulthandler.dump_traceback_later(30 * SECONDS, exit=True, file=sys.__stderr__)  # stuck in C
+    previous = signal.signal(signal.SIGPROF, late)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
         faulthandler.cancel_dump_traceback_later()
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, previous)
 
 
 class _Late(BaseException):

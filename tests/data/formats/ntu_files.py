@@ -72,7 +72,8 @@ def pku_text(bodies: list[Body], n_frames: int) -> str:
 def write_corpus(folder: Path, count: int, seed: int = 0) -> None:
     """NTU-like files of 20 to 40 frames, one or two bodies, names spread over everything a name says.
 
-    A few performances are drawn once and cut anew for every file, so that writing is quick.
+    A few performances are drawn once and cut anew for every file, so that writing is quick. Of ten files one
+    has a frame without a body, one a change of the body's id, and one a ghost beside the bodies.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
@@ -80,13 +81,20 @@ def write_corpus(folder: Path, count: int, seed: int = 0) -> None:
         [_body_text(f"7205{n:013}", joints) for joints in person(range(80), (0.5 * n, 0, 3), seed=n).values()]
         for n in range(8)
     ]
+    ghost = [_body_text("720599", joints) for joints in chair(range(80), (-1, -0.3, 3.5)).values()]
     for number in range(count):
         frames, start = int(rng.integers(20, 41)), int(rng.integers(0, 40))
         chosen = rng.choice(len(stock), 1 + (number % 4 == 0), replace=False)
         lines = [str(frames)]
         for frame in range(start, start + frames):
-            lines.append(str(len(chosen)))
-            lines += [stock[which][frame] for which in chosen]
+            here = [stock[which][frame] for which in chosen]
+            if number % 10 == 1 and frame == start + 7:
+                here = []
+            if number % 10 == 2 and frame > start + 11:
+                here = [f"1{body}" for body in here]
+            if number % 10 == 3:
+                here.append(ghost[frame])
+            lines += [str(len(here)), *here]
         setup, rest = number % 17 + 1, number // 17
         camera, rest = rest % 3 + 1, rest // 3
         action, rest = rest % 60 + 1, rest // 60
