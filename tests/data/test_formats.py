@@ -206,6 +206,7 @@ def test_csv_finds_the_layout(tmp_path: Path, name: str) -> None:
         (HEADER, "is an empty sequence"),
         (f"{HEADER}\n1,2,3,4,5", "line 2: 5 cells, but the header has 6 columns"),
         (f"{HEADER}\n1,2,3,4,5,6\n1,2,3,4,5,six", "line 3: 'pelvis_z' is 'six', expected a number"),
+        (HEADER.replace(",", ";") + "\n1;2;3;4;5;6,5", "'6,5', expected a number. Write decimal points"),
         (f"{HEADER}\n1,2,3,4,5,inf", "line 2: 'pelvis_z' is infinite"),
         (f"{HEADER}\n1,2,3,4,5,1e300", "joint 'pelvis' has coordinates"),
         (f"{HEADER},head_x\n1,2,3,4,5,6,7", "column 'head_x' occurs twice"),
@@ -235,10 +236,14 @@ def test_csv_of_unknown_joints_or_bytes(tmp_path: Path) -> None:
     flat = [f"{joint}_{axis}" for joint in get_layout("coco17").joints for axis in "xyz"]
     with pytest.raises(DataError, match="no named layout has exactly these 17 joints in 3-D"):
         read_csv(csv(tmp_path, ",".join(flat) + "\n" + ",".join("1" * len(flat))))
+    typo = [f"{joint}_{axis}".replace("knee_x", "kne_x") for joint in KINECT.joints for axis in "xyz"]
+    missing = "Nearest is kinect20 .missing: none; unknown: left_kne, right_kne.. Correct the columns"
+    with pytest.raises(DataError, match=missing):
+        read_csv(csv(tmp_path, ",".join(typo) + "\n" + ",".join("1" * len(typo))))
     with pytest.raises(DataError, match="cannot read"):
         read_csv(tmp_path / "nowhere.csv")
     (tmp_path / "rec.csv").write_bytes(b"\xff\xfe\x00head_x")
-    with pytest.raises(DataError, match="not a CSV text file"):
+    with pytest.raises(DataError, match="not a CSV text file in UTF-8"):
         read_csv(tmp_path / "rec.csv")
 
 

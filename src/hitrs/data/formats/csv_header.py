@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,8 +58,9 @@ def read_header(path: Path, cells: Sequence[str]) -> Header:
     """
     header = Header([cell.strip() for cell in cells])
     names = [normal(cell) for cell in header.cells]
+    twice = {name for name, count in Counter(names).items() if count > 1}
     for cell, name in zip(header.cells, names, strict=True):
-        if names.count(name) > 1:
+        if name in twice:
             raise DataError(f"{path}: the column '{cell}' occurs twice.")
     long = any(name in LANDMARKS for name in names) and {"x", "y"} <= set(names)
     for place, name in enumerate(names):

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -115,7 +116,7 @@ def _rows(path: Path) -> tuple[Header, list[Line]]:
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV text file: {error}.") from error
+        raise DataError(f"{path} is not a CSV text file in UTF-8: {error}.") from error
     header = read_header(path, cells)
     if not rows:
         raise DataError(f"{path} is an empty sequence: it has a header but no frames.")
@@ -148,12 +149,20 @@ def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
             f"{path} numbers its {len(keys)} joints, and no {dims}-D layout is known for as many; give the "
             f"layout ({', '.join(list_layouts())}, or your own .yaml file)."
         )
-    for name in list_layouts():
-        layout = get_layout(name)
-        if {normal(joint) for joint in layout.joints} == set(keys) and layout.dims == dims:
-            return layout
+    have, layouts = set(keys), [get_layout(name) for name in list_layouts()]
+    odd = {
+        each.name: have ^ {normal(joint) for joint in each.joints} for each in layouts if each.dims == dims
+    }
+    nearest = min(odd, key=lambda name: len(odd[name]))
+    if not odd[nearest]:
+        return get_layout(nearest)
+    hint = ";"
+    if len(odd[nearest]) < len(have) / 2:
+        missing, unknown = odd[nearest] - have, odd[nearest] & have
+        lists = [", ".join(sorted(names)[:5]) or "none" for names in (missing, unknown)]
+        hint = f". Nearest is {nearest} (missing: {lists[0]}; unknown: {lists[1]}). Correct the columns, or"
     raise DataError(
-        f"{path}: no named layout has exactly these {len(keys)} joints in {dims}-D; give the layout "
+        f"{path}: no named layout has exactly these {len(keys)} joints in {dims}-D{hint} give the layout "
         f"({', '.join(list_layouts())}, or your own .yaml file)."
     )
 
@@ -243,7 +252,8 @@ def _number(path: Path, line: int, header: Header, row: list[str], column: int) 
     try:
         value = float(cell) if cell.strip() else np.nan
     except ValueError as error:
-        raise DataError(f"{path}, line {line}: '{name}' is '{cell}', expected a number.") from error
+        hint = " Write decimal points, not commas." if re.fullmatch(r"\s*-?\d+,\d+\s*", cell) else ""
+        raise DataError(f"{path}, line {line}: '{name}' is '{cell}', expected a number.{hint}") from error
     if np.isinf(value):
         raise DataError(
             f"{path}, line {line}: '{name}' is infinite; leave the cell empty if the joint was not seen."
