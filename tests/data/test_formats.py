@@ -100,6 +100,10 @@ def test_nan_in_npz_means_not_seen(tmp_path: Path) -> None:
             "within its 2 frames",
         ),
         ({"positions": np.array([None])}, "pickled objects"),
+        (
+            {"positions": np.ones((2, 20, 3)), "label": np.array([0x110000], np.uint32).view("U1")},
+            "'label' holds characters that do not exist",
+        ),
     ],
 )
 def test_bad_npz(tmp_path: Path, content: dict[str, object], message: str) -> None:

@@ -24,6 +24,13 @@ def test_unseen_joints_hold_zeros() -> None:
     assert np.isnan(positions[1, 0, 3]).all()  # the caller's array is left alone
 
 
+def test_signaling_nan_is_not_seen_without_a_warning() -> None:
+    positions = np.ones((1, 1, 20, 3), np.float32)
+    positions.view(np.uint32)[0, 0, 4] = 0x7FA00000
+    recording = Recording(positions, ~np.isnan(positions).any(-1), KINECT, "signal")
+    assert (recording.positions[0, 0, 4] == 0).all()
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
 def test_a_seen_joint_needs_finite_coordinates(bad: float) -> None:
     positions = np.zeros((4, 2, 20, 3))

@@ -74,9 +74,11 @@ class Recording:
             raise DataError(f"{where} is {dims}-D, but layout '{layout.name}' is {layout.dims}-D.")
         if valid.shape != positions.shape[:-1]:
             raise DataError(f"{where}: valid has shape {valid.shape}, expected {positions.shape[:-1]}.")
-        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite and is reported below
+        # What float32 cannot hold becomes infinite and is reported below; a signaling NaN is like any other.
+        with np.errstate(over="ignore", invalid="ignore"):
             positions = positions.astype(np.float32, copy=False)
-        if not valid.all() and positions[~valid].any():
+            clear = valid.all() or not positions[~valid].any()
+        if not clear:
             positions = np.where(valid[..., None], positions, np.float32(0))
         if not np.isfinite(positions).all():
             frame, person, joint, _ = np.argwhere(~np.isfinite(positions))[0]

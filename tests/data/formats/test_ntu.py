@@ -148,6 +148,7 @@ def swapped(line: int, text: str) -> Callable[[list[str]], None]:
         (swapped(4, "24"), "line 4, frame 0: 24 joints, expected 25"),
         (swapped(34, "1 2 3"), "line 34, frame 1: expected 12 numbers"),
         (swapped(34, "x " * 12), "line 34, frame 1: expected 12 numbers"),
+        (swapped(34, "1e200 2 3" + " 0" * 9), r"frame 1: joint 2 .* is at \[1e\+200, 2.0, 3.0\]"),
         (lambda lines: lines.__delitem__(slice(60, None)), "line 60: the file ends in frame 2"),
     ],
 )

@@ -68,7 +68,18 @@ def test_frames_of_labels_count_from_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["a,1,2,1", "1,2", "1,0,4,1", "1,5,4,1", "1,2,3,x", "1,2,3,4,5", "1,2.5,3,1", "1,2,3,nan"]
+    "line",
+    [
+        "a,1,2,1",
+        "1,2",
+        "1,0,4,1",
+        "1,5,4,1",
+        "1,2,3,x",
+        "1,2,3,4,5",
+        "1,2.5,3,1",
+        "1,2,3,nan",
+        "9" * 5000 + ",1,2",
+    ],
 )
 def test_bad_labels(tmp_path: Path, line: str) -> None:
     path = tmp_path / "0002-L.txt"

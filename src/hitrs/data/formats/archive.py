@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import lzma
 import math
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -63,4 +64,8 @@ def _load(archive: zipfile.ZipFile, path: Path, key: str) -> np.ndarray:
     if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize > info.file_size:
         raise DataError(f"{path}: '{key}' declares shape {shape}, more than is there; the file is damaged.")
     with archive.open(info) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    codes = np.dtype(np.uint32).newbyteorder(dtype.byteorder)
+    if dtype.kind == "U" and (np.frombuffer(array.tobytes(), codes) > sys.maxunicode).any():
+        raise DataError(f"{path}: '{key}' holds characters that do not exist; the file is damaged.")
+    return array

@@ -14,6 +14,7 @@ import numpy as np
 
 from hitrs.data.formats.base import Format, Head, check_layout, one
 from hitrs.data.formats.bodies import Track, track_bodies
+from hitrs.data.formats.json_text import LARGEST
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
@@ -89,8 +90,7 @@ class _Reader:
         if self.place < len(self.lines):
             raise DataError(
                 f"{self.path}, line {self.place + 1}: the file goes on after its {n_frames} frames; it may "
-                f"be "
-                "two files in one, or its number of frames is wrong."
+                "be two files in one, or its number of frames is wrong."
             )
         return [
             Track(_short(name, len(frames)), np.array(frames[name]), self._joints(frames[name], blocks[name]))
@@ -104,7 +104,15 @@ class _Reader:
         if values is None or values.size != len(blocks) * JOINTS * VALUES:
             self._explain(frames, blocks)
             raise DataError(f"{self.path}: joints are not {VALUES} numbers each.")
-        return values.reshape(-1, JOINTS, VALUES)[..., :3].copy()
+        joints = values.reshape(-1, JOINTS, VALUES)[..., :3].copy()
+        far = np.isfinite(joints) & (np.abs(joints) > LARGEST)
+        if far.any():
+            row, joint, _ = np.argwhere(far)[0]
+            raise DataError(
+                f"{self.path}, frame {frames[row]}: joint {joint + 1} of a body is at "
+                f"{joints[row, joint].tolist()}, expected meters."
+            )
+        return joints
 
     def _explain(self, frames: list[int], blocks: list[int]) -> None:
         """Raise the error of the first line that is wrong."""

@@ -22,6 +22,8 @@ from hitrs.skeleton import Layout, get_layout
 
 BODIES, JOINTS = 2, 25
 COLUMNS = BODIES * JOINTS * 3
+_LONGEST_LINE = 200
+"""Of labels: numbers of thousands of digits cannot even be printed."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,10 @@ def _instance(where: str, line: str) -> Instance:
         start, end = int(cells[1]), int(cells[2])
         confidence = float(cells[3]) if len(cells) > 3 else None
         known = (
-            len(cells) in (3, 4) and cells[0].isdecimal() and (confidence is None or np.isfinite(confidence))
+            len(cells) in (3, 4)
+            and cells[0].isdecimal()
+            and (confidence is None or np.isfinite(confidence))
+            and len(line) < _LONGEST_LINE
         )
     except (ValueError, IndexError):
         known, start, end, confidence = False, 0, 0, None
