@@ -92,6 +92,7 @@ def test_frame_by_frame_equals_the_whole(stream: str, center: str) -> None:
     batch = preprocess(scene(50), model.card.preprocessing, LAYOUT)
     with torch.inference_mode():
         expected = model(batch)[0].softmax(-1).numpy()
+    given.positions.setflags(write=False)  # as those of a store
     online = OnlineDetector(model)
     for _ in range(2):  # the second time as if it were the first
         results = [online.update(*frame) for frame in zip(given.positions, given.valid, strict=True)]

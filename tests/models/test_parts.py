@@ -15,6 +15,7 @@ from hitrs.models.clip import clip_bias
 from hitrs.models.codes import sinusoid, sinusoid_2d
 from hitrs.models.config import ModelConfig
 from hitrs.models.dropout import DropoutAdd
+from hitrs.models.video import VideoEncoder
 
 
 @pytest.mark.parametrize("masked", [False, True])
@@ -149,3 +150,15 @@ def test_what_inference_made_first_can_be_trained_with() -> None:
     with torch.inference_mode():
         clip_bias(3, 4, torch.device("cpu"))
     assert not clip_bias(3, 4, torch.device("cpu")).is_inference()
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+@torch.no_grad()
+def test_the_newest_clip_alone_is_as_among_all(count: int) -> None:
+    torch.manual_seed(0)
+    video = VideoEncoder(ModelConfig(width=8, heads=2, head_width=4, layers=2)).eval()
+    clips, valid = torch.randn(3, count, 16), torch.ones(3, count, dtype=torch.bool)
+    for hidden in (False, True):
+        valid[1:, 0] &= not hidden or count == 1
+        expected = video(clips, valid, want_clips=True)[1][:, -1]
+        torch.testing.assert_close(video.newest(clips, valid), expected, atol=1e-5, rtol=1e-5)

@@ -110,8 +110,10 @@ class OnlineDetector:
                 f"frame {time} has {given.n_persons} bodies, the first frame had {self._persons}; give every "
                 "frame as many slots as there will ever be bodies, with `valid` False where one is absent"
             )
-        positions = torch.from_numpy(given.positions[0]).to(self.device)
-        scores = self._steps(*self._prepare(positions, torch.from_numpy(given.valid[0]).to(self.device)))
+        # copies: what is given may be read-only, or the caller's buffer for every frame
+        positions = torch.tensor(given.positions[0], device=self.device)
+        seen_joints = torch.tensor(given.valid[0], device=self.device)
+        scores = self._steps(*self._prepare(positions, seen_joints))
         probabilities = scores.float().softmax(-1).cpu().numpy()
         best = int(probabilities.argmax())
         events = []

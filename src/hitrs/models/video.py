@@ -39,3 +39,15 @@ class VideoEncoder(nn.Module):
         bias = None if bool(valid.all()) else key_bias(nn.functional.pad(valid, (0, 1), value=True))
         x = self.stack(x, bias, last_only=not want_clips)
         return x[:, -1], (x[:, :-1] if want_clips else None)
+
+    def newest(self, clips: Tensor, valid: Tensor) -> Tensor:
+        """The feature of the last clip alone, (R, 4D): ``forward(clips, valid, want_clips=True)[1][:, -1]``.
+
+        The order of tokens means nothing to attention, so this clip stands last, behind the fusion token, and
+        the last layer computes it alone.
+        """
+        x = self.embed(clips)
+        x = x + self.code[: clips.shape[1]].to(x.dtype)
+        x = torch.cat([with_last_token(x[:, :-1], self.fusion), x[:, -1:]], dim=1)
+        seen = torch.cat([nn.functional.pad(valid[:, :-1], (0, 1), value=True), valid[:, -1:]], dim=1)
+        return self.stack(x, None if bool(valid.all()) else key_bias(seen), last_only=True)[:, 0]

@@ -126,7 +126,6 @@ class OnlineModel:
         self._clips[there, newest] = features
         if self.model.settings.context == "video":
             past, present = self._clips[there, : self.clips], self._in_clip[there, : self.clips]
-            of_clips = encoder.video(past, present, want_clips=True)[1]
-            assert of_clips is not None
-            features = torch.cat([features, of_clips[:, -1].to(features.dtype)], dim=-1)
+            of_video = encoder.video.newest(past, present)
+            features = torch.cat([features, of_video.to(features.dtype)], dim=-1)
         self._around[there] = self.model.of_clip(features).float()
