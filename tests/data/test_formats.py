@@ -95,6 +95,7 @@ def test_nan_in_npz_means_not_seen(tmp_path: Path) -> None:
         ({"positions": np.ones((2, 20, 3)), "layout": "{"}, "layout is not valid JSON"),
         ({"positions": np.ones((2, 20, 3)), "layout": "../a.yaml"}, "layout is the path"),
         ({"positions": np.ones((2, 20, 3)), "segments": [[0, 1]]}, "segments need"),
+        ({"positions": np.ones((2, 20, 3)), "segments": [[0, 1]], "segment_labels": "a"}, "segments need"),
         (
             {"positions": np.ones((2, 20, 3)), "segments": [[0, 3]], "segment_labels": ["a"]},
             "within its 2 frames",

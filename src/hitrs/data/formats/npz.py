@@ -174,7 +174,13 @@ def _segments(path: Path, content: dict[str, np.ndarray]) -> tuple[Segment, ...]
     bounds, labels = content.get("segments"), content.get("segment_labels")
     if bounds is None and labels is None:
         return ()
-    if bounds is None or labels is None or bounds.shape != (len(labels), 2) or bounds.dtype.kind not in "iu":
+    if (
+        bounds is None
+        or labels is None
+        or labels.ndim != 1
+        or bounds.shape != (len(labels), 2)
+        or bounds.dtype.kind not in "iu"
+    ):
         raise DataError(
             f"{path}: segments need integers (S, 2) under 'segments' and S names under 'segment_labels'."
         )
