@@ -38,6 +38,7 @@ def plot_lengths(lengths: Sequence[int], out: Path, marks: Mapping[str, int]) ->
             ticks = [tick for tick in ticks if low <= tick <= high]
             axes.set_xticks(ticks, [str(tick) for tick in ticks])
             axes.minorticks_off()
+        axes.set_ylim(top=axes.get_ylim()[1] * (1 + 0.1 * len(marks)))  # their text stands above the bars
         for place, (text, frames) in enumerate(marks.items()):
             axes.axvline(frames, color=RED, linewidth=1, linestyle=":")
             axes.annotate(
