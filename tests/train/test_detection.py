@@ -14,6 +14,7 @@ from hitrs.tasks.detection.model import DetectionModel
 from hitrs.train.config import Config, DetectionConfig
 from hitrs.train.detection import DetectionJob, train_detector
 from hitrs.transforms.augment import AugmentConfig
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
 CONFIG = Config(
@@ -54,6 +55,22 @@ def test_labels_follow_their_frames(store: Store, speed: float, frames: int) -> 
     assert clear.sum() > 0.7 * inside.sum()
     wrong = (at.round() != expected)[clear]
     assert wrong.float().mean() < (0.05 if speed else 1e-9)
+
+
+def test_the_papers_augmentation_leaves_time_to_the_labels(store: Store) -> None:
+    config = dataclasses.replace(CONFIG, augment=AugmentConfig(policy="paper"))
+    config = dataclasses.replace(config, detect=dataclasses.replace(CONFIG.detect, frames=100))
+    job = DetectionJob(source_of(store, config), config)
+    whole = job.source.batch(np.arange(6))
+    for seed in range(8):
+        batch, labels = job.inputs(np.arange(6), Draws.of(seed, np.arange(6)))
+        assert torch.equal(batch.lengths, whole.lengths)
+        assert torch.equal((labels >= 0).sum(1), batch.lengths)
+        # every joint moves together but for single offsets: frames of one class stay equal, others differ
+        for row, given in zip(batch.positions[:, 0], labels, strict=True):
+            for label in given[given >= 0].unique():
+                of_class = row[given == label]
+                torch.testing.assert_close(of_class, of_class[:1].expand_as(of_class))
 
 
 def test_a_run_from_end_to_end(store: Store, tmp_path: Path) -> None:

@@ -19,7 +19,6 @@ from hitrs.tasks.levels import Describe, all_levels, video_feature
 from hitrs.tasks.probe import knn_scores, linear_scores
 from hitrs.tasks.recognition import RecognitionModel, recording_features
 from hitrs.train.config import Config
-from hitrs.train.recognition import change
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.preprocess import yaw_matrix
@@ -103,7 +102,7 @@ def encoder_features(
 
     def changed(batch: Batch) -> Batch:
         draws = Draws.of(copy, [next(numbers) for _ in batch.lengths])
-        return change(batch, config, source, draws)
+        return source.augmented(batch, config.augment, draws)
 
     return collect(features, encoder, source, change=changed)
 

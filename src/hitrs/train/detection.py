@@ -23,7 +23,7 @@ from hitrs.tasks.detection.segments import Proposal, SegmentSettings
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
 from hitrs.train.loop import fit, write_once
-from hitrs.transforms.augment import augment, change_speed, crop_start, retimed, take_frames
+from hitrs.transforms.augment import change_speed, crop_start, retimed, take_frames
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
@@ -98,9 +98,7 @@ class DetectionJob:
         length = batch.lengths.clamp(max=size)
         batch, labels = take_frames(batch, start, length), cut_labels(labels, start, length)
         # cropping and speed concern the labels and are done above
-        in_space = dataclasses.replace(change, crop=0.0, speed=0.0)
-        mirror = torch.as_tensor(self.source.layout.mirror)
-        return augment(batch, in_space, draws, self.source.settings.up_axis, mirror), labels
+        return self.source.augmented(batch, change, draws, in_time=False), labels
 
     def evaluate(self, module: DetectionObjective) -> dict[str, float]:
         """Frame accuracy on the held-out recordings."""

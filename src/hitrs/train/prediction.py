@@ -22,7 +22,6 @@ from hitrs.tasks.prediction.windows import spread_windows
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
 from hitrs.train.loop import fit, write_once
-from hitrs.transforms.augment import augment
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
@@ -92,11 +91,9 @@ class PredictionJob:
         past = slice(None, settings.observed)
         placement = place(positions[:, past], valid[:, past], self.source.settings, self.source.layout)
         batch = as_batch(placement.apply(positions), valid)
-        # time was changed when the windows were drawn
-        in_space = dataclasses.replace(change, crop=0.0, speed=0.0)
-        mirror = torch.as_tensor(self.source.layout.mirror)
         if change.policy != "paper":  # the authors' crops and shears belong to recognition
-            batch = augment(batch, in_space, draws, self.source.settings.up_axis, mirror)
+            # time was changed when the windows were drawn
+            batch = self.source.augmented(batch, change, draws, in_time=False)
         return batch.positions[:, 0], batch.valid[:, 0]
 
     def _window(self, recording: int, chances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

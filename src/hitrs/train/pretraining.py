@@ -19,7 +19,7 @@ from hitrs.tasks.recognition import recording_features
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
 from hitrs.train.loop import fit, write_once
-from hitrs.transforms.augment import augment, crop_to
+from hitrs.transforms.augment import crop_to
 from hitrs.transforms.batch import Batch, bodies
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
@@ -60,8 +60,7 @@ class PretrainJob:
         if self.module.needs_views:
             batch, draws = twice(batch), draws.child(0).join(draws.child(1))
         layout, settings = self.source.layout, self.config.preprocessing
-        mirror = torch.as_tensor(layout.mirror)
-        batch = augment(batch, self.config.augment, draws, settings.up_axis, mirror)
+        batch = self.source.augmented(batch, self.config.augment, draws)
         found = bodies(batch)
         positions, valid = take_stream(found.positions, found.valid, settings.stream, layout)
         identity = (found.recording % len(which)) * batch.positions.shape[1] + found.person

@@ -17,8 +17,7 @@ from hitrs.tasks.recognition import RecognitionModel, RecognitionObjective
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
 from hitrs.train.loop import fit, write_once
-from hitrs.transforms.augment import augment, crop_to
-from hitrs.transforms.batch import Batch
+from hitrs.transforms.augment import crop_to
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
@@ -61,7 +60,7 @@ class RecognitionJob:
     def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
         """An augmented batch and its labels (B,)."""
         batch = crop_to(self.source.batch(which), self.config.max_frames, draws)
-        batch = change(batch, self.config, self.source, draws)
+        batch = self.source.augmented(batch, self.config.augment, draws)
         return batch, self._labels[which]
 
     def evaluate(self, module: RecognitionObjective) -> dict[str, float]:
@@ -70,12 +69,6 @@ class RecognitionJob:
             return {}
         scores = collect(module.model, module.model, self.held_out)
         return {"validation/accuracy": float((scores.argmax(1) == self.held_out.labels).mean())}
-
-
-def change(batch: Batch, config: Config, source: Source, draws: Draws) -> Batch:
-    """The configuration's augmentation of a batch of ``source``."""
-    mirror = torch.as_tensor(source.layout.mirror)
-    return augment(batch, config.augment, draws, source.settings.up_axis, mirror)
 
 
 def train_recognizer(

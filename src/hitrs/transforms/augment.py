@@ -48,18 +48,21 @@ class AugmentConfig:
             raise ConfigError("augment.yaw, tilt, speed and noise must not be negative")
 
 
-def augment(batch: Batch, config: AugmentConfig, draws: Draws, up: int, mirror: Tensor) -> Batch:
+def augment(
+    batch: Batch, config: AugmentConfig, draws: Draws, up: int, mirror: Tensor, in_time: bool = True
+) -> Batch:
     """A changed copy of the batch.
 
     Args:
         draws: of the recordings.
         up: index of the up axis.
         mirror: (J,) int64, the layout's left/right exchange.
+        in_time: False: no crop and no other speed, so that labels of frames stay those of their frames.
     """
     if config.policy == "none":
         return batch
     if config.policy == "paper":
-        return paper_augment(batch, draws)
+        return paper_augment(batch, draws, in_time)
     count, device = len(batch.lengths), batch.positions.device
     coords = batch.positions.shape[-1]
 
@@ -82,9 +85,9 @@ def augment(batch: Batch, config: AugmentConfig, draws: Draws, up: int, mirror: 
         positions = torch.where(flip[:, None, None, None, None], positions[..., mirror, :] * side, positions)
         valid = torch.where(flip[:, None, None, None], valid[..., mirror], valid)
     batch = Batch(positions, valid, batch.lengths)
-    if config.crop:
+    if config.crop and in_time:
         batch = crop(batch, config.crop, draws)
-    if config.speed:
+    if config.speed and in_time:
         batch = change_speed(batch, torch.exp(symmetric("speed") * math.log1p(config.speed)))
     positions, valid = batch.positions, batch.valid
     if config.noise:
@@ -98,8 +101,11 @@ def augment(batch: Batch, config: AugmentConfig, draws: Draws, up: int, mirror: 
     return Batch(positions.masked_fill(~valid[..., None], 0.0), valid, batch.lengths)
 
 
-def paper_augment(batch: Batch, draws: Draws) -> Batch:
-    """The authors' augmentation: with p = 0.5 a change of space (scale, offsets, shear) and one of time."""
+def paper_augment(batch: Batch, draws: Draws, in_time: bool = True) -> Batch:
+    """The authors' augmentation: with p = 0.5 a change of space (scale, offsets, shear) and one of time.
+
+    Without ``in_time`` the former alone.
+    """
     positions, valid, lengths = batch.positions, batch.valid, batch.lengths
     count, _, frames, joints, coords = positions.shape
     device = positions.device
@@ -126,6 +132,8 @@ def paper_augment(batch: Batch, draws: Draws) -> Batch:
     positions = torch.where(where(space == 0), scaled, positions)
     positions = torch.where(where(space == 1), shifted, positions)
     positions = torch.where(where(space == 2), sheared, positions)
+    if not in_time:
+        return Batch(positions.masked_fill(~valid[..., None], 0.0), valid, lengths)
 
     following = torch.arange(1, frames + 1, device=device).expand(count, -1).clamp(max=(lengths - 1)[:, None])
     index = following[:, None, :, None, None].expand_as(positions)

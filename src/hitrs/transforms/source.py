@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import torch
 
 from hitrs.data.store import Store
 from hitrs.errors import LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import joint_map, map_positions
+from hitrs.transforms.augment import AugmentConfig, augment
 from hitrs.transforms.batch import Batch, collate
+from hitrs.transforms.draws import Draws
 from hitrs.transforms.preprocess import Preprocessing, preprocess
 
 
@@ -70,6 +73,11 @@ class Source:
         for i in self.indices[np.asarray(which)]:
             arrays.append(self.mapped(self.store.positions(int(i)), self.store.valid(int(i))))
         return preprocess(collate(arrays), self.settings, self.layout)
+
+    def augmented(self, batch: Batch, config: AugmentConfig, draws: Draws, in_time: bool = True) -> Batch:
+        """A changed copy of one of its batches, see :func:`hitrs.transforms.augment.augment`."""
+        mirror = torch.as_tensor(self.layout.mirror)
+        return augment(batch, config, draws, self.settings.up_axis, mirror, in_time)
 
     def mapped(self, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frames of the store, positions (..., J, C) and valid (..., J), in the model's layout."""
