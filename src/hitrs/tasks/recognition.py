@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hitrs.models.bundle import ModelCard, check_task, load_bundle, load_weights, save_bundle
+from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import HiTRS
 from hitrs.tasks.levels import Describe, video_feature
+from hitrs.tasks.model import TaskModel
 from hitrs.transforms.batch import Batch, bodies
 from hitrs.transforms.streams import take_stream
 
@@ -36,8 +35,10 @@ def recording_features(
     return total / count.clamp(min=1)[:, None]
 
 
-class RecognitionModel(nn.Module):
+class RecognitionModel(TaskModel):
     """Encoder and classifier."""
+
+    task = "recognition"
 
     def __init__(self, encoder: HiTRS, card: ModelCard):
         super().__init__()
@@ -47,23 +48,6 @@ class RecognitionModel(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Preprocessed recordings -> scores (B, classes), before softmax."""
         return self.classifier(recording_features(self.encoder, batch, self.card))
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path) -> RecognitionModel:
-        """A recognizer from a model directory, run folder or hub id, in eval mode.
-
-        Raises:
-            CheckpointError: if there is none, or it is a pre-trained model without a classifier.
-        """
-        card, weights = load_bundle(source)
-        check_task(card, "recognition", source)
-        model = cls(HiTRS(card.model, len(card.layout.joints), card.layout.dims), card)
-        load_weights(model, weights, source)
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the recognizer as a model directory."""
-        return save_bundle(folder, self.card, self.state_dict())
 
 
 class RecognitionObjective(nn.Module):

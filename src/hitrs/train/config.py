@@ -14,7 +14,15 @@ from hitrs.transforms.preprocess import Preprocessing
 
 
 @dataclass(frozen=True)
-class RecognitionConfig(OptimConfig):
+class TuningConfig(OptimConfig):
+    """Training an encoder together with what stands on it."""
+
+    encoder_lr: float = 1.0
+    """Learning rate of a pre-trained encoder as a multiple of lr; what stands on it always has lr."""
+
+
+@dataclass(frozen=True)
+class RecognitionConfig(TuningConfig):
     """Training a recognizer. The defaults are the paper's fine-tuning, its 70 epochs in updates of NTU-60."""
 
     steps: int = 22_000
@@ -23,8 +31,6 @@ class RecognitionConfig(OptimConfig):
     schedule: Literal["linear", "cosine", "halving", "constant"] = "halving"
     label_smoothing: float = 0.0
     """Share of the target spread over all classes."""
-    encoder_lr: float = 1.0
-    """Learning rate of a pre-trained encoder as a multiple of lr; the classifier always has lr."""
     test_views: int = 1
     """Turned copies of each recording whose scores are averaged when a recognizer is evaluated."""
 
@@ -37,7 +43,7 @@ class RecognitionConfig(OptimConfig):
 
 
 @dataclass(frozen=True)
-class DetectionConfig(OptimConfig):
+class DetectionConfig(TuningConfig):
     """Training a detector of actions in untrimmed recordings."""
 
     steps: int = 400
@@ -61,8 +67,6 @@ class DetectionConfig(OptimConfig):
     """Length of the stretches that training sees."""
     frozen: bool = False
     """Whether the encoder keeps its weights."""
-    encoder_lr: float = 1.0
-    """Learning rate of a pre-trained encoder as a multiple of lr; the head always has lr."""
     balance: float = 0.5
     """Weight of a class: its share of the frames to the power of minus this; 0: background dominates."""
     smoothness: float = 0.15
@@ -77,7 +81,7 @@ class DetectionConfig(OptimConfig):
 
 
 @dataclass(frozen=True)
-class PredictionConfig(OptimConfig):
+class PredictionConfig(TuningConfig):
     """Training a predictor of motion."""
 
     steps: int = 2_000
@@ -109,8 +113,6 @@ class PredictionConfig(OptimConfig):
     """Probability of playing a training window backwards."""
     frozen: bool = False
     """Whether the encoder keeps its weights."""
-    encoder_lr: float = 1.0
-    """Learning rate of a pre-trained encoder as a multiple of lr; the decoder always has lr."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

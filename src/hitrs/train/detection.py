@@ -22,7 +22,7 @@ from hitrs.tasks.detection.objective import IGNORED, DetectionObjective, class_w
 from hitrs.tasks.detection.segments import Proposal, SegmentSettings
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, write_once
+from hitrs.train.tuning import keep, tune
 from hitrs.transforms.augment import change_speed, crop_start, retimed, take_frames
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
@@ -166,27 +166,13 @@ def train_detector(
         DataError, TrainingError: see :class:`DetectionJob` and :func:`hitrs.train.loop.fit`.
     """
     job = DetectionJob(source, config, encoder, held_out)
-    settings = config.detect
-    if encoder is None:  # only an encoder that has learned something is to be changed carefully
-        settings = dataclasses.replace(settings, encoder_lr=1.0)
-    fit(job, settings, folder, resume=resume, title="fine-tune" if encoder is not None else "train")
-    head = dict(job.model.card.head)
+    pretrained = encoder is not None
+    tune(job, config.detect, folder, pretrained=pretrained, resume=resume)
     if held_out is not None:
         chosen = choose_settings(
             detector_probabilities(job.model, held_out), actions(held_out, held_out.store.classes)
         )
-        head["segments"] = dataclasses.asdict(chosen)
-    job.model.card = dataclasses.replace(
-        job.model.card,
-        head=head,
-        trained={
-            "task": "detection",
-            "data": source.store.fingerprint,
-            "recordings": len(job),
-            "from": "pre-trained encoder" if encoder is not None else "scratch",
-            "updates": settings.steps,
-            "seed": settings.seed,
-        },
-    )
-    write_once(lambda: job.model.eval().save_pretrained(folder / "model"))
+        card = job.model.card
+        job.model.card = dataclasses.replace(card, head={**card.head, "segments": dataclasses.asdict(chosen)})
+    keep(job, config.detect, folder, pretrained=pretrained)
     return job.model

@@ -21,7 +21,7 @@ from hitrs.tasks.prediction.score import score
 from hitrs.tasks.prediction.windows import spread_windows
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, write_once
+from hitrs.train.tuning import keep, tune
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
 
@@ -169,22 +169,7 @@ def train_predictor(
         DataError, TrainingError: see :class:`PredictionJob` and :func:`hitrs.train.loop.fit`.
     """
     job = PredictionJob(source, config, encoder, held_out)
-    settings = config.predict
-    pretrained = encoder is not None and settings.context > 0
-    if not pretrained:  # only an encoder that has learned something is to be changed carefully
-        settings = dataclasses.replace(settings, encoder_lr=1.0)
-    fit(job, settings, folder, resume=resume, title="fine-tune" if pretrained else "train")
-    job.model.card = dataclasses.replace(
-        job.model.card,
-        trained={
-            "task": "prediction",
-            "data": source.store.fingerprint,
-            "recordings": len(job),
-            "too_short": len(source) - len(job),
-            "from": "pre-trained encoder" if pretrained else "scratch",
-            "updates": settings.steps,
-            "seed": settings.seed,
-        },
-    )
-    write_once(lambda: job.model.eval().save_pretrained(folder / "model"))
+    pretrained = encoder is not None and config.predict.context > 0
+    tune(job, config.predict, folder, pretrained=pretrained, resume=resume)
+    keep(job, config.predict, folder, pretrained=pretrained, too_short=len(source) - len(job))
     return job.model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from hitrs.tasks.features import collect
 from hitrs.tasks.recognition import RecognitionModel, RecognitionObjective
 from hitrs.train.batches import seed_of
 from hitrs.train.config import Config
-from hitrs.train.loop import fit, write_once
+from hitrs.train.tuning import keep, tune
 from hitrs.transforms.augment import crop_to
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.source import Source
@@ -86,21 +85,7 @@ def train_recognizer(
         DataError, TrainingError: see :class:`RecognitionJob` and :func:`hitrs.train.loop.fit`.
     """
     job = RecognitionJob(source, config, encoder, held_out)
-    # only an encoder that has learned something is to be changed carefully
-    settings = (
-        config.finetune if encoder is not None else dataclasses.replace(config.finetune, encoder_lr=1.0)
-    )
-    fit(job, settings, folder, resume=resume, title="fine-tune" if encoder is not None else "train")
-    job.model.card = dataclasses.replace(
-        job.model.card,
-        trained={
-            "task": "recognition",
-            "data": source.store.fingerprint,
-            "recordings": len(job),
-            "from": "pre-trained encoder" if encoder is not None else "scratch",
-            "updates": config.finetune.steps,
-            "seed": config.finetune.seed,
-        },
-    )
-    write_once(lambda: job.model.eval().save_pretrained(folder / "model"))
+    pretrained = encoder is not None
+    tune(job, config.finetune, folder, pretrained=pretrained, resume=resume)
+    keep(job, config.finetune, folder, pretrained=pretrained)
     return job.model

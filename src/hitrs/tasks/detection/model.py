@@ -8,16 +8,16 @@ averaged over bodies, goes through a small temporal head.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from hitrs.models.bundle import ModelCard, check_task, load_bundle, load_weights, save_bundle
+from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import Clips, Frames, HiTRS, take_rows
 from hitrs.tasks.detection.head import TemporalHead
 from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.tasks.model import TaskModel
 from hitrs.transforms.batch import Batch, Bodies, bodies
 from hitrs.transforms.streams import take_stream
 from hitrs.transforms.windows import padding, window_table
@@ -43,8 +43,10 @@ class HeadSettings:
     """causal: clips that the video level looks back on, the newest one included."""
 
 
-class DetectionModel(nn.Module):
+class DetectionModel(TaskModel):
     """Encoder and a frame-wise head over K classes and background, which is the last."""
+
+    task = "detection"
 
     def __init__(self, encoder: HiTRS, card: ModelCard):
         super().__init__()
@@ -179,20 +181,3 @@ class DetectionModel(nn.Module):
         weight = near + far
         values = near[..., None] * described[:, low] + far[..., None] * described[:, high]
         return values / weight.clamp(min=1e-6)[..., None], weight > 0
-
-    @classmethod
-    def from_pretrained(cls, source: str | Path) -> DetectionModel:
-        """A detector from a model directory, run folder or hub id, in eval mode.
-
-        Raises:
-            CheckpointError: if there is none, or it is a model for something else.
-        """
-        card, weights = load_bundle(source)
-        check_task(card, "detection", source)
-        model = cls(HiTRS(card.model, len(card.layout.joints), card.layout.dims), card)
-        load_weights(model, weights, source)
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the detector as a model directory."""
-        return save_bundle(folder, self.card, self.state_dict())

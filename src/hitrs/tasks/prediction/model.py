@@ -8,13 +8,13 @@ of the joints in the last frame, C-TRS and V-TRS of each clip, V-TRS of the whol
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from hitrs.models.bundle import ModelCard, check_task, load_bundle, load_weights, save_bundle
+from hitrs.models.bundle import ModelCard
 from hitrs.models.hitrs import HiTRS, take_rows
+from hitrs.tasks.model import TaskModel
 from hitrs.tasks.prediction.decoder import MotionDecoder
 from hitrs.tasks.prediction.windows import Span
 from hitrs.transforms.streams import take_stream
@@ -40,8 +40,10 @@ class HeadSettings:
         return Span(self.observed, self.predicted, self.step)
 
 
-class PredictionModel(nn.Module):
+class PredictionModel(TaskModel):
     """Encoder (or none) and decoder."""
+
+    task = "prediction"
 
     def __init__(self, encoder: HiTRS | None, card: ModelCard):
         super().__init__()
@@ -116,23 +118,9 @@ class PredictionModel(nn.Module):
         return found.new_zeros(len(positions), *found.shape[1:]).index_copy(0, there, found)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> PredictionModel:
-        """A predictor from a model directory, run folder or hub id, in eval mode.
-
-        Raises:
-            CheckpointError: if there is none, or it is a model for something else.
-        """
-        card, weights = load_bundle(source)
-        check_task(card, "prediction", source)
-        layout = card.layout
-        encoder = HiTRS(card.model, layout.n_joints, layout.dims) if card.head["context"] else None
-        model = cls(encoder, card)
-        load_weights(model, weights, source)
-        return model.eval()
-
-    def save_pretrained(self, folder: str | Path) -> Path:
-        """Write the predictor as a model directory."""
-        return save_bundle(folder, self.card, self.state_dict())
+    def untrained(cls, card: ModelCard) -> PredictionModel:
+        """A model of the card's sizes with random weights; without context there is no encoder."""
+        return super().untrained(card) if card.head["context"] else cls(None, card)
 
 
 def hold(positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
