@@ -1,6 +1,7 @@
 """A small store, a quick configuration and runs made from them, for the commands to work on."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def tuned(folder: Path, store: str, quick: str, pretrained: str) -> str:
     out = str(folder / "tuned")
     assert main(["finetune", store, "--from", pretrained, "--config", quick, "--out", out]) == 0
     return out
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """``said(words...)`` runs a command that must succeed, and returns what it printed."""
+
+    def run(*words: object) -> str:
+        capsys.readouterr()
+        assert main([str(word) for word in words]) == 0
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """`hitrs detect`: what it prints and writes, and what people hand in by mistake."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,16 +24,6 @@ def untrimmed(name: str, frames: int = 60, fps: float = 30.0, **more) -> Recordi
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(detector(fps=30.0).save_pretrained(tmp_path_factory.mktemp("detector") / "model"))
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def run(*words: object) -> str:
-        capsys.readouterr()
-        assert main([str(word) for word in words]) == 0
-        return capsys.readouterr().out
-
-    return run
 
 
 def test_files_folders_and_stores(model: str, tmp_path: Path, said) -> None:

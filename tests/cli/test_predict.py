@@ -1,7 +1,6 @@
 """`hitrs predict` and `finetune --task prediction`: what they write, and what people hand in by mistake."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +8,6 @@ import pytest
 from PIL import Image
 
 from factories import LAYOUT, small_store
-from hitrs.cli.main import main
 from hitrs.data import read_recording, write_npz
 from hitrs.data.recording import Recording
 from hitrs.deploy import Predictor
@@ -29,26 +27,6 @@ def moving(frames: int = 20, fps: float | None = 30.0, persons: int = 1, **more)
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(predictor(fps=30.0).save_pretrained(tmp_path_factory.mktemp("predictor") / "model"))
-
-
-@pytest.fixture
-def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def run(*words: object) -> str:
-        capsys.readouterr()
-        assert main([str(word) for word in words]) == 0
-        return capsys.readouterr().out
-
-    return run
-
-
-@pytest.fixture
-def fails(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
-    def run(*words: object) -> str:
-        capsys.readouterr()
-        assert main([str(word) for word in words]) == 1
-        return capsys.readouterr().err
-
-    return run
 
 
 def test_a_file_is_continued_in_its_own_format(model: str, tmp_path: Path, said) -> None:

@@ -7,13 +7,10 @@ import numpy as np
 import pytest
 
 from factories import LAYOUT, small_store, tiny
-from hitrs.cli.configfile import load_config
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store, write_store
 from hitrs.errors import DataError
-from hitrs.evaluate.cells import Runner
 from hitrs.evaluate.draws import write_draws
-from hitrs.evaluate.plan import read_plan
 from hitrs.evaluate.protocol import recognizer_scores, split_of
 from hitrs.evaluate.tables import markdown_table, read_results
 from hitrs.models.bundle import ModelCard
@@ -53,13 +50,10 @@ cells:
 
 
 @pytest.fixture
-def runner(tmp_path):
+def runner(tmp_path, runner_of):
     store = small_store(tmp_path / "stores" / "toy", 24)
-    (tmp_path / "plan.yaml").write_text(PLAN)
-    plan = read_plan(tmp_path / "plan.yaml")
     write_draws(store, "subjects", [0.5], 2, tmp_path / "draws" / "toy-subjects.json")
-    configure = lambda changes: load_config(plan.config, changes)  # noqa: E731
-    return Runner(plan, configure, tmp_path / "stores", tmp_path / "runs", tmp_path / "results")
+    return runner_of(PLAN)
 
 
 def test_every_cell_leaves_one_file_and_the_table_tells_them(runner):

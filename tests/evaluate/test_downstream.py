@@ -5,13 +5,10 @@ import json
 import pytest
 
 from factories import untrimmed_store
-from hitrs.cli.configfile import load_config
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError
-from hitrs.evaluate.cells import Runner
 from hitrs.evaluate.downstream import DOWNSTREAM, get_downstream
 from hitrs.evaluate.draws import of_subjects
-from hitrs.evaluate.plan import read_plan
 from hitrs.evaluate.tables import described, markdown_table, read_results
 
 PLAN = """
@@ -39,17 +36,9 @@ cells:
 
 
 @pytest.fixture
-def runner(tmp_path):
+def runner(tmp_path, runner_of):
     untrimmed_store(tmp_path / "stores" / "toy")
-    (tmp_path / "plan.yaml").write_text(PLAN)
-    plan = read_plan(tmp_path / "plan.yaml")
-    return Runner(
-        plan,
-        lambda changes: load_config(plan.config, changes),
-        tmp_path / "stores",
-        tmp_path / "runs",
-        tmp_path / "results",
-    )
+    return runner_of(PLAN)
 
 
 def test_detection_cells_from_end_to_end(runner):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 
 import numpy as np
@@ -76,9 +75,7 @@ class Detector:
                 rate.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
         """
-        given = as_recording(recording, self.layout, valid=valid, layout=known_layout(layout))
-        if given.fps is None and fps is not None:
-            given = dataclasses.replace(given, fps=fps)
+        given = as_recording(recording, self.layout, valid=valid, layout=known_layout(layout), fps=fps)
         given = at_rate(given, self.model.card.fps, resample=resample)
         probabilities = self._probabilities(given)
         found = propose(probabilities, self.model.segments)

@@ -111,9 +111,7 @@ class Predictor:
                 frames than the model observes, or another frame rate.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
         """
-        given = as_recording(recording, self.layout, valid=valid, layout=known_layout(layout))
-        if given.fps is None and fps is not None:
-            given = replace(given, fps=fps)
+        given = as_recording(recording, self.layout, valid=valid, layout=known_layout(layout), fps=fps)
         check_layouts(given.layout, self.layout, f"recording '{given.name}'")
         given = at_rate(given, self.model.card.fps, resample=resample)
         cut = given.n_frames if at is None else at

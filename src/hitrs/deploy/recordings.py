@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -30,6 +31,7 @@ def as_recording(
     *,
     valid: np.ndarray | None = None,
     layout: Layout | None = None,
+    fps: float | None = None,
     name: str = "input",
 ) -> Recording:
     """A recording of the layout that the input has.
@@ -38,6 +40,7 @@ def as_recording(
         model: the model's layout, which an array has if no other is named.
         valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not NaN.
         layout: of an array, or of a file that does not say it itself.
+        fps: frames per second where the input does not say it; None = unknown.
         name: what messages call an array.
 
     Raises:
@@ -46,10 +49,10 @@ def as_recording(
         LayoutError: if the joints or dimensions of an array are not the layout's; it names the layouts that
             would fit.
     """
-    if isinstance(given, Recording):
-        return given
     if isinstance(given, str | os.PathLike):
-        return _from_file(Path(given), model, layout)
+        given = _from_file(Path(given), model, layout)
+    if isinstance(given, Recording):
+        return given if fps is None or given.fps is not None else replace(given, fps=fps)
     positions = np.asarray(given)
     if positions.dtype.kind not in "fiu":
         raise DataError(f"{name}: positions are {positions.dtype}, expected numbers.")
@@ -72,7 +75,7 @@ def as_recording(
             f"{name}: valid is {seen.dtype} of shape {seen.shape}, expected bool of shape "
             f"{positions.shape[:3]}."
         )
-    return Recording(positions, seen, expected, name=name)
+    return Recording(positions, seen, expected, name=name, fps=fps)
 
 
 def _from_file(path: Path, model: Layout, layout: Layout | None) -> Recording:
