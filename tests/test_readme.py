@@ -44,7 +44,7 @@ def blocks(page: Path) -> list[Block]:
     return [Block(*match) for match in RUN.findall(page.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/own-data.md", "docs/detection.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/own-data.md", "docs/detection.md", "docs/prediction.md"])
 def test_commands_run(page: str, tmp_path: Path) -> None:
     """The marked blocks of a page work one after the other, as they stand, in an empty folder."""
     found = blocks(ROOT / page)

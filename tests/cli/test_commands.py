@@ -284,6 +284,30 @@ def test_every_labeled_recording_is_tested_where_there_is_no_protocol(
     assert np.trace(found["metrics"]["all"]["confusion"]) == round(3 * found["metrics"]["all"]["top1"] / 100)
 
 
+def test_recognize_does_what_it_can(store: str, tuned: str, tmp_path: Path, capsys) -> None:
+    good, empty = tmp_path / "good.npz", tmp_path / "empty.csv"
+    write_npz(Store.open(store)[0], good)
+    empty.touch()
+    assert main(["recognize", tuned, str(empty), str(good), str(tmp_path / "none.npz"), "--json"]) == 1
+    told = capsys.readouterr()
+    assert [row["file"] for row in json.loads(told.out)] == [str(good)]
+    assert "2 of 3 recordings were left out" in told.err
+    assert f"{empty} is empty" in told.err
+
+
+def test_detection_needs_segments(folder, store, quick, fails) -> None:
+    out = folder / "no-segments"
+    said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)
+    assert "labeled segments; add segments.csv (or train for --task recognition)" in said
+
+
+def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails) -> None:
+    store = str(untrimmed_store(folder / "untrimmed-causal").path)
+    whole = ["--detect.causal", "--preprocessing.align", "yaw", "--preprocessing.scale", "body"]
+    words = ["finetune", store, "--task", "detection", "--config", quick, *whole, "--out", folder / "causal"]
+    assert "`--preprocessing.align none --preprocessing.scale none`" in fails(*words)
+
+
 def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:
     store = str(untrimmed_store(folder / "untrimmed").path)
     options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]

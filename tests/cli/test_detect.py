@@ -76,7 +76,7 @@ def test_bad_input(model: str, tuned: str, tmp_path: Path, fails) -> None:
     assert "hitrs recognize" in fails("detect", tuned, file)
     labels = tmp_path / "segments.csv"
     for row, words in [
-        ("a,wave,10,99", "ends at frame 60"),
+        ("a,wave,10,99", "line 2: 'wave' ends at frame 99, but 'a' has 60 frames"),
         ("a,wave,30,20", "line 2: 'wave' runs from 30 to 20"),
         ("a,wav,10,20", "did you mean 'wave'"),
         ("b,wave,10,20", "nothing about the recording 'a'"),
@@ -92,6 +92,21 @@ def test_bad_input(model: str, tuned: str, tmp_path: Path, fails) -> None:
     assert not list(tmp_path.glob("*.png"))
 
 
+def test_what_cannot_be_used_costs_the_others_nothing(model: str, tmp_path: Path, capsys) -> None:
+    write_npz(untrimmed("a"), tmp_path / "a.npz")
+    write_npz(untrimmed("b", fps=60.0), tmp_path / "b.npz")
+    empty = tmp_path / "c.npz"
+    empty.touch()
+    out = tmp_path / "found.json"
+    for given in ([tmp_path], [tmp_path / "b.npz", empty, tmp_path / "a.npz"]):
+        assert main(["detect", model, *map(str, given), "--out", str(out)]) == 1
+        told = capsys.readouterr().err
+        assert "2 of 3 recordings were left out" in told
+        assert "--resample" in told
+        assert f"{empty}" in told
+        assert [each["name"] for each in json.loads(out.read_text())] == ["a"]
+
+
 def test_a_recording_shorter_than_a_window(model: str, tmp_path: Path, said) -> None:
     np.savez(tmp_path / "short.npz", positions=np.ones((1, LAYOUT.n_joints, 3)))
     for words in ([], ["--online"]):
@@ -100,7 +115,11 @@ def test_a_recording_shorter_than_a_window(model: str, tmp_path: Path, said) -> 
 
 @pytest.mark.parametrize(
     ("rows", "words"),
-    [("a,wave,3,99", "60 frames"), ("a,wave,9,3", "from 9 to 3"), ("a,wave,3,9\na,bow,5,12", None)],
+    [
+        ("a,wave,3,99", "segments.csv, line 2: 'wave' ends at frame 99, but 'a' has 60 frames"),
+        ("a,wave,9,3", "from 9 to 3"),
+        ("a,wave,3,9\na,bow,5,12", None),
+    ],
     ids=["outside", "reversed", "overlapping"],
 )
 def test_segments_at_import(rows: str, words: str | None, tmp_path: Path, fails) -> None:

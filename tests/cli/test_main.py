@@ -52,6 +52,11 @@ def test_every_command_explains_its_options(name: str, capsys: pytest.CaptureFix
     assert "--help" in shown
 
 
+def test_a_switch_with_a_value_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["finetune", "store", "--out", "run", "--detect.causal", "True"]) == 2
+    assert "a switch takes no value" in capsys.readouterr().err
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.strip() == f"hitrs {__version__}"

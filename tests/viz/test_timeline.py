@@ -48,6 +48,14 @@ def test_probabilities_make_a_band_and_bring_their_classes_to_the_legend(tmp_pat
     assert "nod" not in texts(out)
 
 
+def test_the_band_is_never_empty(tmp_path, texts):
+    values = np.full((100, 3), [0.02, 0.08, 0.9])
+    out = tmp_path / "line.svg"
+    plot_timelines([Timeline("morning", 100, [], probabilities=values)], CLASSES, out)
+    assert "nod" in texts(out)
+    assert "wave" not in texts(out)
+
+
 @pytest.mark.parametrize("count", [8, 20, 51])
 def test_many_classes_differ_and_are_named(tmp_path, texts, count):
     looks = {(to_hex(style["facecolor"]), style["hatch"]) for style in map(class_style, range(count))}

@@ -13,6 +13,7 @@ from tyro.conf import Positional, arg
 
 from hitrs.cli.console import bar_for_files, say, show_table
 from hitrs.cli.options import AsJson, ModelArgument, Name
+from hitrs.cli.skipping import Skipped
 from hitrs.data.inspection.source import opened
 from hitrs.data.recording import Recording
 from hitrs.deploy.detector import Detector
@@ -45,6 +46,8 @@ def run(
 ) -> None:
     """Find the actions in recordings of any length. Frames count from 0; `stop` is the first one behind.
 
+    Recordings that cannot be used are named at the end, and the exit code is then 1.
+
     Args:
         model: a detector: model directory, the run that made it, or a hub id.
         files: recordings, folders of them, or stores.
@@ -68,33 +71,35 @@ def run(
     found: list[Detection] = []
     known: list[list[Proposal] | None] = []
     seconds: list[float] = []
+    skipped = Skipped()
     with bar_for_files("detecting") as bar:
-        for recording in recordings(files, detector.layout, known_layout(layout)):
-            recording = recording if labels is None else labels(recording)
-            recording = at_rate(recording, detector.model.card.fps, resample=resample)
-            if stepper is None:
-                found.append(detector(recording))
-            else:
-                result, taken = run_online(stepper, recording)
+        for recording in recordings(files, detector.layout, known_layout(layout), skipped):
+            with skipped.one():
+                recording = recording if labels is None else labels(recording)
+                recording = at_rate(recording, detector.model.card.fps, resample=resample)
+                own = None
+                if recording.segments and (online or timeline is not None):
+                    with located(f"recording '{recording.name}'"):
+                        own = numbered(recording.segments, recording.n_frames, detector.classes)
+                if stepper is None:
+                    result = detector(recording)
+                else:
+                    result, taken = run_online(stepper, recording)
+                    seconds += taken
                 found.append(result)
-                seconds += taken
-            if recording.segments and (online or timeline is not None):
-                with located(f"recording '{recording.name}'"):
-                    known.append(numbered(recording.segments, recording.n_frames, detector.classes))
-            else:
-                known.append(None)
+                known.append(own)
             bar.advance(bar.task_ids[0])
     if as_json:
         say(json.dumps([each.to_dict() for each in found], indent=1, ensure_ascii=False))
-    else:
+    elif found:
         _show(found)
     tell = _nothing if as_json else say
-    if online:
+    if online and found:
         _show_latency(found, known, seconds, tell)
     if out is not None:
         _WRITERS[form](out, found)
         tell(f"segments    {out}")
-    if timeline is not None:
+    if timeline is not None and found:
         plot_timelines(
             [
                 Timeline(each.name, each.frames, each.proposals, own, each.fps, each.probabilities)
@@ -104,16 +109,25 @@ def run(
             timeline,
         )
         tell(f"timeline    {timeline}")
+    skipped.tell(len(found))
 
 
-def recordings(paths: tuple[Path, ...], model: Layout, layout: Layout | None) -> Iterator[Recording]:
-    """The recordings of files, folders and stores, one after another."""
+def recordings(
+    paths: tuple[Path, ...], model: Layout, layout: Layout | None, skipped: Skipped
+) -> Iterator[Recording]:
+    """The recordings of files, folders and stores, one after another, without those that cannot be read."""
     for path in paths:
         if not path.is_dir():
-            yield as_recording(path, model, layout=layout)
+            recording = None
+            with skipped.one():
+                recording = as_recording(path, model, layout=layout)
+            if recording is not None:
+                yield recording
             continue
         with opened(path, layout) as store:
             yield from store
+            for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
+                skipped.add(f"{path / item['source']}: {item['reason']}")
 
 
 def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float]]:
@@ -148,7 +162,9 @@ def _format(out: Path | None, format: Format | None) -> Format:
 def _show(found: list[Detection]) -> None:
     rows = []
     for each in found:
-        for row in each.rows() or [dict.fromkeys(COLUMNS, None) | {"name": each.name}]:
+        for row in each.rows() or [
+            dict.fromkeys(COLUMNS, None) | {"name": each.name, "label": "nothing found"}
+        ]:
             rows.append([_cell(row[key]) for key in COLUMNS])
     show_table([column.replace("_seconds", " s") for column in COLUMNS], rows)
 

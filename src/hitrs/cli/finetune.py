@@ -1,4 +1,4 @@
-"""``hitrs finetune``: a recognizer or detector, from a pre-trained encoder or from scratch."""
+"""``hitrs finetune``: a recognizer, detector or predictor, from a pre-trained encoder or from scratch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def run(
         out: folder of the run: configuration, log, checkpoints, pictures, results and, at the end, the model.
         start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
         task: recognition: one class for a recording; detection: a class or background for every frame, and
-            segments made of that.
+            segments made of that; prediction: the frames that come next.
         config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
         protocol: training and test part; the store's first protocol if left out. Without any, all labeled
             recordings train.
@@ -83,7 +83,7 @@ def run(
     protocol = protocol or next(iter(data.protocols), None)
     downstream = get_downstream(task)
     usable = downstream.usable(data)
-    train, split = _labeled(data, protocol, usable), _split(data, protocol, usable)
+    train, split = _labeled(data, protocol, usable, downstream.needs), _split(data, protocol, usable)
     validation = of_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
     train = of_subjects(data, np.setdiff1d(train, validation), subjects)
     if not len(train):
@@ -138,13 +138,13 @@ def _check_encoder(config: Config, card: ModelCard, start: str) -> None:
         )
 
 
-def _labeled(data: Store, protocol: str | None, usable: np.ndarray) -> np.ndarray:
+def _labeled(data: Store, protocol: str | None, usable: np.ndarray, needs: str) -> np.ndarray:
     """Store indices of the recordings that train."""
     indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
     indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "
-        raise DataError(f"no recording {part}of {data.path} has a label; add labels and import again")
+        raise DataError(f"no recording {part}of {data.path} has {needs} and import again")
     return indices
 
 

@@ -14,7 +14,7 @@ from hitrs.skeleton.layout import Layout, get_layout, list_layouts
 def run(
     name: Annotated[Positional[str | None], arg(metavar="LAYOUT")] = None,
     *,
-    picture: Annotated[Path | None, arg(metavar="FILE")] = None,
+    picture: Annotated[Path | None, arg(metavar="FILE", aliases=("--out",))] = None,
 ) -> None:
     """List the named joint layouts, or show the joints of one with their indices, parents and other sides.
 

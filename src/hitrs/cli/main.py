@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from hitrs import __version__
 from hitrs.cli.console import complain, say, set_command
 from hitrs.errors import HitrsError
+from hitrs.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def run_command(arguments: list[str]) -> int:
         complain(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
         return 2
     set_command(arguments)
+    keep_freed_memory()
     module = importlib.import_module(COMMANDS[verb].module)
     import tyro
 
@@ -100,6 +102,10 @@ def run_command(arguments: list[str]) -> int:
     try:
         tyro.cli(run, prog=f"hitrs {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
     except SystemExit as end:  # tyro has printed the help, or what is wrong with the options
+        if end.code and {"true", "false"} & {word.lower() for word in rest}:
+            complain(
+                "a switch takes no value: `--name` turns it on, `--no-name` off, whichever the help shows"
+            )
         return int(end.code or 0)
     return 0
 

@@ -10,8 +10,10 @@ from tyro.conf import Positional, arg
 
 from hitrs.cli.console import say, show_table
 from hitrs.cli.options import AsJson, ModelArgument, Name
+from hitrs.cli.skipping import Skipped
+from hitrs.data.recording import Recording
 from hitrs.deploy.recognizer import Recognition, Recognizer
-from hitrs.deploy.recordings import as_recording, known_layout
+from hitrs.deploy.recordings import as_recording, known_layout, model_arrays
 from hitrs.errors import ConfigError
 from hitrs.viz import animate
 
@@ -28,6 +30,8 @@ def run(
     gif: Annotated[Path | None, arg(metavar="OUT")] = None,
 ) -> None:
     """Name the action in each file; everything that the model needs done to it before is done.
+
+    Files that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
         model: a recognizer: model directory, the run that made it, or a hub id.
@@ -47,18 +51,27 @@ def run(
         )
     recognizer = Recognizer(model)
     fallback = known_layout(layout)
-    recordings = [as_recording(file, recognizer.layout, layout=fallback) for file in files]
-    found = recognizer.recognize_many(recordings)
+    usable: list[tuple[Path, Recording]] = []
+    skipped = Skipped()
+    for file in files:
+        with skipped.one():
+            recording = as_recording(file, recognizer.layout, layout=fallback)
+            model_arrays(recording, recognizer.layout)
+            usable.append((file, recording))
+    results = recognizer.recognize_many(recording for _, recording in usable)
+    found = [(file, result) for (file, _), result in zip(usable, results, strict=True)]
     if as_json:
-        results = [{"file": str(file), **result.to_dict()} for file, result in zip(files, found, strict=True)]
-        say(json.dumps(results, indent=1, ensure_ascii=False))
-    else:
+        rows = [{"file": str(file), **result.to_dict()} for file, result in found]
+        say(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif found:
         shown = min(top, len(recognizer.classes))
         headers = ["file", *(f"{n}." for n in range(1, shown + 1))]
-        show_table(headers, [_row(file, result, shown) for file, result in zip(files, found, strict=True)])
-    if gif is not None:
-        scores = [(p.label, p.probability) for p in found[0].predictions]
-        animate(recordings[0], gif, truth=recordings[0].label, scores=scores)
+        show_table(headers, [_row(file, result, shown) for file, result in found])
+    if gif is not None and found:
+        recording = usable[0][1]
+        scores = [(p.label, p.probability) for p in results[0].predictions]
+        animate(recording, gif, truth=recording.label, scores=scores)
+    skipped.tell(len(found))
 
 
 def _row(file: Path, result: Recognition, shown: int) -> list[str]:

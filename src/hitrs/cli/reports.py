@@ -37,17 +37,19 @@ def show_report(task: str, reports: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def show_accuracies(reports: Mapping[str, Mapping[str, Any]]) -> None:
-    """Top-1 and top-5 accuracy: a row for each method and part of the test recordings.
+    """Top-1 and, from five classes on, top-5 accuracy: a row for each method and part of the test recordings.
 
     Args:
         reports: method -> part ("all", "clean") -> metrics, as ``hitrs.evaluate.protocol`` makes them.
     """
+    known = [found["top5"] for report in reports.values() for found in report.values()]
+    shown = (1,) if all(value is None for value in known) else (1, 5)
     rows = [
-        [f"{method}, {PARTS[part]}", found["recordings"], _percent(found["top1"]), _percent(found["top5"])]
+        [f"{method}, {PARTS[part]}", found["recordings"], *(_percent(found[f"top{k}"]) for k in shown)]
         for method, report in reports.items()
         for part, found in report.items()
     ]
-    show_table(["accuracy in %", "recordings", "top-1", "top-5"], rows)
+    show_table(["accuracy in %", "recordings", *(f"top-{k}" for k in shown)], rows)
 
 
 def show_classes(metrics: Mapping[str, Any], classes: Sequence[str]) -> None:

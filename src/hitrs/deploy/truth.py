@@ -57,7 +57,7 @@ def _of_table(path: Path) -> Callable[[Recording], tuple[Segment, ...] | None]:
     def segments(recording: Recording) -> tuple[Segment, ...] | None:
         names = {recording.name, Path(recording.source).as_posix()}
         own = [each for each in stretches if {each.file, Path(each.file).with_suffix("").as_posix()} & names]
-        return to_segments(own, recording.fps, path) if own else None
+        return to_segments(own, recording.n_frames, recording.fps, path) if own else None
 
     return segments
 

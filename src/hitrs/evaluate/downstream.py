@@ -34,6 +34,8 @@ class Downstream:
 
     usable: Callable[[Store], np.ndarray]
     """(N,) bool: recordings that have the labels which training and testing need."""
+    needs: str
+    """What ``usable`` asks of a recording, and where it comes from."""
     optimization: Callable[[Config], OptimConfig]
     """The task's section of a configuration."""
     train: Callable[..., Any]
@@ -50,6 +52,7 @@ class Downstream:
 DOWNSTREAM = {
     "recognition": Downstream(
         recognition.usable,
+        "a label; add labels.csv",
         lambda config: config.finetune,
         recognition.train,
         recognition.load,
@@ -58,6 +61,7 @@ DOWNSTREAM = {
     ),
     "detection": Downstream(
         detection.usable,
+        "labeled segments; add segments.csv (or train for --task recognition)",
         lambda config: config.detect,
         detection.train,
         detection.load,
@@ -71,6 +75,7 @@ DOWNSTREAM = {
     ),
     "prediction": Downstream(
         prediction.usable,
+        "frames; add recordings",
         lambda config: config.predict,
         prediction.train,
         prediction.load,

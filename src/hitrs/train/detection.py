@@ -25,6 +25,7 @@ from hitrs.train.config import Config
 from hitrs.train.tuning import keep, tune
 from hitrs.transforms.augment import change_speed, crop_start, retimed, take_frames
 from hitrs.transforms.draws import Draws
+from hitrs.transforms.online import check_online
 from hitrs.transforms.source import Source
 
 SEGMENTS = SegmentSettings(smoothing=5, min_length=5)
@@ -41,6 +42,7 @@ class DetectionJob:
         held_out: recordings to validate on while training, or None.
     Raises:
         DataError: if there is no recording, or none has a labeled segment.
+        ConfigError: for a causal detector with preprocessing that needs the whole recording.
     """
 
     def __init__(
@@ -60,6 +62,8 @@ class DetectionJob:
                 f"none of the {len(source)} recordings to train on has a labeled segment; add segments.csv "
                 "and import again"
             )
+        if settings.causal:
+            check_online(source.settings)
         torch.manual_seed(seed_of(settings.seed, "weights"))
         layout = source.layout
         if encoder is None:

@@ -11,6 +11,19 @@ from hitrs.transforms.preprocess import Preprocessing
 from hitrs.transforms.streams import take_stream
 
 
+def check_online(settings: Preprocessing) -> None:
+    """ConfigError for settings that need the whole recording; it names all of them."""
+    used = {name: getattr(settings, name) for name in ("align", "scale")}
+    whole = {name: value for name, value in used.items() if value != "none"}
+    if whole:
+        found = " and ".join(f"preprocessing.{name} = {value}" for name, value in whole.items())
+        options = " ".join(f"--preprocessing.{name} none" for name in whole)
+        raise ConfigError(
+            f"{found} needs the whole recording, so nothing can be detected frame by frame; train with "
+            f"`{options}` (an encoder is pre-trained with the same)"
+        )
+
+
 class OnlinePreprocessing:
     """The state that preprocessing has between two frames of one recording.
 
@@ -22,12 +35,7 @@ class OnlinePreprocessing:
     """
 
     def __init__(self, settings: Preprocessing, layout: Layout):
-        for name, value in (("align", settings.align), ("scale", settings.scale)):
-            if value != "none":
-                raise ConfigError(
-                    f"the model was trained with preprocessing.{name} = {value}, which needs the whole "
-                    f"recording; to detect online train one with `--preprocessing.{name} none`"
-                )
+        check_online(settings)
         self.settings, self.layout = settings, layout
         self._joints = list(layout.center)
         self._body: int | None = None  # whose center counts

@@ -23,7 +23,7 @@ _WIDTH = 10.0
 _LETTER = 0.064  # inches of a letter in a bar, about; the legend's are larger
 _LANES = 8.6  # inches of the axes' width, about
 _HATCHES = ("", "///", "...")
-_SEEN = 0.2  # classes that are never more probable than this are left out of the band
+_SEEN = 0.2  # classes that are never more probable than this are left out of the band, but not all of them
 
 RGB = tuple[float, float, float]
 
@@ -187,7 +187,8 @@ def _height(each: Timeline) -> float:
 
 
 def _probable(probabilities: np.ndarray) -> list[int]:
-    return np.flatnonzero(probabilities[:, :-1].max(0) > _SEEN).tolist()
+    highest = probabilities[:, :-1].max(0)
+    return np.flatnonzero(highest > min(_SEEN, highest.max() - 1e-9)).tolist()
 
 
 def _visible(each: Timeline) -> set[int]:

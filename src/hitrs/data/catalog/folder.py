@@ -207,7 +207,7 @@ def _read(
         raise DataError(f"{path} holds several recordings; {SEGMENTS_NAME} cannot say which it means.")
     for recording in (first, *(() if second is None else (second,)), *recordings):
         fps = row.fps or recording.fps
-        segments = to_segments(told.stretches, fps, source / SEGMENTS_NAME)
+        segments = to_segments(told.stretches, recording.n_frames, fps, source / SEGMENTS_NAME)
         yield replace(
             recording,
             name=f"{told.name}/{recording.name}" if several else told.name,

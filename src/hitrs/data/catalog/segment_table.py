@@ -70,11 +70,14 @@ def read_segments(path: Path) -> list[Stretch]:
     return found
 
 
-def to_segments(stretches: Sequence[Stretch], fps: float | None, table: Path) -> tuple[Segment, ...]:
-    """The segments of one recording, by their start.
+def to_segments(
+    stretches: Sequence[Stretch], frames: int, fps: float | None, table: Path
+) -> tuple[Segment, ...]:
+    """The segments of one recording of so many frames, by their start.
 
     Raises:
-        DataError: if they are given in seconds and the frame rate is not known.
+        DataError: if they are given in seconds and the frame rate is not known, or reach past the end (naming
+            the line).
     """
     if fps is None and any(stretch.seconds for stretch in stretches):
         raise DataError(
@@ -85,7 +88,13 @@ def to_segments(stretches: Sequence[Stretch], fps: float | None, table: Path) ->
     for stretch in stretches:
         rate = fps if stretch.seconds and fps is not None else 1.0
         start = round(stretch.start * rate)
-        segments.append(Segment(start, max(start + 1, round(stretch.stop * rate)), stretch.label))
+        stop = max(start + 1, round(stretch.stop * rate))
+        if stop > frames:
+            raise DataError(
+                f"{table}, line {stretch.line}: '{stretch.label}' ends at frame {stop}, but '{stretch.file}' "
+                f"has {frames} frames."
+            )
+        segments.append(Segment(start, stop, stretch.label))
     return tuple(sorted(segments, key=lambda segment: segment.start))
 
 

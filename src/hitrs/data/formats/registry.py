@@ -86,9 +86,11 @@ def read_recordings(
             raise DataError(
                 f"{path}: no reader for '{path.suffix}' files; known: {', '.join(sorted(known_suffixes()))}."
             )
+        if not path.stat().st_size:
+            raise DataError(f"{path} is empty (0 bytes).")
         names = ", ".join(f"{each.name} ({each.title})" for each in fitting)
         raise DataError(
-            f"{path} is of no known format: its content fits none of {names}. It may be empty or damaged; "
+            f"{path} is of no known format: its content fits none of {names}. It may be damaged; "
             "if you know the format, name it (--format)."
         )
     yield from found.read(path, layout)
