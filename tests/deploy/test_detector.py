@@ -138,7 +138,10 @@ def test_truth_from_files(tmp_path: Path) -> None:
         assert read_truth(path, CLASSES)(given).segments == (Segment(3, 9, "nod"),)
     with pytest.raises(DataError, match="says nothing about the recording 'other'"):
         read_truth(table, CLASSES)(replace(given, name="other"))
-    for line, words in [("nodd,3,9", "did you mean 'nod'"), ("nod,3,99", "ends at frame 99, but 'scene' has 60 frames")]:
+    for line, words in [
+        ("nodd,3,9", "did you mean 'nod'"),
+        ("nod,3,99", "ends at frame 99, but 'scene' has 60 frames"),
+    ]:
         table.write_text(f"file,label,start,stop\nscene,{line}\n", encoding="utf-8")
         with pytest.raises(DataError, match=words):
             read_truth(table, CLASSES)(given)

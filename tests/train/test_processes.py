@@ -16,6 +16,7 @@ from hitrs.models.bundle import load_bundle
 from hitrs.pretext.future_clip import FutureClip
 from hitrs.pretext.objective import PretextConfig
 from hitrs.pretext.views import Views
+from hitrs.tasks.prediction.loss import PredictionObjective
 from hitrs.train.config import Config, RecognitionConfig
 from hitrs.train.log import read_metrics
 from hitrs.train.optimizer import OptimConfig
@@ -24,6 +25,7 @@ from hitrs.train.recognition import train_recognizer
 from hitrs.transforms.augment import AugmentConfig
 from hitrs.transforms.preprocess import Preprocessing
 from hitrs.transforms.source import Source
+from predictors import predictor
 
 CHILD = """
 import json
@@ -35,12 +37,13 @@ sys.path[:0] = folders
 import torch
 
 torch.set_num_threads(1)
-from test_processes import contrastive_losses, learn, train
+from test_processes import contrastive_losses, learn, prediction_loss, train
 from accelerate import PartialState
 
 rank = PartialState(cpu=True).process_index
 part = slice(0, 6) if rank == 0 else slice(6, 8)  # the processes hold different numbers of sequences
-Path(run, f"losses-{rank}.json").write_text(json.dumps(contrastive_losses(part)))
+losses = [contrastive_losses(part), prediction_loss(part)]
+Path(run, f"losses-{rank}.json").write_text(json.dumps(losses))
 model = train(store, Path(run), batch_size=2)
 torch.save(model.state_dict(), Path(run, f"weights-{rank}.pt"))
 learn(store, Path(run, "pretrained"), batch_size=2)
@@ -55,6 +58,14 @@ def contrastive_losses(part: slice) -> list[float]:
         future(videos[part], following[part]).loss.item(),
         views(videos[part], identity[part]).loss.item(),
     ]
+
+
+def prediction_loss(part: slice) -> float:
+    """Of windows in which more and more joints are not seen."""
+    torch.manual_seed(0)
+    positions, chance = torch.randn(8, 15, LAYOUT.n_joints, 3), torch.rand(8, 15, LAYOUT.n_joints)
+    valid = chance > torch.linspace(0.1, 0.9, 8)[:, None, None]
+    return PredictionObjective(predictor(), velocity=0.5)(positions[part], valid[part])[0].item()
 
 
 def learn(store: str, folder: Path, batch_size: int) -> None:
@@ -107,8 +118,10 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     # the contrastive tasks see the targets of both: their means over all are those of one process
     first, second = (json.loads((tmp_path / "two" / f"losses-{rank}.json").read_text()) for rank in (0, 1))
     together = contrastive_losses(slice(0, 8))
-    for a, b, both in zip(first, second, together, strict=True):
+    for a, b, both in zip(first[0], second[0], together, strict=True):
         assert (6 * a + 2 * b) / 8 == pytest.approx(both, rel=1e-5)
+    # the others weigh what each process has: training takes the mean over processes
+    assert (first[1] + second[1]) / 2 == pytest.approx(prediction_loss(slice(0, 8)), rel=1e-5)
 
     weights = [torch.load(tmp_path / "two" / f"weights-{rank}.pt") for rank in (0, 1)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from hitrs.pretext.gather import share_of_means
 from hitrs.tasks.prediction.model import PredictionModel
 
 
@@ -41,8 +42,11 @@ class PredictionObjective(nn.Module):
         steps = torch.cat([last, predicted], 1).diff(dim=1)
         truth = torch.cat([last, positions[:, observed:]], 1).diff(dim=1)
         both = torch.cat([last_seen, known], 1)
-        velocity = mean_distance(steps, truth, both[:, 1:] & both[:, :-1])
-        return position + self.velocity * velocity, {"position": position.detach()}
+        pairs = both[:, 1:] & both[:, :-1]
+        velocity = mean_distance(steps, truth, pairs)
+        (of_position, of_velocity), _ = share_of_means(torch.stack([known.sum(), pairs.sum()]))
+        loss = of_position * position + self.velocity * of_velocity * velocity
+        return loss, {"position": of_position * position.detach()}
 
 
 def mean_distance(first: Tensor, second: Tensor, valid: Tensor) -> Tensor:
