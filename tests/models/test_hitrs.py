@@ -123,6 +123,22 @@ def test_an_absent_body_takes_part_in_paper_mode_only() -> None:
 
 
 @torch.no_grad()
+def test_frames_of_zeros_are_computed_once_except_in_training() -> None:
+    encoder, computed = make(mode="paper"), []
+    encoder.frame.register_forward_pre_hook(lambda _, given: computed.append(len(given[0])))
+    encoder.clip.register_forward_pre_hook(lambda _, given: computed.append(len(given[1])))
+    positions, valid, lengths = sequences([28, 28])
+    positions[1], valid[1] = 0.0, False  # an absent body
+    shared = encoder(positions, valid, lengths, want_clips=True)
+    pad, windows = 6, len(window_table(28, 7, 7, 2))
+    assert computed == [28 + 1, windows + 1]
+    plain = encoder.train()(positions, valid, lengths, want_clips=True)  # the tiny model has no dropout
+    assert computed[2:] == [2 * (28 + 2 * pad), 2 * windows]
+    same(shared.video, plain.video)
+    same(shared.clips, plain.clips)
+
+
+@torch.no_grad()
 @pytest.mark.parametrize(("window", "dilation"), [(1, 1), (3, 1), (5, 3), (7, 2)])
 def test_other_windows_and_very_short_sequences(window: int, dilation: int) -> None:
     encoder = make(window=window, dilation=dilation, stride=2)

@@ -28,6 +28,8 @@ class Frames:
     """(M, J), True for joints that may be attended to."""
     rows: Tensor
     """(S, F) int64: the row of each padded frame of each sequence, -1 where it was not encoded."""
+    blank: int | None = None
+    """Row of a frame of zeros, if several frames are one and share it (paper mode, without dropout)."""
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,19 @@ class HiTRS(nn.Module):
         if self.config.mode == "paper":
             positions = positions.masked_fill(~valid[..., None], 0.0)  # zeros are ordinary input
             inside = torch.arange(positions.shape[1], device=positions.device) < lengths[:, None] + 2 * pad
+            zero = ~valid.any(-1)
             valid = torch.ones_like(valid)
         else:
             inside = valid.any(-1)
+            zero = torch.zeros_like(inside)
         rows = torch.full((count, positions.shape[1]), -1, dtype=torch.int64, device=positions.device)
-        rows[inside] = torch.arange(int(inside.sum()), device=positions.device)
-        packed_valid = valid[inside]
-        return Frames(self.frame(positions[inside], packed_valid), packed_valid, rows)
+        # padding and absent bodies are the same frame over and over; dropout makes them differ in training
+        alike = zero[inside] & (not self.training)
+        kept, places = once(alike)
+        rows[inside] = places
+        positions, valid = positions[inside][kept], valid[inside][kept]
+        blank = int(places[alike][0]) if bool(alike.any()) else None
+        return Frames(self.frame(positions, valid), valid, rows, blank)
 
     def encode_clips(
         self, frames: Frames, sequences: Tensor, windows: Tensor, swap: Tensor | None = None
@@ -146,6 +154,12 @@ class HiTRS(nn.Module):
         rows = frames.rows[sequences[:, None], windows]  # (K, W)
         if swap is not None:
             rows = rows.gather(1, swap)
+        if frames.blank is None:
+            return self._encode_clips(frames, rows)
+        kept, places = once((rows == frames.blank).all(1))
+        return self._encode_clips(frames, rows[kept]).index_select(0, places)
+
+    def _encode_clips(self, frames: Frames, rows: Tensor) -> Tensor:
         taken = rows.clamp(min=0)
         valid = (rows >= 0)[..., None] & frames.valid[taken]  # (K, W, J)
         return self.clip(frames.features, taken, valid)
@@ -207,6 +221,20 @@ class HiTRS(nn.Module):
         frames = self.encode_frames(positions, valid, lengths)
         clips = self.all_clips(frames, lengths)
         return self.encode_videos(clips.features, clips.slots, want_clips)
+
+
+def once(alike: Tensor) -> tuple[Tensor, Tensor]:
+    """What to compute where the items in ``alike`` (M,) bool are all the same: the others and one of them.
+
+    Returns:
+        (M,) bool, the items that are kept; (M,) int64, the place of each item, or its likeness, among them.
+    """
+    first = alike.nonzero()[:1, 0]
+    kept = ~alike
+    kept[first] = True
+    places = kept.cumsum(0) - 1
+    places[alike] = places[first]
+    return kept, places
 
 
 def slot_table(sequences: Tensor, places: Tensor, count: int) -> Tensor:
