@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitrs.train.batches import make_batch, prefetched, seed_of, shuffled
+from hitrs.train.batches import batches_for, make_batch, prefetched, seed_of, shuffled
 from hitrs.train.optimizer import OptimConfig
 from hitrs.transforms.draws import Draws
 
@@ -77,6 +77,16 @@ def test_prefetched_is_in_order_and_ahead() -> None:
         time.sleep(0.001)
     assert list(batches) == [n * n for n in range(6, 12)]
     assert made == list(range(5, 12))
+
+
+@pytest.mark.parametrize(("device", "here"), [("cpu", True), ("cuda", False)])
+def test_on_the_cpu_batches_are_made_where_they_are_used(device: str, here: bool) -> None:
+    def make(number: int) -> tuple[int, bool]:
+        return number, threading.current_thread() is threading.main_thread()
+
+    batches = batches_for(torch.device(device), make, range(3))
+    assert list(batches) == [(0, here), (1, here), (2, here)]
+    batches.close()
 
 
 def test_prefetched_raises_where_the_batch_would_stand() -> None:

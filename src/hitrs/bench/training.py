@@ -20,7 +20,7 @@ from hitrs.models.hitrs import HiTRS
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.objective import PretextObjective
 from hitrs.pretext.video_order import VideoOrder
-from hitrs.train.batches import make_batch, prefetched
+from hitrs.train.batches import batches_for, make_batch
 from hitrs.train.loop import make_accelerator, update
 from hitrs.train.optimizer import make_optimizer
 from hitrs.train.pretraining import PretrainJob
@@ -84,7 +84,8 @@ def _ours(case: Case) -> Measurement:
     module, optimizer = accelerator.prepare(job.module, make_optimizer(job.module, optim))
     module.train()
     steps = iter(range(optim.steps))
-    with closing(prefetched(lambda number: make_batch(job, optim, number), range(optim.steps))) as batches:
+    made = batches_for(accelerator.device, lambda n: make_batch(job, optim, n), range(optim.steps))
+    with closing(made) as batches:
 
         def step() -> None:
             update(accelerator, module, optimizer, batches, optim, next(steps))

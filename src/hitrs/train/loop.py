@@ -32,7 +32,7 @@ from torch import nn
 
 from hitrs.errors import ConfigError, TrainingError
 from hitrs.models.layer import TransformerStack
-from hitrs.train.batches import Batches, make_batch, prefetched, seed_of
+from hitrs.train.batches import Batches, batches_for, make_batch, seed_of
 from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
 from hitrs.train.log import Averages, MetricsLog
 from hitrs.train.optimizer import OptimConfig, learning_rate, make_optimizer
@@ -92,6 +92,8 @@ def fit(
     def make(number: int) -> tuple[Any, ...]:
         return make_batch(job, config, number, accelerator.process_index, accelerator.num_processes)
 
+    numbers = range(first * config.accumulate, config.steps * config.accumulate)
+
     def save(step: int) -> None:
         if accelerator.is_main_process:
             at = {"step": step, "seconds": time.monotonic() - began, "averages": averages.pending}
@@ -101,9 +103,7 @@ def fit(
         _stop_request() as stop,
         _progress(accelerator.is_main_process) as progress,
         MetricsLog(folder, first) if accelerator.is_main_process else nullcontext() as log,
-        closing(
-            prefetched(make, range(first * config.accumulate, config.steps * config.accumulate))
-        ) as batches,
+        closing(batches_for(accelerator.device, make, numbers)) as batches,
     ):
         bar = progress.add_task(title, total=config.steps, completed=first, note="")
         for step in range(first, config.steps):
