@@ -32,6 +32,13 @@ def test_models_are_measured(module, side: str, precision: str) -> None:
     assert found.peak_memory_bytes > 50e6  # an interpreter with torch
 
 
+def test_training_recomputes_where_the_configuration_says_so() -> None:
+    pretrain = dataclasses.replace(CASE.config.pretrain, recompute=True)
+    case = dataclasses.replace(CASE, config=dataclasses.replace(CASE.config, pretrain=pretrain))
+    counted = [training.measure(each).flops for each in (CASE, case)]
+    assert counted[1] > 1.2 * counted[0]
+
+
 @pytest.mark.parametrize("mode", ["default", "paper"])
 def test_streaming_is_measured_with_a_full_history(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, before = [], []

@@ -17,6 +17,7 @@ from hitrs.bench.plain import Choices, PlainHiTRS
 from hitrs.data.store import Store
 from hitrs.models.authors import to_authors
 from hitrs.models.hitrs import HiTRS
+from hitrs.models.layer import set_recompute
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.objective import PretextObjective
 from hitrs.pretext.video_order import VideoOrder
@@ -80,6 +81,7 @@ def _ours(case: Case) -> Measurement:
         case.config.pretrain, batch_size=case.batch_size, accumulate=1, warmup=0, precision=case.precision
     )
     job = MadeUpJob(case) if case.data is None else StoreJob(case)
+    set_recompute(job.module, optim.recompute)
     accelerator = make_accelerator(optim)
     module, optimizer = accelerator.prepare(job.module, make_optimizer(job.module, optim))
     module.train()

@@ -31,7 +31,7 @@ from rich.progress import (
 from torch import nn
 
 from hitrs.errors import ConfigError, TrainingError
-from hitrs.models.layer import TransformerStack
+from hitrs.models.layer import set_recompute
 from hitrs.train.batches import Batches, batches_for, make_batch, seed_of
 from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
 from hitrs.train.log import Averages, MetricsLog
@@ -75,9 +75,7 @@ def fit(
     """
     torch.manual_seed(config.seed)
     accelerator = make_accelerator(config)
-    for part in job.module.modules():
-        if isinstance(part, TransformerStack):
-            part.recompute = config.recompute
+    set_recompute(job.module, config.recompute)
     optimizer = make_optimizer(job.module, config, getattr(config, "encoder_lr", 1.0))
     folder.mkdir(parents=True, exist_ok=True)
     checkpoints = folder / "checkpoints"
