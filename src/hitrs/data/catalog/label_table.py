@@ -12,11 +12,11 @@ Columns: ``file`` (path within the folder, with or without suffix) and any of ``
 
 from __future__ import annotations
 
-import csv
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
+from hitrs.data.catalog.csv_lines import read_lines
 from hitrs.data.writer import PARTS
 from hitrs.errors import DataError
 
@@ -52,15 +52,7 @@ def read_table(path: Path) -> Table:
             file named twice, a frame rate that is no positive number, or a split other than train and test
             (naming the line).
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = [cell.strip() for cell in next(reader, [])]
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV text file: {error}.") from error
+    header, lines = read_lines(path)
     for column in header:
         if column not in COLUMNS:
             near = difflib.get_close_matches(column[:80], COLUMNS, n=1)

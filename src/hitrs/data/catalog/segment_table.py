@@ -10,12 +10,12 @@ no longer part of it; or ``start_seconds`` and ``stop_seconds``, for recordings 
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hitrs.data.catalog.csv_lines import read_lines
 from hitrs.data.recording import Segment
 from hitrs.errors import DataError
 
@@ -43,15 +43,7 @@ def read_segments(path: Path) -> list[Stretch]:
         DataError: for a file that is no CSV text, other columns, a line of another length, an empty cell, or
             bounds that are no numbers in rising order (naming the line).
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            header = [cell.strip() for cell in next(reader, [])]
-            lines = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a CSV text file: {error}.") from error
+    header, lines = read_lines(path)
     bounds = next((pair for pair in (_FRAMES, _SECONDS) if set(header) == {"file", "label", *pair}), None)
     if bounds is None or len(header) != 4:
         raise DataError(
