@@ -122,7 +122,9 @@ def test_tables_hold_the_baselines_and_average_over_seeds(store: Store, tmp_path
             "seconds": 60.0, "updates": 4, "metrics": {"scratch": found},
         }
     ] * 2  # fmt: skip
-    text = prediction.prediction_tables(results)
+    other = {**results[0], "source": "pretrain-toy-joint-s0"}
+    text = prediction.prediction_tables([*results, other])
+    assert text.count("| encoder pre-trained on toy |") == 1 + len(found["all"]["actions"])
     assert text.count("| zero velocity |") == 1 + len(found["all"]["actions"])
     line = next(line for line in text.splitlines() if line.startswith("| encoder from scratch"))
     assert f"{found['all']['mpjpe@4']:.1f} ± 0.0" in line

@@ -85,6 +85,14 @@ class Cell:
         return self.of + ((self.source,) if self.source else ())
 
 
+def origin(source: str | None) -> str:
+    """What a cell starts from, in words: "scratch", or "pre-trained on nw_ucla"."""
+    if source is None:
+        return "scratch"
+    how, store, *_ = source.split("-")
+    return f"{'pre-trained' if how == 'pretrain' else 'fine-tuned'} on {store}"
+
+
 @dataclass(frozen=True)
 class Plan:
     """All cells of a table."""

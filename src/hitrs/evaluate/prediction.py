@@ -11,6 +11,7 @@ import numpy as np
 
 from hitrs.data.store import Store
 from hitrs.evaluate.metrics import mean_deviation
+from hitrs.evaluate.plan import origin
 from hitrs.evaluate.protocol import Split
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predict import predict_bodies
@@ -129,7 +130,8 @@ def _figure(values: list[float | None]) -> str:
 
 
 def _row(result: dict[str, Any]) -> str:
-    name = result["label"] or ("pre-trained encoder" if result["source"] else "encoder from scratch")
+    start = origin(result["source"])
+    name = result["label"] or f"encoder {'from scratch' if start == 'scratch' else start}"
     return f"{name}, {100 * result['fraction']:g}% of the recordings" if result["fraction"] < 1 else name
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from hitrs.errors import DataError
 from hitrs.evaluate.downstream import DOWNSTREAM
 from hitrs.evaluate.metrics import mean_deviation
+from hitrs.evaluate.plan import origin
 
 
 def read_results(folder: Path) -> list[dict[str, Any]]:
@@ -82,12 +83,7 @@ METHODS = {
 
 
 def _row(result: dict[str, Any], method: str) -> tuple:
-    if result["do"] in ("neighbors", "ensemble"):
-        start = "-"
-    else:
-        how, store, *_ = (result["source"] or "scratch-").split("-")
-        words = {"pretrain": "pre-trained on ", "finetune": "fine-tuned on "}
-        start = f"{words[how]}{store}" if how in words else how
+    start = "-" if result["do"] in ("neighbors", "ensemble") else origin(result["source"])
     second = " + ".join(name.split("-")[2] for name in result["of"]) if result["of"] else result["stream"]
     name = "1-NN on positions" if result["do"] == "neighbors" else METHODS.get(method, method)
     name = f"{name} ({result['label']})" if result["label"] else name
