@@ -80,8 +80,10 @@ def small_store(
     )
 
 
-def untrimmed_store(path: Path, count: int = 6, protocols: dict | None = None) -> Store:
-    """``count`` recordings of 30 frames and more with two labeled segments, two subjects.
+def untrimmed_store(
+    path: Path, count: int = 6, protocols: dict | None = None, rates: tuple[float, ...] = (30.0,)
+) -> Store:
+    """``count`` recordings of 30 frames and more with two labeled segments, two subjects, the rates in turn.
 
     In each frame all joints stand at x = 1 + class, in background at 0.
     """
@@ -98,7 +100,7 @@ def untrimmed_store(path: Path, count: int = 6, protocols: dict | None = None) -
                 valid=np.ones(positions.shape[:3], bool),
                 layout=LAYOUT,
                 name=f"untrimmed-{number}",
-                fps=30.0,
+                fps=rates[number % len(rates)],
                 segments=segments,
                 subject=str(number % 2),
             )

@@ -323,6 +323,16 @@ def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> No
     assert f"--seen-as is for recognizers; {out} is for detection" in said
 
 
+def test_other_frame_rates_are_told(folder, quick, fails, capsys) -> None:
+    fast = str(untrimmed_store(folder / "fast", rates=(60.0,)).path)
+    said = fails("evaluate", fast, folder / "detector", "--protocol", "subjects")
+    assert "60 frames a second, the model was trained at 30" in said
+    mixed = str(untrimmed_store(folder / "mixed", rates=(30.0, 30.0, 60.0, 60.0)).path)
+    words = ["finetune", mixed, "--task", "detection", "--config", quick, "--out", str(folder / "of-mixed")]
+    assert main([*words, "--protocol", "subjects"]) == 0
+    assert "frame rates of 30, 60 or unknown ones" in capsys.readouterr().out
+
+
 def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:
     store = str(untrimmed_store(folder / "untrimmed-too", protocols={"all": lambda r: "train"}).path)
     options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]

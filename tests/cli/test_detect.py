@@ -98,6 +98,8 @@ def test_what_cannot_be_used_costs_the_others_nothing(model: str, tmp_path: Path
     empty = tmp_path / "c.npz"
     empty.touch()
     out = tmp_path / "found.json"
+    assert main(["detect", model, str(empty), "--out", str(out)]) == 1
+    assert not out.exists()
     for given in ([tmp_path], [tmp_path / "b.npz", empty, tmp_path / "a.npz"]):
         assert main(["detect", model, *map(str, given), "--out", str(out)]) == 1
         told = capsys.readouterr().err

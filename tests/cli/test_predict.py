@@ -76,6 +76,7 @@ def test_bad_input(model: str, tmp_path: Path, fails, said) -> None:
     assert "60 frames a second, the model was trained at 30" in fails("predict", model, file)
     write_npz(moving(40, fps=60.0), file)
     assert "5 frames" in said("predict", model, file, "--resample")
+    assert "would be lost" in fails("predict", model, file, "--resample", "--out", file)
     assert "cannot write" in fails("predict", model, file, "--out", tmp_path / "a.c3d")
     assert "none can be predicted from frame 99" in fails("predict", model, file, "--resample", "--at", 99)
     flat = np.ones((20, 1, 17, 2), np.float32)

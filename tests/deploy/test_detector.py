@@ -73,6 +73,19 @@ def test_another_frame_rate_is_refused_or_resampled(folder: Path) -> None:
     assert found(recording(fps=29.97)).fps == 29.97
 
 
+def test_where_nobody_is_seen_nothing_happens(folder: Path) -> None:
+    found, given = Detector(folder), recording()
+    valid = given.valid.copy()
+    valid[20:40] = False
+    given = replace(given, valid=valid)
+    stride = found.model.settings.stride
+    probabilities, online = found(given).probabilities, found.online()
+    background = probabilities[:, -1] == 1
+    assert background.nonzero()[0].tolist() == list(range(20 + stride - 1, 40))
+    for frame, seen, expected in zip(given.positions, given.valid, probabilities, strict=True):
+        np.testing.assert_allclose(online.update(frame, seen).probabilities, expected, atol=1e-5)
+
+
 def test_what_is_no_recording_for_it(folder: Path, tmp_path: Path) -> None:
     found = Detector(folder)
     with pytest.raises(DataError, match="no joint was seen"):

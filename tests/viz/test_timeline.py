@@ -49,7 +49,7 @@ def test_probabilities_make_a_band_and_bring_their_classes_to_the_legend(tmp_pat
 
 
 def test_the_band_is_never_empty(tmp_path, texts):
-    values = np.full((100, 3), [0.02, 0.08, 0.9])
+    values = np.full((100, 3), [0.02, 0.08, 0.9], dtype=np.float32)
     out = tmp_path / "line.svg"
     plot_timelines([Timeline("morning", 100, [], probabilities=values)], CLASSES, out)
     assert "nod" in texts(out)

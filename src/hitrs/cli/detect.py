@@ -96,7 +96,7 @@ def run(
     tell = _nothing if as_json else say
     if online and found:
         _show_latency(found, known, seconds, tell)
-    if out is not None:
+    if out is not None and found:
         _WRITERS[form](out, found)
         tell(f"segments    {out}")
     if timeline is not None and found:

@@ -21,7 +21,7 @@ from hitrs.models.bundle import load_bundle
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.recognition import RecognitionModel
-from hitrs.transforms.source import Source
+from hitrs.transforms.source import Source, check_rate
 
 Picture = Annotated[Path | None, arg(metavar="FILE")]
 
@@ -75,7 +75,11 @@ def run(
         given = [option for option, value in options.items() if value is not None]
         if given:
             raise ConfigError(f"{given[0]} is for recognizers; {models[0]} is for {task}")
-        found = get_downstream(task).measure(get_downstream(task).load(models[0]), split)
+        model = get_downstream(task).load(models[0])
+        for index in split.test:
+            if np.isfinite(rate := float(data.fps[index])):
+                check_rate(rate, model.card.fps, f"recording '{data.name(int(index))}' of {data.path}")
+        found = get_downstream(task).measure(model, split)
         if as_json:
             say(json.dumps({"protocol": split.protocol, "models": models, "metrics": found}, indent=1))
         else:

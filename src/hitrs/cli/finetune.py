@@ -105,6 +105,13 @@ def run(
         "validation_subjects": list(validation_subjects),
         "seed": downstream.optimization(whole).seed,
     }
+    if task != "recognition" and known.fps is None:
+        rates = sorted({f"{rate:g}" for rate in np.asarray(data.fps)[train]} - {"nan"}, key=float)
+        if rates:
+            say(
+                f"note: recordings have frame rates of {', '.join(rates)} or unknown ones, so the model "
+                "cannot tell whether a recording has its rate; `hitrs clean --fps` makes them one"
+            )
     with run_folder(out, whole, facts, resume):
         say(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {_origin(start)}")
         model = downstream.train(known, whole, out, encoder=encoder, held_out=held_out, resume=resume)

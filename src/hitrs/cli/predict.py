@@ -43,7 +43,7 @@ def run(
     Args:
         model: a predictor: model directory, the run that made it, or a hub id.
         file: the recording.
-        out: write the continued recording to this .npz, .bvh or .csv file.
+        out: write the continued recording to this .npz, .bvh or .csv file, without labeled segments.
         gif: write the moving skeleton to this .gif (or .mp4): the past, then the prediction and, paler, the
             truth as far as the file holds it.
         at: predict from this frame on and compare with what the file holds; from its end on if left out.
@@ -51,6 +51,8 @@ def run(
         resample: bring a recording of another frame rate to the model's.
     """
     write = _writer(out)
+    if out is not None and out.exists() and out.samefile(file):
+        raise ConfigError(f"--out is the recording itself; what was observed in {file} would be lost")
     found = Predictor(model)(file, layout=layout, resample=resample, at=at)
     recording = found.recording
     rate = "" if recording.fps is None else f", {len(found.positions) / recording.fps:.2f} s"

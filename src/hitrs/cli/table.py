@@ -51,4 +51,8 @@ def run(
             result = runner.run(cell)
             for method, report in result.get("metrics", {}).items():
                 say(f"{cell.name}: {method}: {described(cell.task, report)}")
-    say(markdown_table(read_results(results / table.name)))
+    found = read_results(results / table.name)
+    say(markdown_table(found))
+    missing = {cell.name for cell in table.cells} - {result["cell"] for result in found}
+    if missing:
+        say(f"{len(missing)} of {len(table.cells)} cells have no result in {results / table.name}")

@@ -10,7 +10,7 @@ import torch
 from hitrs.data.recording import Recording
 from hitrs.deploy.recordings import Input, as_recording, at_rate, known_layout, model_arrays
 from hitrs.deploy.segments_out import Detection
-from hitrs.deploy.streaming import OnlineDetector
+from hitrs.deploy.streaming import OnlineDetector, nobody
 from hitrs.skeleton import Layout
 from hitrs.tasks.detection.long import long_scores
 from hitrs.tasks.detection.model import DetectionModel
@@ -94,4 +94,14 @@ class Detector:
         arrays = model_arrays(recording, self.layout)
         batch = preprocess(collate([arrays]), self.model.card.preprocessing, self.layout)
         scores = long_scores(self.model, batch.to(self.device))[0]
-        return scores.float().softmax(-1).cpu().numpy()
+        probabilities = scores.float().softmax(-1).cpu().numpy()
+        seen = np.asarray(arrays[1].any((1, 2)))
+        probabilities[absent(seen, self.model.settings.stride)] = nobody(len(self.classes))
+        return probabilities
+
+
+def absent(seen: np.ndarray, least: int) -> np.ndarray:
+    """(T,) bool: frames before and at which nobody has been seen for at least ``least`` frames in a row."""
+    frames = np.arange(len(seen))
+    last = np.maximum.accumulate(np.where(seen, frames, -1))
+    return np.asarray(frames - last >= least)

@@ -15,14 +15,10 @@ from hitrs.data.formats import read_recording
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton import Layout, get_layout, list_layouts, map_positions
-from hitrs.transforms.source import check_layouts
+from hitrs.transforms.source import check_layouts, check_rate
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
 """An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
-
-
-RATE_SLACK = 0.1
-"""Rates that differ by less are taken as the same: people do not move at one pace either."""
 
 
 def as_recording(
@@ -123,12 +119,7 @@ def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) 
         return recording
     if resample:
         return Resample(fps)(recording).recording
-    if not 1 - RATE_SLACK <= recording.fps / fps <= 1 + RATE_SLACK:
-        raise DataError(
-            f"recording '{recording.name}' has {recording.fps:g} frames a second, the model was trained at "
-            f"{fps:g}: its motion would seem {recording.fps / fps:.2g} times as slow. Resample it "
-            f"(--resample, `resample=True`, or a store with `hitrs clean --fps {fps:g}`)."
-        )
+    check_rate(recording.fps, fps, f"recording '{recording.name}'")
     return recording
 
 

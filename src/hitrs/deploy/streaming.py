@@ -46,7 +46,8 @@ class OnlineResult:
 class OnlineDetector:
     """A causal detector for one recording, frame by frame; it remembers no more than its history.
 
-    The probabilities are those that the detector gives for the whole recording. A segment is a run of frames
+    The probabilities are those that the detector gives for the whole recording: background where nobody has
+    been seen for as many frames as lie between two clips. A segment is a run of frames
     of one label; it has started when it is as long as the model's segment settings ask for (``min_length``).
     Smoothing and merging need frames to come and are left out.
 
@@ -78,6 +79,7 @@ class OnlineDetector:
         self._prepare = OnlinePreprocessing(card.preprocessing, card.layout)
         self._steps = OnlineModel(self.model, card.persons)  # made anew for the bodies of the first frame
         self._persons: int | None = None
+        self._absent = 0  # frames in a row in which nobody was seen
         self._run = Run(len(self.classes), 0)
 
     @property
@@ -114,7 +116,10 @@ class OnlineDetector:
         positions = torch.tensor(given.positions[0], device=self.device)
         seen_joints = torch.tensor(given.valid[0], device=self.device)
         scores = self._steps(*self._prepare(positions, seen_joints))
+        self._absent = 0 if given.valid.any() else self._absent + 1
         probabilities = scores.float().softmax(-1).cpu().numpy()
+        if self._absent >= self.model.settings.stride:
+            probabilities = nobody(len(self.classes))
         best = int(probabilities.argmax())
         events = []
         if best != self._run.label:
@@ -140,6 +145,11 @@ class OnlineDetector:
         run = self._run
         proposal = Proposal(run.start, stop, run.label, run.total / run.frames)
         return Event(kind, self.classes[run.label], proposal)
+
+
+def nobody(classes: int) -> np.ndarray:
+    """Probabilities (K + 1,) of a frame in which nobody has been seen for a clip's stride: background."""
+    return np.eye(classes + 1, dtype=np.float32)[-1]
 
 
 @dataclass

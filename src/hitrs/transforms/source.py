@@ -9,13 +9,27 @@ import numpy as np
 import torch
 
 from hitrs.data.store import Store
-from hitrs.errors import LayoutError
+from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import joint_map, map_positions
 from hitrs.transforms.augment import AugmentConfig, augment
 from hitrs.transforms.batch import Batch, collate
 from hitrs.transforms.draws import Draws
 from hitrs.transforms.preprocess import Preprocessing, preprocess
+
+RATE_SLACK = 0.1
+"""Rates that differ by less are taken as the same: people do not move at one pace either."""
+
+
+def check_rate(rate: float | None, model: float | None, what: str) -> None:
+    """DataError if a frame rate differs from the one that a model was trained at; unknown ones pass."""
+    if rate is None or model is None or 1 - RATE_SLACK <= rate / model <= 1 + RATE_SLACK:
+        return
+    raise DataError(
+        f"{what} has {rate:g} frames a second, the model was trained at {model:g}: its motion would seem "
+        f"{rate / model:.2g} times as slow. Resample it (--resample, `resample=True`, or a store with `hitrs "
+        f"clean --fps {model:g}`)."
+    )
 
 
 class Source:

@@ -188,7 +188,7 @@ def _height(each: Timeline) -> float:
 
 def _probable(probabilities: np.ndarray) -> list[int]:
     highest = probabilities[:, :-1].max(0)
-    return np.flatnonzero(highest > min(_SEEN, highest.max() - 1e-9)).tolist()
+    return np.flatnonzero(highest >= min(_SEEN, highest.max())).tolist()
 
 
 def _visible(each: Timeline) -> set[int]:
