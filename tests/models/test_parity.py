@@ -94,9 +94,10 @@ def test_frame_level(reference, objective, frames) -> None:
     encoded = frames.rows >= 0
     # F = T + 12 frames of each sequence, the rest is padding to the longest
     assert encoded.sum(1).tolist() == (reference["pretext/in_lengths"] + 12).tolist()
-    assert_same(frames.features, reference["pretext/out_frame_features"][encoded])
+    features = frames.features[frames.rows[encoded]]  # those of zeros share a row
+    assert_same(features, reference["pretext/out_frame_features"][encoded])
     head = objective.tasks["masked_joint"].head
-    assert_same(head(frames.features), reference["pretext/out_pose"][encoded])
+    assert_same(head(features), reference["pretext/out_pose"][encoded])
 
 
 @torch.no_grad()
