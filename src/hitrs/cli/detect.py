@@ -162,10 +162,8 @@ def _format(out: Path | None, format: Format | None) -> Format:
 def _show(found: list[Detection]) -> None:
     rows = []
     for each in found:
-        for row in each.rows() or [
-            dict.fromkeys(COLUMNS, None) | {"name": each.name, "label": "nothing found"}
-        ]:
-            rows.append([_cell(row[key]) for key in COLUMNS])
+        nothing = {"name": each.name, "label": "nothing found"}
+        rows += [[_cell(row.get(key)) for key in COLUMNS] for row in each.rows() or [nothing]]
     show_table([column.replace("_seconds", " s") for column in COLUMNS], rows)
 
 
