@@ -1,10 +1,12 @@
-"""Freed memory stays with the process, unless the environment says otherwise."""
+"""What the process keeps in memory, unless the environment says otherwise."""
 
 import os
 import subprocess
 import sys
 
 import pytest
+
+from hitrs.memory import arrange_memory
 
 KEPT_MB = """
 import numpy as np
@@ -37,6 +39,16 @@ def test_freed_memory_stays() -> None:
 
     assert kept(MALLOC_TRIM_THRESHOLD_="1000000") < 50  # the environment decides
     assert kept() > 150 or not _glibc()
+
+
+def test_the_environment_decides_about_prepared_products(monkeypatch) -> None:
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "7")
+    arrange_memory()
+    assert os.environ[name] == "7"
+    monkeypatch.delenv(name)
+    arrange_memory()
+    assert 250 < int(os.environ[name]) < 1024
 
 
 def _glibc() -> bool:

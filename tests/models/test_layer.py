@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hitrs.models import layer as layer_module
-from hitrs.models.layer import TransformerLayer, TransformerStack
+from hitrs.models.layer import TransformerLayer, TransformerStack, spare_rows
 from hitrs.models.linear import layer_norm, linear
 
-WIDTH, LENGTH, BATCH = 8, 9, 5
+WIDTH, LENGTH, BATCH = 8, 9, 9
 BIASES = {
     "none": None,
     "shared": torch.randn(LENGTH, LENGTH),
@@ -52,7 +52,7 @@ def with_gradients(made: nn.Module, x: Tensor, result: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize("last_only", [False, True])
 @pytest.mark.parametrize("bias", BIASES.values(), ids=BIASES)
-@pytest.mark.parametrize("chunk", [1, 2 * LENGTH * 24, 10**6])  # a row at a time, parts of two, all at once
+@pytest.mark.parametrize("chunk", [1, 2 * LENGTH * 24, 10**6])  # parts of 1, of 2, all 9 and a spare row
 def test_equals_its_definition(monkeypatch, chunk: int, bias: Tensor | None, last_only: bool) -> None:
     monkeypatch.setattr(layer_module, "CHUNK", chunk)
     made, x = stack(), torch.randn(BATCH, LENGTH, WIDTH, requires_grad=True)
@@ -66,6 +66,13 @@ def test_equals_its_definition(monkeypatch, chunk: int, bias: Tensor | None, las
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-5)
     with torch.no_grad():
         torch.testing.assert_close(made(x, bias, last_only), expected, atol=1e-5, rtol=0)
+
+
+def test_training_sees_few_sizes() -> None:
+    sizes = {count + spare_rows(count, 1000) for count in range(1001)}
+    assert len(sizes) < 40
+    assert max(sizes) == 1000
+    assert all(0 <= spare_rows(count, 1000) <= count / 4 for count in range(1001))
 
 
 @pytest.mark.parametrize("before", ["nothing", "norm", "gelu"])

@@ -16,7 +16,7 @@ import torch
 from hitrs.bench.case import Case, Measurement
 from hitrs.bench.gemm import gemm_rates
 from hitrs.errors import HitrsError
-from hitrs.memory import keep_freed_memory
+from hitrs.memory import arrange_memory
 
 MODULES = {
     "train": "hitrs.bench.training",
@@ -87,7 +87,7 @@ def _rates_here(threads: int | None) -> dict[str, float]:
 
 
 def _use(threads: int | None) -> None:
-    keep_freed_memory()
+    arrange_memory()
     if threads is not None:
         torch.set_num_threads(threads)
 

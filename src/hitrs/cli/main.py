@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hitrs import __version__
 from hitrs.cli.console import complain, say, set_command
 from hitrs.errors import HitrsError
-from hitrs.memory import keep_freed_memory
+from hitrs.memory import arrange_memory
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def run_command(arguments: list[str]) -> int:
         complain(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
         return 2
     set_command(arguments)
-    keep_freed_memory()
+    arrange_memory()
     module = importlib.import_module(COMMANDS[verb].module)
     import tyro
 

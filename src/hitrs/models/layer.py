@@ -86,13 +86,19 @@ class TransformerStack(nn.Module):
 
     def forward(self, x: Tensor, bias: Tensor | None = None, last_only: bool = False) -> Tensor:
         """(B, L, D) -> (B, L, D); with ``last_only`` (B, 1, D): the last layer computes that token alone."""
-        rows = max(1, CHUNK // values_per_row(x.shape[1], self.heads, self.head_width))
-        if len(x) <= rows or x.device.type != "cpu":
+        if x.device.type != "cpu":
             return self._run(x, bias, last_only)
+        count, size = len(x), max(1, CHUNK // values_per_row(x.shape[1], self.heads, self.head_width))
         own_bias = bias is not None and bias.dim() == 4 and len(bias) > 1
-        parts = x.split(rows)
-        biases = bias.split(rows) if own_bias and bias is not None else [bias] * len(parts)
-        return torch.cat([self._run(p, b, last_only) for p, b in zip(parts, biases, strict=True)])
+        extra = spare_rows(count % size, size) if torch.is_grad_enabled() else 0
+        if extra:
+            x = nn.functional.pad(x, (0, 0, 0, 0, 0, extra))
+            if own_bias and bias is not None:
+                bias = nn.functional.pad(bias, (0, 0, 0, 0, 0, 0, 0, extra))
+        parts = x.split(size)
+        biases = bias.split(size) if own_bias and bias is not None else [bias] * len(parts)
+        done = [self._run(p, b, last_only) for p, b in zip(parts, biases, strict=True)]
+        return (done[0] if len(done) == 1 else torch.cat(done))[:count]
 
     def _run(self, x: Tensor, bias: Tensor | None, last_only: bool) -> Tensor:
         final = len(self.layers) - 1
@@ -101,6 +107,16 @@ class TransformerStack(nn.Module):
             last = last_only and depth == final
             x = checkpoint(layer, x, bias, last, use_reentrant=False) if again else layer(x, bias, last)
         return x
+
+
+def spare_rows(count: int, most: int) -> int:
+    """Rows of zeros that round ``count`` up to three binary digits, or to ``most``.
+
+    In training every batch would else have a shape of its own, and the library prepares its products anew for
+    each shape that it has not seen: on NW-UCLA that takes longer than the spare rows.
+    """
+    step = 1 << max(0, count.bit_length() - 3)
+    return min(most, -(-count // step) * step) - count
 
 
 def set_recompute(module: nn.Module, on: bool) -> None:
