@@ -68,7 +68,7 @@ def test_an_empty_file_is_the_paper_s_defaults(tmp_path: Path) -> None:
         ("model: {width: 8.5}", "model.width must be a whole number, got 8.5"),
         ("model: {width: wide}", "model.width must be a whole number, got 'wide'"),
         ("model: {dropout: true}", "model.dropout must be a number, got True"),
-        ("pretrain: {recompute: maybe}", "pretrain.recompute must be true or false, got 'maybe'"),
+        ("detect: {causal: maybe}", "detect.causal must be true or false, got 'maybe'"),
         ("pretrain: {precision: bf15}", "must be one of no, bf16, fp16, got 'bf15'; did you mean 'bf16'?"),
         ("model: {width: 6}", "model.width must be a multiple of 4"),
         ("model: {width: 4, width: 8}", "the key 'width' stands here twice"),

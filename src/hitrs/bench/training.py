@@ -16,8 +16,7 @@ from hitrs.bench.made_up import random_bodies
 from hitrs.bench.plain import Choices, PlainHiTRS
 from hitrs.data.store import Store
 from hitrs.models.authors import to_authors
-from hitrs.models.hitrs import HiTRS
-from hitrs.models.layer import set_recompute
+from hitrs.models.hitrs import HiTRS, set_recompute
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.objective import PretextObjective
 from hitrs.pretext.video_order import VideoOrder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from hitrs.models.frame import FrameEncoder
 from hitrs.models.stretches import stretches
 from hitrs.models.video import VideoEncoder
 from hitrs.transforms.windows import batch_windows, padding
+
+Recompute = Literal["none", "frames", "all"]
+"""Levels that keep their layers' inputs only: none, F-TRS, or all three."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,14 @@ class HiTRS(nn.Module):
         frames = self.encode_frames(positions, valid, lengths)
         clips = self.all_clips(frames, lengths)
         return self.encode_videos(clips.features, clips.slots, want_clips)
+
+
+def set_recompute(module: nn.Module, levels: Recompute) -> None:
+    """Which levels of the encoders in a module compute their layers again in the backward pass."""
+    for part in module.modules():
+        if isinstance(part, HiTRS):
+            part.frame.stack.recompute = levels != "none"
+            part.clip.stack.recompute = part.video.stack.recompute = levels == "all"
 
 
 def once(alike: Tensor) -> tuple[Tensor, Tensor]:

@@ -119,13 +119,6 @@ def spare_rows(count: int, most: int) -> int:
     return min(most, -(-count // step) * step) - count
 
 
-def set_recompute(module: nn.Module, on: bool) -> None:
-    """Whether the stacks in a module keep their layers' inputs only (see :class:`TransformerStack`)."""
-    for part in module.modules():
-        if isinstance(part, TransformerStack):
-            part.recompute = on
-
-
 def with_last_token(tokens: Tensor, last: Tensor) -> Tensor:
     """Append one shared token (D,) to every row of (B, L, D), giving (B, L + 1, D)."""
     return torch.cat([tokens, last.to(tokens.dtype).expand(tokens.shape[0], 1, -1)], dim=1)

@@ -31,7 +31,7 @@ from rich.progress import (
 from torch import nn
 
 from hitrs.errors import ConfigError, TrainingError
-from hitrs.models.layer import set_recompute
+from hitrs.models.hitrs import set_recompute
 from hitrs.train.batches import Batches, batches_for, make_batch, seed_of
 from hitrs.train.checkpoint import load_checkpoint, save_checkpoint
 from hitrs.train.log import Averages, MetricsLog

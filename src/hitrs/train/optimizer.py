@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from hitrs.errors import ConfigError
+from hitrs.models.hitrs import Recompute
 from hitrs.transforms.choices import check_choices
 
 
@@ -37,9 +38,9 @@ class OptimConfig:
     """Largest gradient norm."""
     precision: Literal["no", "bf16", "fp16"] = "no"
     """Mixed precision of the forward pass: no is float32; bf16 is faster where the machine has it."""
-    recompute: bool = False
-    """Compute each layer again in the backward pass instead of keeping what it needs: a third more time, a
-    fraction of the memory, for long recordings."""
+    recompute: Recompute = "none"
+    """Levels that compute each layer again in the backward pass instead of keeping what it needs. In float32,
+    frames: a seventh more time, two thirds of the memory; all: a third more time, a third of the memory."""
     seed: int = 0
     """Source of all randomness of the run."""
     log_every: int = 10
