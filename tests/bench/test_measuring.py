@@ -46,6 +46,12 @@ def test_training_recomputes_what_the_configuration_says() -> None:
     assert all_levels > 1.2 * none
 
 
+def test_training_is_measured_for_longer_than_the_configurations_run() -> None:
+    pretrain = dataclasses.replace(CASE.config.pretrain, steps=1)
+    config = dataclasses.replace(CASE.config, pretrain=pretrain)
+    assert len(training.measure(dataclasses.replace(CASE, config=config)).steps) == 2  # and one to warm up
+
+
 @pytest.mark.parametrize("mode", ["default", "paper"])
 def test_streaming_is_measured_with_a_full_history(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, before = [], []

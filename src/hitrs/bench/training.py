@@ -84,8 +84,8 @@ def _ours(case: Case) -> Measurement:
     accelerator = make_accelerator(optim)
     module, optimizer = accelerator.prepare(job.module, make_optimizer(job.module, optim))
     module.train()
-    steps = iter(range(optim.steps))
-    made = batches_for(accelerator.device, lambda n: make_batch(job, optim, n), range(optim.steps))
+    steps = itertools.count()  # a measurement may take more updates than the configuration's run
+    made = batches_for(accelerator.device, lambda n: make_batch(job, optim, n), itertools.count())
     with closing(made) as batches:
 
         def step() -> None:

@@ -103,9 +103,7 @@ def run_command(arguments: list[str]) -> int:
         tyro.cli(run, prog=f"hitrs {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
     except SystemExit as end:  # tyro has printed the help, or what is wrong with the options
         if end.code and {"true", "false"} & {word.lower() for word in rest}:
-            complain(
-                "a switch takes no value: `--name` turns it on, `--no-name` off, whichever the help shows"
-            )
+            complain("should it be a switch: a switch takes no value, `--name` turns it on, `--no-name` off")
         return int(end.code or 0)
     return 0
 
