@@ -8,8 +8,6 @@ import sys
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
 _LARGE = 2**30
-
-
 _PRODUCTS = 512
 """Of the 1,024 that oneDNN keeps by itself; an update has about 250 shapes."""
 

@@ -1,6 +1,7 @@
 """Cases, their figures, pairs and curves; what the processes measure is made up or tiny here."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 import torch
@@ -33,11 +34,15 @@ def test_models_are_measured(module, side: str, precision: str) -> None:
     assert found.peak_memory_bytes > 50e6  # an interpreter with torch
 
 
+def pretraining(**changes: Any) -> Case:
+    """The case with single settings of its pre-training changed."""
+    pretrain = dataclasses.replace(CASE.config.pretrain, **changes)
+    return dataclasses.replace(CASE, config=dataclasses.replace(CASE.config, pretrain=pretrain))
+
+
 def test_training_recomputes_what_the_configuration_says() -> None:
     def flops(levels: Recompute) -> float:
-        pretrain = dataclasses.replace(CASE.config.pretrain, recompute=levels)
-        config = dataclasses.replace(CASE.config, pretrain=pretrain)
-        counted = training.measure(dataclasses.replace(CASE, config=config)).flops
+        counted = training.measure(pretraining(recompute=levels)).flops
         assert counted is not None
         return counted
 
@@ -47,9 +52,7 @@ def test_training_recomputes_what_the_configuration_says() -> None:
 
 
 def test_training_is_measured_for_longer_than_the_configurations_run() -> None:
-    pretrain = dataclasses.replace(CASE.config.pretrain, steps=1)
-    config = dataclasses.replace(CASE.config, pretrain=pretrain)
-    assert len(training.measure(dataclasses.replace(CASE, config=config)).steps) == 2  # and one to warm up
+    assert len(training.measure(pretraining(steps=1)).steps) == 2  # and one to warm up
 
 
 @pytest.mark.parametrize("mode", ["default", "paper"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -92,13 +92,21 @@ def values_per_row(length: int, heads: int, width: int) -> int:
     return length * heads * max(3 * width, length)
 
 
+def has_rows(bias: Tensor | None) -> TypeGuard[Tensor]:
+    """Whether each row of a batch has a bias of its own."""
+    return bias is not None and bias.dim() == 4 and len(bias) > 1
+
+
+def in_groups(count: int, size: int, bias: Tensor | None) -> Iterator[tuple[slice, Tensor | None]]:
+    """Parts of ``count`` rows, each of up to ``size``, with its bias; of no rows one that is empty."""
+    for start in range(0, max(1, count), size):
+        rows = slice(start, start + size)
+        yield rows, bias[rows] if has_rows(bias) else bias
+
+
 def _groups(x: Tensor, bias: Tensor | None) -> Iterator[tuple[slice, Tensor | None]]:
     """Parts of a batch (B, L, ..., H, A), each of about ``GROUP`` values, with its bias."""
-    step = max(1, GROUP // values_per_row(x.shape[1], *x.shape[-2:]))
-    own_bias = bias is not None and bias.dim() == 4 and len(bias) > 1
-    for start in range(0, max(1, len(x)), step):
-        rows = slice(start, start + step)
-        yield rows, bias[rows] if own_bias and bias is not None else bias
+    return in_groups(len(x), max(1, GROUP // values_per_row(x.shape[1], *x.shape[-2:])), bias)
 
 
 def _by_head(qkv: Tensor) -> Tensor:

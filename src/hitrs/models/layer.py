@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from hitrs.models.attention import attend, values_per_row
+from hitrs.models.attention import attend, has_rows, in_groups, values_per_row
 from hitrs.models.dropout import DropoutAdd
 from hitrs.models.linear import layer_norm, linear
 
@@ -88,17 +88,19 @@ class TransformerStack(nn.Module):
         """(B, L, D) -> (B, L, D); with ``last_only`` (B, 1, D): the last layer computes that token alone."""
         if x.device.type != "cpu":
             return self._run(x, bias, last_only)
-        count, size = len(x), max(1, CHUNK // values_per_row(x.shape[1], self.heads, self.head_width))
-        own_bias = bias is not None and bias.dim() == 4 and len(bias) > 1
-        extra = spare_rows(count % size, size) if torch.is_grad_enabled() else 0
+        size = max(1, CHUNK // values_per_row(x.shape[1], self.heads, self.head_width))
+        parts = [self._rounded(x[rows], own, last_only, size) for rows, own in in_groups(len(x), size, bias)]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+    def _rounded(self, x: Tensor, bias: Tensor | None, last_only: bool, most: int) -> Tensor:
+        """One part of a batch, in training with spare rows."""
+        count = len(x)
+        extra = spare_rows(count, most) if torch.is_grad_enabled() else 0
         if extra:
             x = nn.functional.pad(x, (0, 0, 0, 0, 0, extra))
-            if own_bias and bias is not None:
+            if has_rows(bias):
                 bias = nn.functional.pad(bias, (0, 0, 0, 0, 0, 0, 0, extra))
-        parts = x.split(size)
-        biases = bias.split(size) if own_bias and bias is not None else [bias] * len(parts)
-        done = [self._run(p, b, last_only) for p, b in zip(parts, biases, strict=True)]
-        return (done[0] if len(done) == 1 else torch.cat(done))[:count]
+        return self._run(x, bias, last_only)[:count]
 
     def _run(self, x: Tensor, bias: Tensor | None, last_only: bool) -> Tensor:
         final = len(self.layers) - 1
