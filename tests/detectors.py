@@ -5,19 +5,20 @@ from dataclasses import asdict
 import torch
 
 from factories import CLASSES, JOINTS, LAYOUT, tiny
-from hitrs.models.bundle import ModelCard
-from hitrs.models.hitrs import HiTRS
-from hitrs.tasks.detection.model import DetectionModel, HeadSettings
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
+from hitrs.tasks.detection.config import DetectionHeadConfig
+from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.segments import SegmentSettings
 from hitrs.transforms.batch import Batch
-from hitrs.transforms.preprocess import Preprocessing
+from hitrs.transforms.config import PreprocessingConfig
 
 
 def detector(
     causal: bool = True,
     context: str = "video",
     mode: str = "default",
-    preprocessing: Preprocessing | None = None,
+    preprocessing: PreprocessingConfig | None = None,
     stride: int = 3,
     history: int = 5,
     **more,
@@ -25,16 +26,16 @@ def detector(
     """Random weights, large enough for every part to matter."""
     torch.manual_seed(0)
     config = tiny(layers=1, window=5, mode=mode)
-    head = HeadSettings(context, stride, causal, hidden=8, layers=2, history=history)
+    head = DetectionHeadConfig(context, stride, causal, hidden=8, layers=2, history=history)
     segments = asdict(SegmentSettings(min_length=2))
     card = ModelCard(
-        config, LAYOUT, preprocessing or Preprocessing(), CLASSES, task="detection",
-        head={**asdict(head), "segments": segments}, **more,
+        config, LAYOUT, preprocessing or PreprocessingConfig(), CLASSES, task="detection",
+        head=asdict(head), postprocessing={"segments": segments}, **more,
     )  # fmt: skip
     model = DetectionModel(HiTRS(config, JOINTS), card)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            if weight.ndim > 1 and not name.endswith("code"):
+            if weight.ndim > 1 and not name.endswith("pos_embed"):
                 weight.mul_(2.0)
     return model.eval()
 

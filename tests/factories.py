@@ -10,7 +10,7 @@ from hitrs.data.recording import Recording, Segment
 from hitrs.data.store import Store, write_store
 from hitrs.models.config import ModelConfig
 from hitrs.skeleton.layout import Layout
-from hitrs.transforms.draws import Draws
+from hitrs.transforms.random import KeyedGenerator
 
 LAYOUT = Layout(
     name="toy",
@@ -119,6 +119,6 @@ def untrimmed_store(
     )
 
 
-def draws(count: int, seed: int = 0) -> Draws:
+def keyed_generator(count: int, seed: int = 0) -> KeyedGenerator:
     """Random numbers for ``count`` samples."""
-    return Draws.of(seed, range(count))
+    return KeyedGenerator.from_seed(seed, range(count))

@@ -31,8 +31,8 @@ def test_the_three_lists_of_names_agree() -> None:
 
 
 def test_a_wrong_name_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'Recogniser'"):
-        _ = hitrs.Recogniser
+    with pytest.raises(AttributeError, match="has no attribute 'Recognizr'"):
+        _ = hitrs.Recognizr
 
 
 def test_reading_data_does_not_wait_for_torch() -> None:

@@ -6,98 +6,120 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hitrs.cli.configfile import load_config
+    from hitrs.config import Config, load_config
     from hitrs.data import (
+        ImportOptions,
         Recording,
         Segment,
         Store,
         import_dataset,
         inspect_store,
         read_recording,
+        register_format,
         write_npz,
         write_store,
     )
     from hitrs.data.synthetic import make_synthetic
-    from hitrs.deploy import (
-        Continuation,
-        Detection,
-        Detector,
-        Prediction,
-        Predictor,
-        Recognition,
-        Recognizer,
-    )
     from hitrs.errors import HitrsError
+    from hitrs.experiments.runs import Evaluation, Run, evaluate, finetune, pretrain, probe
+    from hitrs.models.card import ModelCard
     from hitrs.models.config import ModelConfig
-    from hitrs.models.hitrs import HiTRS
+    from hitrs.models.encoder import HiTRS
+    from hitrs.pretext.base import PretextTask
+    from hitrs.pretext.registry import register_pretext_task
     from hitrs.skeleton import Layout, get_layout, list_layouts
+    from hitrs.tasks.base import Task
+    from hitrs.tasks.detection.detection import Detection
+    from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.model import DetectionModel
+    from hitrs.tasks.detection.online import OnlineDetector
     from hitrs.tasks.prediction.model import PredictionModel
-    from hitrs.tasks.recognition import RecognitionModel
-    from hitrs.train.config import Config
-    from hitrs.train.pretraining import pretrain
-    from hitrs.train.recognition import train_recognizer
-    from hitrs.transforms.preprocess import Preprocessing
-    from hitrs.transforms.source import Source
+    from hitrs.tasks.prediction.predictor import Continuation, Predictor
+    from hitrs.tasks.recognition.model import RecognitionModel
+    from hitrs.tasks.recognition.recognizer import ClassScore, Recognition, Recognizer
+    from hitrs.tasks.registry import register_task
+    from hitrs.transforms.config import PreprocessingConfig
+    from hitrs.transforms.dataset import SkeletonDataset
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The public names, imported when they are first used: importing torch takes seconds.
 _HOMES = {
-    "Config": "hitrs.train.config",
-    "Continuation": "hitrs.deploy",
-    "Detection": "hitrs.deploy",
+    "ClassScore": "hitrs.tasks.recognition.recognizer",
+    "Config": "hitrs.config",
+    "Continuation": "hitrs.tasks.prediction.predictor",
+    "Detection": "hitrs.tasks.detection.detection",
     "DetectionModel": "hitrs.tasks.detection.model",
-    "Detector": "hitrs.deploy",
-    "HiTRS": "hitrs.models.hitrs",
+    "Detector": "hitrs.tasks.detection.detector",
+    "Evaluation": "hitrs.experiments.runs",
+    "HiTRS": "hitrs.models.encoder",
     "HitrsError": "hitrs.errors",
+    "ImportOptions": "hitrs.data",
     "Layout": "hitrs.skeleton",
+    "ModelCard": "hitrs.models.card",
     "ModelConfig": "hitrs.models.config",
-    "Prediction": "hitrs.deploy",
+    "OnlineDetector": "hitrs.tasks.detection.online",
     "PredictionModel": "hitrs.tasks.prediction.model",
-    "Predictor": "hitrs.deploy",
-    "Preprocessing": "hitrs.transforms.preprocess",
-    "Recognition": "hitrs.deploy",
-    "RecognitionModel": "hitrs.tasks.recognition",
-    "Recognizer": "hitrs.deploy",
+    "Predictor": "hitrs.tasks.prediction.predictor",
+    "PreprocessingConfig": "hitrs.transforms.config",
+    "PretextTask": "hitrs.pretext.base",
+    "Recognition": "hitrs.tasks.recognition.recognizer",
+    "RecognitionModel": "hitrs.tasks.recognition.model",
+    "Recognizer": "hitrs.tasks.recognition.recognizer",
     "Recording": "hitrs.data",
+    "Run": "hitrs.experiments.runs",
     "Segment": "hitrs.data",
-    "Source": "hitrs.transforms.source",
+    "SkeletonDataset": "hitrs.transforms.dataset",
     "Store": "hitrs.data",
+    "Task": "hitrs.tasks.base",
+    "evaluate": "hitrs.experiments.runs",
+    "finetune": "hitrs.experiments.runs",
     "get_layout": "hitrs.skeleton",
     "import_dataset": "hitrs.data",
     "inspect_store": "hitrs.data",
     "list_layouts": "hitrs.skeleton",
-    "load_config": "hitrs.cli.configfile",
+    "load_config": "hitrs.config",
     "make_synthetic": "hitrs.data.synthetic",
-    "pretrain": "hitrs.train.pretraining",
+    "pretrain": "hitrs.experiments.runs",
+    "probe": "hitrs.experiments.runs",
     "read_recording": "hitrs.data",
-    "train_recognizer": "hitrs.train.recognition",
+    "register_format": "hitrs.data",
+    "register_pretext_task": "hitrs.pretext.registry",
+    "register_task": "hitrs.tasks.registry",
     "write_npz": "hitrs.data",
     "write_store": "hitrs.data",
 }
 
 __all__ = [
+    "ClassScore",
     "Config",
     "Continuation",
     "Detection",
     "DetectionModel",
     "Detector",
+    "Evaluation",
     "HiTRS",
     "HitrsError",
+    "ImportOptions",
     "Layout",
+    "ModelCard",
     "ModelConfig",
-    "Prediction",
+    "OnlineDetector",
     "PredictionModel",
     "Predictor",
-    "Preprocessing",
+    "PreprocessingConfig",
+    "PretextTask",
     "Recognition",
     "RecognitionModel",
     "Recognizer",
     "Recording",
+    "Run",
     "Segment",
-    "Source",
+    "SkeletonDataset",
     "Store",
+    "Task",
+    "evaluate",
+    "finetune",
     "get_layout",
     "import_dataset",
     "inspect_store",
@@ -105,8 +127,11 @@ __all__ = [
     "load_config",
     "make_synthetic",
     "pretrain",
+    "probe",
     "read_recording",
-    "train_recognizer",
+    "register_format",
+    "register_pretext_task",
+    "register_task",
     "write_npz",
     "write_store",
 ]

@@ -4,7 +4,9 @@ Each message names what is wrong (file, frame, joint, key), what was expected an
 prints them without a traceback and exits with 1; any other exception is a defect of the package.
 """
 
-from collections.abc import Iterator
+import difflib
+import typing
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 LONGEST_MESSAGE = 1500
@@ -51,3 +53,22 @@ def located(where: object) -> Iterator[None]:
         yield
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """``"; did you mean 'X'?"`` with the nearest known name, or nothing where none is near."""
+    match = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{match[0]}'?" if match else ""
+
+
+def check_literals(settings: object) -> None:
+    """Check the fields of a settings dataclass that are a ``Literal``: no type checker reads a file.
+
+    Raises:
+        ConfigError: naming the field, what it holds and what it may hold.
+    """
+    for name, kind in typing.get_type_hints(type(settings)).items():
+        value = getattr(settings, name)
+        if typing.get_origin(kind) is typing.Literal and value not in typing.get_args(kind):
+            known = ", ".join(typing.get_args(kind))
+            raise ConfigError(f"{name} must be one of {known}, got {value!r}")

@@ -1,4 +1,4 @@
-"""Cases, their figures, pairs and curves; what the processes measure is made up or tiny here."""
+"""Cases, their figures, pairs and curves; what the processes measure is random or tiny here."""
 
 import dataclasses
 from typing import Any
@@ -7,19 +7,28 @@ import pytest
 import torch
 
 from factories import small_store, tiny
-from hitrs.bench import compare, gemm, importing, loader, recognition, streaming, training
-from hitrs.bench.case import Case, Measurement, Step, count_flops, peak_memory, time_steps
-from hitrs.bench.curves import CURVES, at, measure_curve
-from hitrs.bench.made_up import chain, random_bodies
-from hitrs.deploy.streaming import OnlineDetector
+from hitrs.bench import compare, measurement, recognition, streaming, training
+from hitrs.bench.case import CURVES, Case, changed_case
+from hitrs.bench.compare import measure_curve, measure_rounds
+from hitrs.bench.data import measure_import, measure_loader
+from hitrs.bench.measurement import (
+    Measurement,
+    StepTime,
+    chain_layout,
+    count_flops,
+    peak_memory,
+    random_bodies,
+    time_steps,
+)
+from hitrs.config import Config
 from hitrs.errors import ConfigError
-from hitrs.models.hitrs import Recompute
-from hitrs.train.config import Config
+from hitrs.models.encoder import CheckpointedLevels
+from hitrs.tasks.detection.online import OnlineDetector
 
 CASE = Case("train", Config(model=tiny()), frames=16, joints=4, batch_size=2, recordings=6, seconds=1e-6)
 
 
-@pytest.mark.parametrize("precision", ["no", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("side", ["ours", "plain"])
 @pytest.mark.parametrize("module", [training, recognition])
 def test_models_are_measured(module, side: str, precision: str) -> None:
@@ -36,13 +45,13 @@ def test_models_are_measured(module, side: str, precision: str) -> None:
 
 def pretraining(**changes: Any) -> Case:
     """The case with single settings of its pre-training changed."""
-    pretrain = dataclasses.replace(CASE.config.pretrain, **changes)
-    return dataclasses.replace(CASE, config=dataclasses.replace(CASE.config, pretrain=pretrain))
+    config = CASE.config.changed({f"pretrain.optim.{name}": value for name, value in changes.items()})
+    return dataclasses.replace(CASE, config=config)
 
 
 def test_training_recomputes_what_the_configuration_says() -> None:
-    def flops(levels: Recompute) -> float:
-        counted = training.measure(pretraining(recompute=levels)).flops
+    def flops(levels: CheckpointedLevels) -> float:
+        counted = training.measure(pretraining(activation_checkpointing=levels)).flops
         assert counted is not None
         return counted
 
@@ -63,12 +72,12 @@ def test_streaming_is_measured_with_a_full_history(mode: str, monkeypatch: pytes
         made.append(detector(case))
         return made[0]
 
-    def look(step, seconds: float, least: int):
-        before.append(made[0]._steps.clips)
-        return time_steps(step, seconds, least)
+    def look(step, seconds: float, minimum: int):
+        before.append(made[0]._stepper.n_clips)
+        return time_steps(step, seconds, minimum)
 
-    detector = streaming.made_up_detector
-    monkeypatch.setattr(streaming, "made_up_detector", keep)
+    detector = streaming.random_detector
+    monkeypatch.setattr(streaming, "random_detector", keep)
     monkeypatch.setattr(streaming, "time_steps", look)
     found = streaming.measure(dataclasses.replace(CASE, config=Config(model=tiny(mode=mode))))
     assert before == [tiny().max_clips]  # fewer than the detector's 50
@@ -78,17 +87,17 @@ def test_streaming_is_measured_with_a_full_history(mode: str, monkeypatch: pytes
     assert found.flops > 1000
 
 
-@pytest.mark.parametrize("precision", ["no", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_training_on_a_store_counts_its_bodies(tmp_path, precision: str) -> None:
     store = small_store(tmp_path / "store", count=4, persons=1)
     case = dataclasses.replace(CASE, data=str(store.path), precision=precision, batch_size=3)
     assert training.measure(case).sequences == 3
-    assert loader.measure(case).sequences == 3
+    assert measure_loader(case).sequences == 3
 
 
-def test_made_up_recordings_are_imported_and_loaded(tmp_path) -> None:
-    assert importing.measure(CASE).sequences == 6
-    assert loader.measure(CASE).sequences == 2
+def test_random_recordings_are_imported_and_loaded(tmp_path) -> None:
+    assert measure_import(CASE).sequences == 6
+    assert measure_loader(CASE).sequences == 2
 
 
 def test_random_bodies_have_the_size_asked_for() -> None:
@@ -96,16 +105,16 @@ def test_random_bodies_have_the_size_asked_for() -> None:
     assert positions.shape == (6, 16, 4, 3)
     assert valid.all()
     assert lengths.tolist() == [16] * 6
-    assert chain(7).n_joints == 7
+    assert chain_layout(7).n_joints == 7
 
 
 def test_steps_are_timed_after_one_to_warm_up() -> None:
     calls: list[int] = []
-    assert len(time_steps(lambda: calls.append(1), 1e-9, least=3)) == len(calls) - 1 >= 3
+    assert len(time_steps(lambda: calls.append(1), 1e-9, minimum=3)) == len(calls) - 1 >= 3
 
 
 def test_figures_of_a_measurement() -> None:
-    found = Measurement((Step(0.1, 1), Step(0.2, 3), Step(0.4, 2)), 8, 10, flops=4e9).to_dict()
+    found = Measurement((StepTime(0.1, 1), StepTime(0.2, 3), StepTime(0.4, 2)), 8, 10, flops=4e9).to_dict()
     assert found["seconds_per_step"] == 0.2
     assert found["sequences_per_second"] == pytest.approx(40)
     assert found["milliseconds_p50"] == pytest.approx(200)
@@ -126,8 +135,8 @@ def test_peak_memory_remembers_what_is_gone() -> None:
 
 
 def test_matrix_products_are_rated(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gemm, "SHAPE", (64, 32, 64))
-    rates = gemm.gemm_rates(seconds=1e-9)
+    monkeypatch.setattr(measurement, "GEMM_SHAPE", (64, 32, 64))
+    rates = measurement.gemm_rates(seconds=1e-9)
     assert rates.keys() == {"gemm_float32_gflops", "gemm_bfloat16_gflops"}
     assert min(rates.values()) > 0
 
@@ -140,7 +149,7 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
         seen.append(case)
         plain = sum(c.side == "plain" for c in seen)
         seconds = case.frames * (1.0 if case.side == "ours" else 2.0 * plain + 1)
-        return Measurement((Step(seconds, 2 * seconds),), 2, 100 if case.side == "ours" else 250)
+        return Measurement((StepTime(seconds, 2 * seconds),), 2, 100 if case.side == "ours" else 250)
 
     monkeypatch.setattr(compare, "measure", measure)
     return seen
@@ -149,11 +158,11 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
 def test_pairs_are_measured_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = fake(monkeypatch)
     lines: list[str] = []
-    found = compare.run(
-        dataclasses.replace(CASE, precision="bf16"), rounds=3, reference=True, tell=lines.append
+    found = measure_rounds(
+        dataclasses.replace(CASE, precision="bf16"), rounds=3, reference=True, report=lines.append
     )
     assert [case.side for case in seen] == ["ours", "plain"] * 3
-    assert {case.precision for case in seen if case.side == "plain"} == {"no"}
+    assert {case.precision for case in seen if case.side == "plain"} == {"fp32"}
     assert found["speedups"] == [3, 5, 7]
     assert found["speedup"] == 5
     assert found["memory_ratio"] == 2.5
@@ -167,13 +176,17 @@ def test_curves(monkeypatch: pytest.MonkeyPatch) -> None:
     most = CASE.config.model.max_clips * CASE.config.model.stride
     points = measure_curve(CASE, "frames", (10, most, most + 1), rounds=1, reference=True)
     assert [point["frames"] for point in points] == [10, most, most + 1]
-    assert ["reference" in point for point in points] == [True, True, False]  # no codes for more clips
+    assert ["reference" in point for point in points] == [
+        True,
+        True,
+        False,
+    ]  # no position embeddings for more clips
     assert len(seen) == 5
 
 
 @pytest.mark.parametrize("quantity", list(CURVES))
 def test_a_curve_changes_one_quantity(quantity) -> None:
-    changed = at(CASE, quantity, 12)
+    changed = changed_case(CASE, quantity, 12)
     before, after = CASE.to_dict(), changed.to_dict()
     before |= before.pop("config")["model"]
     after |= after.pop("config")["model"]

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from factories import JOINTS, LAYOUT, draws, sequences, tiny
+from factories import JOINTS, LAYOUT, keyed_generator, sequences, tiny
 from hitrs.bench.plain import PlainHiTRS, windows
-from hitrs.bench.training import choose
+from hitrs.bench.training import draw_pretext_batch
 from hitrs.models.authors import to_authors
-from hitrs.models.bundle import ModelCard
+from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
-from hitrs.models.hitrs import HiTRS
-from hitrs.pretext.objective import PretextConfig, PretextObjective
-from hitrs.tasks.recognition import RecognitionModel
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.objective import PretextObjective
+from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.transforms.batch import collate
 from hitrs.transforms.windows import window_table
 
@@ -33,13 +33,15 @@ def roughen(module: torch.nn.Module) -> torch.nn.Module:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_pretraining(seed: int) -> None:
     torch.manual_seed(seed)
-    ours = roughen(PretextObjective(HiTRS(tiny(mode="paper"), JOINTS), PretextConfig()))
+    ours = roughen(PretextObjective(HiTRS(tiny(mode="paper"), JOINTS)))
     plain = PlainHiTRS(tiny(), JOINTS)
     plain.load_state_dict(to_authors(ours.state_dict()))
     positions, valid, lengths = sequences(LENGTHS, seed=seed)
-    total, metrics = ours(positions, valid, lengths, torch.arange(len(lengths)), draws(len(lengths), seed))
-    choices = choose(ours, positions, valid, lengths, draws(len(lengths), seed))
-    losses = plain.losses(positions, lengths, choices)
+    total, metrics = ours(
+        positions, valid, lengths, torch.arange(len(lengths)), keyed_generator(len(lengths), seed)
+    )
+    drawn = draw_pretext_batch(ours, positions, valid, lengths, keyed_generator(len(lengths), seed))
+    losses = plain.losses(positions, lengths, drawn)
     assert losses.keys() == {"masked_joint", "clip_order", "video_order", "future_clip"}
     for name, loss in losses.items():
         torch.testing.assert_close(loss, metrics[f"{name}/loss"], atol=1e-5, rtol=1e-5)
@@ -51,12 +53,12 @@ def test_pretraining(seed: int) -> None:
 
 
 def test_short_sequences_leave_tasks_out() -> None:
-    ours = PretextObjective(HiTRS(tiny(mode="paper"), JOINTS), PretextConfig())
+    ours = PretextObjective(HiTRS(tiny(mode="paper"), JOINTS))
     plain = PlainHiTRS(tiny(), JOINTS)
     for lengths, tasks in (([7, 5], {"masked_joint", "clip_order"}), ([1, 1], {"masked_joint"})):
         batch = sequences(lengths)
-        choices = choose(ours, *batch, draws(2))
-        assert plain.losses(batch[0], batch[2], choices).keys() == tasks
+        drawn = draw_pretext_batch(ours, *batch, keyed_generator(2))
+        assert plain.losses(batch[0], batch[2], drawn).keys() == tasks
 
 
 @torch.no_grad()

@@ -97,9 +97,9 @@ def test_one_frame_goes_all_the_way(tmp_path: Path, quick: str) -> None:
         positions = motion(1 if number % 2 else 12) + number
         np.savez(folder / f"{number}.npz", positions=positions, layout="ntu25", label=f"{number // 4}")
     assert main(["import", str(folder), str(tmp_path / "store"), "--split", "random"]) == 0
-    words = ["--config", quick, "--pretrain.steps", "2"]
+    words = ["--config", quick, "--pretrain.optim.steps", "2"]
     assert main(["pretrain", str(tmp_path / "store"), *words, "--out", str(tmp_path / "a")]) == 0
-    words = ["--from", str(tmp_path / "a"), "--config", quick, "--finetune.steps", "2"]
+    words = ["--from", str(tmp_path / "a"), "--config", quick, "--recognize.optim.steps", "2"]
     assert main(["finetune", str(tmp_path / "store"), *words, "--out", str(tmp_path / "b")]) == 0
     assert main(["recognize", str(tmp_path / "b"), str(folder / "1.npz")]) == 0
 
@@ -151,15 +151,15 @@ def test_2d_stores_are_scaled_by_body_size(tmp_path: Path, quick: str) -> None:
     """Pixels depend on the camera, so that raw ones must not reach a model."""
     layout = Layout("flat", LAYOUT.joints, LAYOUT.parents, LAYOUT.pairs, 0, 2)
     store = small_store(tmp_path / "store", layout=layout).path
-    words = ["--config", quick, "--pretrain.steps", "1", "--out", str(tmp_path / "run")]
+    words = ["--config", quick, "--pretrain.optim.steps", "1", "--out", str(tmp_path / "run")]
     assert main(["pretrain", str(store), *words]) == 0
     assert "scale: body" in (tmp_path / "run" / "config.yaml").read_text(encoding="utf-8")
 
 
 def test_an_unknown_config_key(tmp_path: Path, store: str, fails) -> None:
-    (tmp_path / "mine.yaml").write_text("pretrain:\n  stepz: 3\n", encoding="utf-8")
+    (tmp_path / "mine.yaml").write_text("pretrain:\n  optim:\n    stepz: 3\n", encoding="utf-8")
     said = fails("pretrain", store, "--config", tmp_path / "mine.yaml", "--out", tmp_path / "run")
-    assert "unknown key 'pretrain.stepz'; did you mean 'steps'?" in said
+    assert "unknown key 'pretrain.optim.stepz'; did you mean 'steps'?" in said
     assert not (tmp_path / "run").exists()
 
 
@@ -171,7 +171,7 @@ def test_a_value_that_makes_no_sense(store: str, quick: str, tmp_path: Path, fai
 
 def test_no_model_where_one_was_named(store: str, pretrained: str, tmp_path: Path, fails) -> None:
     assert "is not a model directory" in fails("probe", store, tmp_path)
-    assert "is a pre-trained model without a head for recognition" in fails("evaluate", store, pretrained)
+    assert "is a pre-trained encoder, which has no figures of its own" in fails("evaluate", store, pretrained)
     assert "is a pre-trained model without a head for recognition" in fails(
         "recognize", pretrained, tmp_path / "a.npz"
     )
@@ -202,7 +202,7 @@ def test_a_full_disk(tmp_path: Path, store: str, quick: str, files: Path, fails,
 def test_a_disk_that_fills_up_while_training(
     tmp_path: Path, store: str, quick: str, fails, monkeypatch
 ) -> None:
-    monkeypatch.setattr("hitrs.train.checkpoint.save_file", full_disk)
+    monkeypatch.setattr("hitrs.training.checkpoint.save_file", full_disk)
     said = fails("pretrain", store, "--config", quick, "--out", tmp_path / "run")
     assert "could not write the checkpoint" in said
     assert not (tmp_path / "run").exists()

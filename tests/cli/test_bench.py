@@ -7,7 +7,8 @@ import pytest
 from PIL import Image
 
 from hitrs.bench import compare
-from hitrs.bench.case import Case, Measurement, Step
+from hitrs.bench.case import Case
+from hitrs.bench.measurement import Measurement, StepTime
 from hitrs.cli.main import main
 
 KEYS = {
@@ -24,17 +25,17 @@ def cases(monkeypatch: pytest.MonkeyPatch) -> list[Case]:
     def measure(case: Case) -> Measurement:
         seen.append(case)
         seconds = case.frames * (1.0 if case.side == "ours" else 2.0)
-        return Measurement((Step(seconds, seconds),), case.batch_size, 10**9)
+        return Measurement((StepTime(seconds, seconds),), case.batch_size, 10**9)
 
     monkeypatch.setattr(compare, "measure", measure)
-    monkeypatch.setattr("hitrs.cli.bench.machine_rates", lambda threads: RATES)
+    monkeypatch.setattr("hitrs.bench.compare.machine_rates", lambda threads: RATES)
     return seen
 
 
 def test_measured_in_a_process_of_its_own(
     quick: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hitrs.cli.bench.machine_rates", lambda threads: RATES)
+    monkeypatch.setattr("hitrs.bench.compare.machine_rates", lambda threads: RATES)
     words = ["bench", "train", "--config", quick, "--frames", "16", "--joints", "4", "--batch-size", "2"]
     assert main([*words, "--rounds", "1", "--seconds", "0.001", "--threads", "1", "--json"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

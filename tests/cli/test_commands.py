@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 from factories import CLASSES, small_store, untrimmed_store
-from hitrs.cli.configfile import load_config
 from hitrs.cli.main import main
+from hitrs.config import load_config
 from hitrs.data import Store, write_npz
-from hitrs.models.bundle import load_bundle
-from hitrs.train.log import read_metrics
-from hitrs.transforms.source import Source
+from hitrs.models.pretrained import load_pretrained
+from hitrs.training.log import read_metrics
+from hitrs.transforms.dataset import SkeletonDataset
 
 
 def width(picture: Path) -> int:
@@ -22,7 +22,7 @@ def width(picture: Path) -> int:
         return opened.width
 
 
-def test_import_of_made_up_motion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_of_synthetic_motion(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = str(tmp_path / "store")
     assert main(["import", "synthetic", target, "--size", "tiny", "--untrimmed", "--seed", "3"]) == 0
     store = Store.open(target)
@@ -83,7 +83,7 @@ def test_pretrain_leaves_a_complete_run(store: str, quick: str, pretrained: str)
     assert {"hitrs", "commit", "platform", "torch", "threads", "seed", "started"} <= facts.keys()
     assert [row["step"] for row in read_metrics(run / "metrics.jsonl") if "loss" in row] == [1, 2, 3, 4]
     assert width(run / "plots" / "training.png") > 400
-    card, _ = load_bundle(run)
+    card, _ = load_pretrained(run)
     assert card.trained["recordings"] == len(Store.open(store).split("subjects", "train"))
 
 
@@ -93,14 +93,14 @@ def test_pretrain_takes_everything_where_there_is_no_protocol(tmp_path: Path, st
     for recording in list(Store.open(store))[:3]:  # of one subject, so that there is no split
         write_npz(recording, files / f"{recording.name}.npz")
     assert main(["import", str(files), str(own)]) == 0
-    words = ["--config", quick, "--pretrain.steps", "1", "--out", str(tmp_path / "run")]
+    words = ["--config", quick, "--pretrain.optim.steps", "1", "--out", str(tmp_path / "run")]
     assert main(["pretrain", str(own), *words]) == 0
-    assert load_bundle(tmp_path / "run")[0].trained["recordings"] == 3
+    assert load_pretrained(tmp_path / "run")[0].trained["recordings"] == 3
 
 
 def test_options_change_the_configuration(tmp_path: Path, store: str, quick: str) -> None:
     words = [
-        "--pretrain.steps",
+        "--pretrain.optim.steps",
         "1",
         "--model.width=12",
         "--preprocessing.stream",
@@ -110,10 +110,10 @@ def test_options_change_the_configuration(tmp_path: Path, store: str, quick: str
     ]
     assert main(["pretrain", store, "--config", quick, "--out", str(tmp_path / "run"), *words]) == 0
     changes = {
-        "pretrain.steps": 1, "model.width": 12, "preprocessing.stream": "bone", "pretext.views": 0.0
+        "pretrain.optim.steps": 1, "model.width": 12, "preprocessing.stream": "bone", "pretext.views": 0.0
     }  # fmt: skip
     assert load_config(tmp_path / "run" / "config.yaml") == load_config(quick, changes)
-    assert load_bundle(tmp_path / "run")[0].preprocessing.stream == "bone"
+    assert load_pretrained(tmp_path / "run")[0].preprocessing.stream == "bone"
 
 
 def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,7 +122,7 @@ def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFi
     assert found["classes"] == list(CLASSES)
     assert {"knn", "linear"} <= found["metrics"].keys()
     assert found["metrics"]["linear"]["all"]["recordings"] == 6
-    assert main(["probe", store, pretrained, "--config", quick, "--probe.neighbors", "3"]) == 0
+    assert main(["probe", store, pretrained, "--config", quick, "--probe.k", "3"]) == 0
     shown = capsys.readouterr().out
     assert "3-NN, all test recordings" in shown
     assert f"{len(Store.open(store).split('subjects', 'train'))} training recordings, tested on 6" in shown
@@ -148,15 +148,29 @@ def test_finetune_takes_the_encoder_as_it_is(
     assert "model.width cannot be changed" in said
     assert not (tmp_path / "run").exists()
     # the configuration "tiny" has another model, but only what it says about training counts
-    assert main(["finetune", store, *words, "--config", "tiny", "--finetune.steps", "1"]) == 0
+    assert main(["finetune", store, *words, "--config", "tiny", "--recognize.optim.steps", "1"]) == 0
     assert load_config(tmp_path / "run" / "config.yaml").model == load_config(quick).model
 
 
 def test_finetune_with_few_labels(store: str, quick: str, tmp_path: Path) -> None:
-    words = ["--config", quick, "--fraction", "0.3", "--draw", "2", "--finetune.steps", "1"]
+    words = [
+        "--config",
+        quick,
+        "--label-fraction",
+        "0.3",
+        "--label-subset",
+        "2",
+        "--recognize.optim.steps",
+        "1",
+    ]
     assert main(["finetune", store, *words, "--out", str(tmp_path / "run")]) == 0
     results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
-    assert (results["labels"], results["fraction"], results["draw"], results["from"]) == (6, 0.3, 2, None)
+    assert (results["labels"], results["label_fraction"], results["label_subset"], results["from"]) == (
+        6,
+        0.3,
+        2,
+        None,
+    )
 
 
 def test_evaluate_as_another_layout_would_have_seen_it(
@@ -179,15 +193,15 @@ def test_evaluate_takes_as_many_views_as_the_run_did(
     store: str, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
-    words = ["--config", quick, "--finetune.steps", "1", "--finetune.test-views", "3"]
+    words = ["--config", quick, "--recognize.optim.steps", "1", "--recognize.eval.test-views", "3"]
     assert main(["finetune", store, *words, "--out", str(run)]) == 0
     asked = []
 
-    def spy(model: object, source: Source, views: int) -> np.ndarray:
+    def spy(model: object, dataset: SkeletonDataset, views: int) -> np.ndarray:
         asked.append(views)
-        return np.full((len(source), len(CLASSES)), 1 / len(CLASSES))
+        return np.full((len(dataset), len(CLASSES)), 1 / len(CLASSES))
 
-    monkeypatch.setattr("hitrs.cli.evaluate.recognizer_scores", spy)
+    monkeypatch.setattr("hitrs.tasks.recognition.task.predict", spy)
     shutil.copytree(run / "model", tmp_path / "alone")
     for words in ([str(run)], [str(run / "model")], [str(tmp_path / "alone")], [str(run), "--views", "5"]):
         assert main(["evaluate", store, *words]) == 0
@@ -198,7 +212,7 @@ def test_several_models_add_their_probabilities(
     store: str, tuned: str, quick: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = str(tmp_path / "bone")
-    words = ["--config", quick, "--finetune.steps", "1", "--preprocessing.stream", "bone"]
+    words = ["--config", quick, "--recognize.optim.steps", "1", "--preprocessing.stream", "bone"]
     assert main(["finetune", store, *words, "--out", other]) == 0
     capsys.readouterr()
     picture = tmp_path / "confusion.svg"
@@ -220,14 +234,14 @@ def test_recognize_names_the_most_probable_class(
     found = json.loads(capsys.readouterr().out)
     assert [row["file"] for row in found] == files
     for row in found:
-        probabilities = [p["probability"] for p in row["predictions"]]
+        probabilities = [p["probability"] for p in row["scores"]]
         assert probabilities == sorted(probabilities, reverse=True)
         assert sum(probabilities) == pytest.approx(1)
-        assert {p["label"] for p in row["predictions"]} == set(CLASSES)
+        assert {p["label"] for p in row["scores"]} == set(CLASSES)
     assert main(["recognize", tuned, *files, "--top", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     for row, line in zip(found, lines[1:], strict=True):
-        best = row["predictions"][0]
+        best = row["scores"][0]
         assert line.split() == [row["file"], best["label"], f"{best['probability']:.1%}"]
 
 
@@ -303,14 +317,23 @@ def test_detection_needs_segments(folder, store, quick, fails) -> None:
 
 def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails) -> None:
     store = str(untrimmed_store(folder / "untrimmed-causal").path)
-    whole = ["--detect.causal", "--preprocessing.align", "yaw", "--preprocessing.scale", "body"]
+    whole = ["--detect.head.causal", "--preprocessing.align", "yaw", "--preprocessing.scale", "body"]
     words = ["finetune", store, "--task", "detection", "--config", quick, *whole, "--out", folder / "causal"]
     assert "`--preprocessing.align none --preprocessing.scale none`" in fails(*words)
 
 
 def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:
     store = str(untrimmed_store(folder / "untrimmed").path)
-    options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]
+    options = [
+        "--config",
+        quick,
+        "--detect.optim.steps",
+        "2",
+        "--detect.head.hidden",
+        "8",
+        "--detect.optim.batch-size",
+        "2",
+    ]
     out = str(folder / "detector")
     words = ["finetune", store, "--task", "detection", *options, "--protocol", "leave-subject-0-out"]
     assert main([*words, "--out", out]) == 0
@@ -335,7 +358,16 @@ def test_other_frame_rates_are_told(folder, quick, fails, capsys) -> None:
 
 def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:
     store = str(untrimmed_store(folder / "untrimmed-too", protocols={"all": lambda r: "train"}).path)
-    options = ["--config", quick, "--detect.steps", "2", "--detect.hidden", "8", "--detect.batch-size", "2"]
+    options = [
+        "--config",
+        quick,
+        "--detect.optim.steps",
+        "2",
+        "--detect.head.hidden",
+        "8",
+        "--detect.optim.batch-size",
+        "2",
+    ]
     out = folder / "validated"
     words = ["finetune", store, "--task", "detection", *options, "--validation-subjects", "1"]
     assert main([*words, "--out", str(out)]) == 0

@@ -13,10 +13,11 @@ import yaml
 from factories import JOINTS, LAYOUT, sequences, tiny
 from hitrs.cli.main import main
 from hitrs.models.authors import to_authors
-from hitrs.models.bundle import ModelCard, load_bundle
-from hitrs.models.hitrs import HiTRS
-from hitrs.pretext.objective import PretextConfig, PretextObjective
-from hitrs.tasks.recognition import RecognitionModel
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
+from hitrs.models.pretrained import load_pretrained
+from hitrs.pretext.objective import PretextObjective
+from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.transforms.batch import Batch
 
 CLASSES = ("wave", "nod", "bow")
@@ -68,17 +69,19 @@ def test_the_logits_are_equal_after_the_way_there_and_back(
 
 
 def test_a_pretraining_checkpoint_inside_another_dictionary(layout_file: str, tmp_path: Path) -> None:
-    objective = PretextObjective(HiTRS(tiny(mode="paper"), JOINTS), PretextConfig())
+    objective = PretextObjective(HiTRS(tiny(mode="paper"), JOINTS))
     content = {"epoch": 3, "state_dict": to_authors(objective.state_dict())}
     torch.save(content, tmp_path / "a.pth")
     words = ["--heads", "2", "--layout", layout_file]
     assert main(["convert", str(tmp_path / "a.pth"), str(tmp_path / "model"), *words]) == 0
-    card, weights = load_bundle(tmp_path / "model")
+    card, weights = load_pretrained(tmp_path / "model")
     assert card.classes == ()
     expected = objective.state_dict()
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
-    assert torch.equal(HiTRS.from_pretrained(tmp_path / "model").frame.code, objective.encoder.frame.code)
+    assert torch.equal(
+        HiTRS.from_pretrained(tmp_path / "model").frame.pos_embed, objective.encoder.frame.pos_embed
+    )
 
 
 class Malicious:

@@ -86,7 +86,7 @@ def test_bad_input(model: str, tuned: str, tmp_path: Path, fails) -> None:
         assert words in message
         assert str(labels) in message
     ahead = detector(causal=False).save_pretrained(tmp_path / "ahead")
-    assert "--detect.causal" in fails("detect", ahead, file, "--online")
+    assert "--detect.head.causal" in fails("detect", ahead, file, "--online")
     write_npz(untrimmed("b", segments=(Segment(0, 5, "jump"),)), tmp_path / "b.npz")
     assert "no such class" in fails("detect", model, tmp_path / "b.npz", "--timeline", tmp_path / "b.png")
     assert not list(tmp_path.glob("*.png"))

@@ -53,7 +53,7 @@ def test_every_command_explains_its_options(name: str, capsys: pytest.CaptureFix
 
 
 def test_a_switch_with_a_value_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["finetune", "store", "--out", "run", "--detect.causal", "True"]) == 2
+    assert main(["finetune", "store", "--out", "run", "--detect.head.causal", "True"]) == 2
     assert "a switch takes no value" in capsys.readouterr().err
 
 
@@ -82,8 +82,8 @@ def test_an_unknown_option_names_the_nearest(store: str, capsys: pytest.CaptureF
 def test_options_of_other_steps_are_not_offered(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pretrain", "--help"]) == 0
     shown = capsys.readouterr().out
-    assert "--pretrain.steps" in shown
-    assert "--finetune.steps" not in shown
+    assert "--pretrain.optim.steps" in shown
+    assert "--recognize.optim.steps" not in shown
 
 
 def test_errors_for_people_are_one_message_without_traceback(
@@ -131,7 +131,7 @@ def test_a_full_disk_is_said(verb, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_reader_that_has_seen_enough_ends_the_command_quietly() -> None:
     code = (
-        "import sys, types; from hitrs.cli import main as m; from hitrs.cli.console import say\n"
+        "import sys, types; from hitrs.cli import main as m; from hitrs.cli.console import print_line\n"
         "def run():\n    'Talk.'\n    for n in range(100000): print('line', n)\n"
         "sys.modules['talk'] = types.SimpleNamespace(run=run)\n"
         "m.COMMANDS['talk'] = m.Command('talk', '')\n"

@@ -10,9 +10,9 @@ from PIL import Image
 from factories import LAYOUT, small_store
 from hitrs.data import read_recording, write_npz
 from hitrs.data.recording import Recording
-from hitrs.deploy import Predictor
-from hitrs.tasks.prediction.bones import bone_lengths
+from hitrs.tasks.prediction.metrics import bone_lengths
 from hitrs.tasks.prediction.model import PredictionModel
+from hitrs.tasks.prediction.predictor import Predictor
 from predictors import predictor
 
 
@@ -60,12 +60,12 @@ def test_bones_keep_their_lengths(model: str) -> None:
     assert kept.bone_drift < 1e-5 < free.bone_drift
 
 
-def test_a_step_is_filled_between(tmp_path: Path) -> None:
-    folder = predictor(step=2, fps=30.0).save_pretrained(tmp_path / "model")
-    found = Predictor(folder)(moving(), keep_bones=False)
-    assert len(found.positions) == 10
-    middle = (found.positions[1::2][:-1] + found.positions[1::2][1:]) / 2
-    np.testing.assert_allclose(found.positions[2::2], middle, atol=1e-5)
+def test_frames_between_predicted_ones_lie_on_straight_lines(tmp_path: Path) -> None:
+    folder = predictor(frame_step=2, fps=30.0).save_pretrained(tmp_path / "model")
+    continuation = Predictor(folder)(moving(), keep_bones=False)
+    assert len(continuation.positions) == 10
+    middle = (continuation.positions[1::2][:-1] + continuation.positions[1::2][1:]) / 2
+    np.testing.assert_allclose(continuation.positions[2::2], middle, atol=1e-5)
 
 
 def test_bad_input(model: str, tmp_path: Path, fails, said) -> None:
@@ -94,8 +94,9 @@ def test_finetune_and_evaluate(tmp_path: Path, said, fails) -> None:
     config = tmp_path / "quick.yaml"
     config.write_text(
         "model: {width: 8, heads: 2, head_width: 4, layers: 1, dropout: 0.0}\n"
-        "predict: {steps: 3, batch_size: 4, log_every: 1, observed: 8, predicted: 4, context: 6, width: 8,"
-        " layers: 1, coefficients: 6}\n"
+        "predict:\n"
+        "  optim: {steps: 3, batch_size: 4, log_every: 1}\n"
+        "  head: {observed: 8, predicted: 4, context: 6, width: 8, layers: 1, coefficients: 6}\n"
     )
     run = tmp_path / "run"
     shown = said("finetune", store, "--task", "prediction", "--config", config, "--out", run)
@@ -104,8 +105,8 @@ def test_finetune_and_evaluate(tmp_path: Path, said, fails) -> None:
     results = json.loads((run / "results.json").read_text())
     assert results["metrics"]["all"]["horizons"] == [2, 4]
     assert "constant velocity" in said("evaluate", store, run)
-    assert PredictionModel.from_pretrained(run).settings.observed == 8
+    assert PredictionModel.from_pretrained(run).head_config.observed == 8
     assert "hitrs predict" in fails("recognize", run, tmp_path / "x.npz")
-    long = ("--predict.observed", 60, "--predict.context", 6)
+    long = ("--predict.head.observed", 60, "--predict.head.context", 6)
     out = ("--out", tmp_path / "other")
     assert "64 frames" in fails("finetune", store, "--task", "prediction", "--config", config, *out, *long)

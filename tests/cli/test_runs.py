@@ -1,16 +1,18 @@
 """Run folders: refusing, continuing, leaving nothing behind."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-import hitrs.train.loop
+import hitrs
+import hitrs.training.loop
 from factories import small_store
-from hitrs.cli.configfile import load_config
 from hitrs.cli.main import main
-from hitrs.train.loop import Interrupted
+from hitrs.config import load_config
+from hitrs.training.loop import Interrupted
 
 
 def weights(run: Path) -> dict:
@@ -19,27 +21,27 @@ def weights(run: Path) -> dict:
 
 @pytest.fixture
 def cut(monkeypatch: pytest.MonkeyPatch):
-    """``cut(n)`` ends training like a power cut in the middle of update n + 1."""
+    """``cut(n)`` ends training like a power cut in the middle of step n + 1."""
 
-    def install(updates: int) -> None:
-        whole, done = hitrs.train.loop.update, []
+    def install(steps: int) -> None:
+        whole, done = hitrs.training.loop.update, []
 
         def update(*words):
-            if len(done) == updates:
+            if len(done) == steps:
                 raise KeyboardInterrupt
             done.append(1)
             return whole(*words)
 
-        monkeypatch.setattr(hitrs.train.loop, "update", update)
+        monkeypatch.setattr(hitrs.training.loop, "update", update)
 
     return install
 
 
-@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+@pytest.mark.parametrize(("verb", "section"), [("pretrain", "pretrain"), ("finetune", "recognize")])
 def test_a_continued_run_ends_with_the_same_weights(
-    verb: str, store: str, quick: str, tmp_path: Path, cut, monkeypatch: pytest.MonkeyPatch
+    verb: str, section: str, store: str, quick: str, tmp_path: Path, cut, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = [verb, store, "--config", quick, f"--{verb}.checkpoint-seconds", "0"]
+    words = [verb, store, "--config", quick, f"--{section}.optim.checkpoint-seconds", "0"]
     assert main([*words, "--out", str(tmp_path / "whole")]) == 0
     with monkeypatch.context():
         cut(2)
@@ -64,7 +66,7 @@ def test_an_interrupted_run_says_how_to_go_on(
     def stop(*_, **__):
         raise Interrupted("stopped after update 2 of 4 and saved; go on with --resume")
 
-    monkeypatch.setattr("hitrs.cli.pretrain.pretrain", stop)
+    monkeypatch.setattr("hitrs.experiments.runs.train_encoder", stop)
     words = ["pretrain", store, "--config", quick, "--out", str(tmp_path / "run")]
     assert main(words) == 130
     said = " ".join(capsys.readouterr().err.split())
@@ -89,8 +91,8 @@ def test_a_run_goes_on_with_its_own_settings_only(
 ) -> None:
     again = ["--out", pretrained, "--resume"]
     assert "model.width was 8, not 12" in fails("pretrain", store, *again, "--model.width", "12")
-    steps = load_config("tiny").pretrain.steps
-    assert f"pretrain.steps was 4, not {steps}" in fails("pretrain", store, *again, "--config", "tiny")
+    steps = load_config("tiny").pretrain.optim.steps
+    assert f"pretrain.optim.steps was 4, not {steps}" in fails("pretrain", store, *again, "--config", "tiny")
     other = small_store(tmp_path / "other", count=24, seed=1).path
     assert "data was" in fails("pretrain", other, *again)
     # said once more, the same is no conflict
@@ -118,6 +120,53 @@ def test_a_run_that_cannot_begin_leaves_nothing(store: str, quick: str, tmp_path
 def test_a_loss_that_is_not_finite_ends_the_run_with_advice(
     store: str, quick: str, tmp_path: Path, fails
 ) -> None:
-    words = ["--config", quick, "--out", tmp_path / "run", "--pretrain.warmup", "0", "--pretrain.lr", "1e30"]
+    words = [
+        "--config",
+        quick,
+        "--out",
+        tmp_path / "run",
+        "--pretrain.optim.warmup-steps",
+        "0",
+        "--pretrain.optim.lr",
+        "1e30",
+    ]
     assert "try a smaller" in fails("pretrain", store, *words)
     assert not (tmp_path / "run").exists()
+
+
+def test_python_and_the_command_line_continue_each_other(
+    store: str, quick: str, tmp_path: Path, cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = {"pretrain.optim.checkpoint_seconds": 0}
+    whole = hitrs.pretrain(store, tmp_path / "whole", config=load_config(quick, every))
+    for name, go_on in (
+        ("a", lambda run: main(["pretrain", store, "--out", str(run), "--resume"])),
+        ("b", lambda run: hitrs.pretrain(store, run, resume=True)),
+    ):
+        run = tmp_path / name
+        with monkeypatch.context():
+            cut(2)
+            if name == "a":
+                with pytest.raises(KeyboardInterrupt):
+                    hitrs.pretrain(store, run, config=load_config(quick, every))
+            else:
+                words = ["--config", quick, "--pretrain.optim.checkpoint-seconds", "0", "--out", str(run)]
+                assert main(["pretrain", store, *words]) == 130
+            monkeypatch.undo()
+        go_on(run)
+        expected, continued = weights(whole.folder), weights(run)
+        assert all((expected[key] == continued[key]).all() for key in expected)
+    assert (whole.folder / "config.yaml").is_file()
+    assert {"command", "data", "format_version"} <= json.loads((whole.folder / "run.json").read_text()).keys()
+
+
+def test_a_run_of_an_older_format_is_refused_with_the_reason(
+    store: str, quick: str, pretrained: str, tmp_path: Path, fails
+) -> None:
+    old = tmp_path / "old"
+    shutil.copytree(pretrained, old)
+    run = json.loads((old / "run.json").read_text(encoding="utf-8"))
+    del run["format_version"]
+    (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
+    said = fails("pretrain", store, "--out", old, "--resume")
+    assert f"{old} is a run of format 1, this release goes on with 2 only" in said

@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from hitrs.data import Recording, Segment
+from hitrs.data.recording import CATEGORIES
 from hitrs.skeleton import get_layout
 
 LABELS = ("walk", "sit down", "jump ♥")
@@ -43,6 +44,7 @@ def recordings(draw: st.DrawFn, layout_name: str = "kinect20", name: str = "draw
         segments=tuple(segments),
         subject=draw(text),
         camera=draw(text),
+        session=draw(text),
     )
 
 
@@ -51,5 +53,5 @@ def assert_same(one: Recording, other: Recording) -> None:
     np.testing.assert_array_equal(one.positions, other.positions)
     np.testing.assert_array_equal(one.valid, other.valid)
     assert one.positions.dtype == other.positions.dtype == np.float32
-    for fact in ("layout", "name", "fps", "label", "segments", "subject", "camera"):
+    for fact in ("layout", "name", "fps", "label", "segments", *CATEGORIES):
         assert getattr(one, fact) == getattr(other, fact), fact

@@ -14,7 +14,7 @@ import pytest
 
 from hitrs.cli import data as command
 from hitrs.cli.main import main
-from hitrs.data.catalog.base import Download
+from hitrs.data.catalog.dataset import Download
 from hitrs.data.catalog.registry import all_entries
 from hitrs.data.download import fetch, unpack
 from hitrs.errors import DataError

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitrs.data import Segment, Store, import_dataset, summarize_import, write_npz
-from hitrs.data.catalog.splits import split_at_random, split_by_subject
+from hitrs.data.catalog.folder import split_at_random, split_by_subject
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 
@@ -62,6 +62,15 @@ def test_a_folder_with_a_table(folder: Path) -> None:
     assert store[7].subject is None
     assert "1 of 8 recordings have no label" in notes(store)
     assert "1 recordings without a subject are in neither part" in notes(store)
+
+
+def test_every_category_is_a_column(folder: Path) -> None:
+    table(folder, "file,session,camera", "rec0,monday,left", "rec1,,right")
+    write_npz(make(session="sunday", camera="top"), folder / "rec8.npz")
+    store = load(folder)
+    assert [(store[n].session, store[n].camera) for n in (0, 1, 8)] == [
+        ("monday", "left"), (None, "right"), ("sunday", "top"),
+    ]  # fmt: skip
 
 
 def test_nobody_trains_and_tests(folder: Path) -> None:

@@ -74,6 +74,30 @@ def test_nan_in_npz_means_not_seen(tmp_path: Path) -> None:
     np.testing.assert_array_equal(recording.positions, expected[..., None] * np.ones(3))
 
 
+def test_an_array_is_written_as_a_recording(tmp_path: Path) -> None:
+    positions = np.ones((5, 20, 3))
+    positions[2, 4] = np.nan
+    write_npz(positions, tmp_path / "walk.npz", layout="kinect20", fps=30, label="walk", session="monday")
+    recording = read_recording(tmp_path / "walk.npz")
+    assert (recording.name, recording.fps, recording.label, recording.session) == (
+        "walk",
+        30,
+        "walk",
+        "monday",
+    )
+    assert np.argwhere(~recording.valid).tolist() == [[2, 0, 4]]
+    with pytest.raises(DataError, match="has its own layout and metadata"):
+        write_npz(recording, tmp_path / "walk.npz", label="run")
+    with pytest.raises(DataError, match="'walk' has 20 joints"):
+        write_npz(positions, tmp_path / "walk.npz", layout="ntu25")
+
+
+def test_a_layout_by_name(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", positions=np.ones((5, 20, 3)))
+    assert read_recording(tmp_path / "a.npz", "utd20").layout.name == "utd20"
+    assert read_npz(tmp_path / "a.npz", "utd20").layout.name == "utd20"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

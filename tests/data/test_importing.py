@@ -24,7 +24,7 @@ def put_nw_ucla(folder: Path, name: str, seed: int) -> None:
 
 @pytest.fixture
 def nw_ucla(tmp_path: Path) -> Path:
-    """Four sequences, of which a camera-3 one is the exact twin of a camera-2 one."""
+    """Four sequences, of which a camera-3 one is an exact duplicate of a camera-2 one."""
     folder = tmp_path / "nw_ucla"
     for seed, name in enumerate(["a01_s01_e00_v01", "a02_s10_e03_v02", "a12_s02_e01_v03"]):
         put_nw_ucla(folder / "all_sqe", name, seed)
@@ -54,7 +54,7 @@ def test_nw_ucla(nw_ucla: Path, tmp_path: Path) -> None:
     assert store[0].source == "all_sqe/a01_s01_e00_v01.json"
     assert store.split("cross-view", "train").tolist() == [0, 1]
     assert store.split("cross-view", "test").tolist() == [2, 3]
-    assert store.twins("cross-view").tolist() == [2]
+    assert store.duplicates("cross-view").tolist() == [2]
     assert store.meta["dataset"] == "nw-ucla"
     # The folder of the files itself is found too.
     assert len(import_dataset(nw_ucla / "all_sqe", tmp_path / "stores" / "again")) == 4

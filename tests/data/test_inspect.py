@@ -140,10 +140,10 @@ def test_leaks(tmp_path: Path) -> None:
             tmp_path, *items, protocols={"p": lambda recording: "train" if recording.name == "a" else "test"}
         )
     )
-    assert found.twins == {"p": ("b",)}
+    assert found.duplicates == {"p": ("b",)}
     assert found.shared_subjects == {"p": ("s",)}
     assert any("1 test recordings are exact copies" in line for line in found.lines())
-    assert any("1 test recordings are clean" in line for line in found.lines())
+    assert any("1 test recordings remain without them" in line for line in found.lines())
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_labels_that_cannot_be_right(tmp_path: Path) -> None:
     assert found.overlaps == {"overlap": 2}
     assert found.unlabeled == ("nothing....",)
     text = "\n".join(line for line in found.lines() if line.startswith("!"))
-    assert "1 with 1 labeled stretches of 1 to 4 frames: glitch" in text
+    assert "1 with 1 labeled segments of 1 to 4 frames: glitch" in text
     assert "overlap" in text
 
 
@@ -207,12 +207,12 @@ def test_copies_within_a_part_and_with_other_labels(tmp_path: Path) -> None:
     assert found.contradictions == (("a", "b"),)
 
 
-def test_near_twins(tmp_path: Path) -> None:
+def test_near_duplicates(tmp_path: Path) -> None:
     one, other = person("a", seed=1), person("b", seed=2)
     moved = changed(person("moved", seed=1), positions=np.round(one.positions + np.array([1, 0, 2]), 4))
     protocols = {"p": lambda recording: "test" if recording.name in ("moved", "b") else "train"}
     found = inspect_store(store_of(tmp_path, one, other, moved, protocols=protocols))
-    assert (found.twins, found.near_twins) == ({"p": ()}, {"p": ("moved",)})
+    assert (found.duplicates, found.near_duplicates) == ({"p": ()}, {"p": ("moved",)})
     assert any("but for a shift and rounding" in line for line in found.lines())
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from hitrs.data.formats import registry
-from hitrs.data.formats.base import Format
-from hitrs.data.plugins import PluginWarning, load_plugins
+from hitrs.data.formats.format import Format
+from hitrs.plugins import PluginWarning, load_plugins
 
 MODULE = """
-from hitrs.data.formats.base import Format
+from hitrs.data.formats.format import Format
 
 GOOD = Format("studio", "files of a studio", (".studio",), lambda head: True, lambda path, layout: [])
 NPZ = Format("npz", "another npz", (".npz",), lambda head: True, lambda path, layout: [])
@@ -44,7 +44,7 @@ def names() -> list[str]:
 def test_a_good_plugin_is_found(package, tmp_path: Path) -> None:
     package("studio", "studio = studio_of_tests:GOOD")
     assert names() == ["studio"]
-    formats = registry.all_formats.__wrapped__()
+    formats = registry._packaged_formats.__wrapped__()
     assert formats[-1].name == "studio"  # asked last
 
 

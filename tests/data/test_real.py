@@ -33,23 +33,26 @@ def test_nw_ucla_counts(nw_ucla: Store) -> None:
 
 
 def test_nw_ucla_leak(nw_ucla: Store) -> None:
-    twins = nw_ucla.twins("cross-view")
-    clean = np.setdiff1d(nw_ucla.split("cross-view", "test"), twins)
-    assert (len(twins), len(clean)) == (95, 369)
-    assert {nw_ucla.classes[k] for k in nw_ucla.labels[twins]} == {"pick up with two hands", "drop trash"}
+    duplicates = nw_ucla.duplicates("cross-view")
+    rest = np.setdiff1d(nw_ucla.split("cross-view", "test"), duplicates)
+    assert (len(duplicates), len(rest)) == (95, 369)
+    assert {nw_ucla.classes[k] for k in nw_ucla.labels[duplicates]} == {
+        "pick up with two hands",
+        "drop trash",
+    }
 
 
 def test_utd_mhad_counts(utd_mhad: Store) -> None:
     assert (len(utd_mhad), len(utd_mhad.classes), len(utd_mhad.subject_names)) == (861, 27, 8)
     assert (len(utd_mhad.split("odd-even", "train")), len(utd_mhad.split("odd-even", "test"))) == (431, 430)
-    assert len(utd_mhad.twins("odd-even")) == 0
+    assert len(utd_mhad.duplicates("odd-even")) == 0
 
 
 def test_inspection_of_nw_ucla(nw_ucla: Store) -> None:
     found = inspect_store(nw_ucla)
     assert found.one_frame == ("a02_s09_e04_v02", "a02_s09_e04_v03")
     assert (found.short, found.unit, found.fps) == (11, "meters", {})
-    assert len(found.twins["cross-view"]) == 95
-    assert any("369 test recordings are clean" in line for line in found.lines())
+    assert len(found.duplicates["cross-view"]) == 95
+    assert any("369 test recordings are rest" in line for line in found.lines())
     assert not found.frozen
     assert not found.all_zero

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from drawn import make
 
 from hitrs.data import Recording, Segment
-from hitrs.errors import DataError
+from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton import get_layout
 
 KINECT = get_layout("kinect20")
@@ -42,7 +44,7 @@ def test_a_seen_joint_needs_finite_coordinates(bad: float) -> None:
 @pytest.mark.parametrize(
     ("shape", "message"),
     [
-        ((4, 20, 3), "expected \\(frames, persons, joints, coordinates\\)"),
+        ((20, 3), "expected \\(frames, persons, joints, coordinates\\)"),
         ((0, 1, 20, 3), "is empty: 0 frames"),
         ((4, 0, 20, 3), "is empty: 4 frames of 0 persons"),
         ((4, 1, 25, 3), "has 25 joints, but layout 'kinect20' has 20"),
@@ -72,3 +74,45 @@ def test_facts() -> None:
 def test_one_frame_is_enough() -> None:
     assert make(frames=1, persons=2).n_frames == 1
     assert make(frames=1, persons=2).n_persons == 2
+
+
+def test_only_positions_and_a_layout_are_needed() -> None:
+    positions = np.ones((4, 20, 3))  # one person
+    positions[1, 3, 0] = np.nan
+    recording = Recording(positions, layout="kinect20")
+    assert recording.positions.shape == (4, 1, 20, 3)
+    assert recording.layout == KINECT
+    assert recording.name == "recording"
+    assert np.argwhere(~recording.valid).tolist() == [[1, 0, 3]]
+    assert (recording.positions[1, 0, 3] == 0).all()
+    given = np.ones((4, 20), bool)
+    given[2] = False
+    assert not Recording(np.ones((4, 20, 3)), given, "kinect20").valid[2].any()
+    assert Recording(np.ones((4, 20, 3), int), layout="kinect20").valid.all()
+
+
+def test_what_is_wrong_with_the_layout() -> None:
+    with pytest.raises(DataError, match="'recording' needs a layout, for example"):
+        Recording(np.ones((4, 20, 3)))
+    with pytest.raises(LayoutError, match="no layout 'kinect21'; did you mean 'kinect20'"):
+        Recording(np.ones((4, 20, 3)), layout="kinect21")
+    with pytest.raises(TypeError, match="subjekt"):
+        Recording(np.ones((4, 20, 3)), layout="kinect20", subjekt="anna")
+
+
+def test_a_changed_copy_is_checked_again() -> None:
+    recording = make(subject="anna", session="monday", fps=30.0)
+    changed = dataclasses.replace(recording, name="other", layout="kinect20", camera="left")
+    assert (changed.name, changed.subject, changed.camera, changed.session) == (
+        "other", "anna", "left", "monday",
+    )  # fmt: skip
+    with pytest.raises(DataError, match="frame rate"):
+        dataclasses.replace(recording, fps=0.0)
+
+
+def test_a_recording_is_shown_in_a_line_without_coordinates() -> None:
+    assert repr(make("walk_03", 120, label="walk", fps=30.0)) == (
+        "Recording('walk_03', 120 frames, 1 person, 20 joints of kinect20, 30 fps, label 'walk')"
+    )
+    shown = repr(make("scene", persons=2, segments=(Segment(0, 2, "a"), Segment(2, 4, "b"))))
+    assert shown.endswith("2 persons, 20 joints of kinect20, unknown frame rate, 2 segments)")

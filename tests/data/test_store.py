@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 
 from hitrs.data import Recording, Store, write_store
 from hitrs.data import store as store_module
-from hitrs.data.files import HashedWriter
 from hitrs.data.writer import header_checksum
 from hitrs.errors import DataError
+from hitrs.files import HashedWriter
 from hitrs.skeleton import get_layout
 
 KINECT = get_layout("kinect20")
@@ -51,6 +51,38 @@ def small(tmp_path: Path) -> Store:
         for n in range(6)
     ]
     return write(tmp_path / "small", items, protocols={"odd-even": odd_even}, meta={"dataset": "test"})
+
+
+def test_arrays_and_their_labels(tmp_path: Path) -> None:
+    array = np.ones((4, 20, 3))
+    array[1, 2] = np.nan
+    store = write_store(tmp_path / "arrays", [array, np.ones((2, 3, 20, 3))], layout="kinect20")
+    assert [store.name(n) for n in range(2)] == ["0", "1"]
+    assert store.persons.tolist() == [1, 3]
+    assert not store.valid(0)[1, 0, 2]
+    assert (store.classes, store.protocols, store.meta) == ((), (), {})
+    with pytest.raises(DataError, match="'0' needs a layout"):
+        write_store(tmp_path / "no layout", [array])
+    items = [make(label, label=label) for label in ("class 10", "class 2")]
+    store = write_store(tmp_path / "recordings", items)
+    assert (store.layout, store.classes) == (KINECT, ("class 2", "class 10"))
+    with pytest.raises(DataError, match="no recording to write"):
+        write_store(tmp_path / "none", [])
+    assert leftovers(tmp_path) == ["arrays", "recordings"]
+
+
+def test_a_category_that_nobody_has_takes_no_column(tmp_path: Path) -> None:
+    """So that such a store is, byte for byte, what earlier versions wrote and read."""
+    old = write(tmp_path / "old", [make("a", subject="1")])
+    header = json.loads((old.path / "store.json").read_text())
+    assert "session_names" not in header
+    assert "sessions.npy" not in header["files"]
+    assert {"subjects.npy", "cameras.npy"} <= header["files"].keys()
+    assert (old[0].camera, old[0].session) == (None, None)
+    new = write(tmp_path / "new", [make("a", session="monday"), make("b"), make("c", session="friday")])
+    assert new.categories["session"][0] == ("monday", "friday")
+    assert new.categories["session"][1].tolist() == [0, -1, 1]
+    assert [recording.session for recording in new] == ["monday", None, "friday"]
 
 
 @settings(max_examples=25)
@@ -117,7 +149,7 @@ def test_a_protocol_may_leave_recordings_out(tmp_path: Path) -> None:
         write(tmp_path / "t", [make("a")], protocols={"wrong": lambda r: "val"})
 
 
-def test_twins_are_exact_copies(tmp_path: Path) -> None:
+def test_duplicates_are_exact_copies(tmp_path: Path) -> None:
     original = make("a", subject="1")
     copy = make("b", subject="2")
     touched = make("c", subject="2")
@@ -132,7 +164,7 @@ def test_twins_are_exact_copies(tmp_path: Path) -> None:
     within_test_too = make("g", seed=9, subject="2")
     items = [original, copy, touched, hidden, folded, within_test, within_test_too]
     store = write(tmp_path / "s", items, protocols={"odd-even": odd_even})
-    assert store.twins("odd-even").tolist() == [1]
+    assert store.duplicates("odd-even").tolist() == [1]
 
 
 def test_validity_is_content_too(tmp_path: Path) -> None:
@@ -140,7 +172,7 @@ def test_validity_is_content_too(tmp_path: Path) -> None:
     origin = Recording(np.zeros((2, 1, 20, 3)), np.ones((2, 1, 20), bool), KINECT, "a", subject="1")
     nothing = replace(origin, name="b", subject="2", valid=np.zeros((2, 1, 20), bool))
     store = write(tmp_path / "s", [origin, nothing], protocols={"odd-even": odd_even})
-    assert store.twins("odd-even").tolist() == []
+    assert store.duplicates("odd-even").tolist() == []
 
 
 def test_the_same_content_has_the_same_fingerprint(tmp_path: Path) -> None:
@@ -346,11 +378,24 @@ def test_a_rename_that_fails_keeps_the_old_store(
             raise PermissionError(errno.EACCES, "used by another program")
         real(source, target)
 
-    monkeypatch.setattr("hitrs.data.files.os.replace", refuse_the_second)
+    monkeypatch.setattr("hitrs.files.os.replace", refuse_the_second)
     with pytest.raises(DataError, match="used by another program"):
         write(small.path, [make("new")], overwrite=True)
     assert len(Store.open(small.path)) == 6
     assert leftovers(tmp_path) == ["small"]
+
+
+def test_a_kill_between_the_renames_keeps_the_old_store(tmp_path: Path, small: Store) -> None:
+    path = small.path
+    pickled = pickle.dumps(small)
+    del small
+    for reopen in (lambda: Store.open(path), lambda: pickle.loads(pickled)):
+        path.rename(tmp_path / ".small.old")  # what a kill leaves, beside the new store's temporary folder
+        assert len(reopen()) == 6
+        assert leftovers(tmp_path) == ["small"]
+    path.rename(tmp_path / ".small.old")
+    with pytest.raises(DataError, match="exists already"):
+        write(path, [make("new")])
 
 
 def test_what_is_not_a_store_is_never_replaced(tmp_path: Path) -> None:

@@ -10,9 +10,9 @@ from hitrs.data.store import Store
 from hitrs.data.synthetic import SYNTHETIC_CLASSES, make_synthetic, synthesize, synthesize_untrimmed
 from hitrs.data.synthetic.actions import ACTIONS, Action, curve, key_table
 from hitrs.data.synthetic.body import DOF, DOFS, LAYOUT, Body, forward
-from hitrs.data.synthetic.performance import Step, draw_subject, perform
+from hitrs.data.synthetic.performance import Move, draw_subject, perform
 from hitrs.data.synthetic.recordings import cross_subject
-from hitrs.data.synthetic.scenes import Scene, trimmed_scene, untrimmed_scene
+from hitrs.data.synthetic.scenes import MotionScene, trimmed_scene, untrimmed_scene
 from hitrs.errors import ConfigError
 
 JOINT = {name: i for i, name in enumerate(LAYOUT.joints)}
@@ -26,7 +26,7 @@ def keyed(action: Action, *, mirror: bool = False) -> np.ndarray:
     return curve(phases, table, np.linspace(0, 1, 60))
 
 
-def scene(name: str, seed: int) -> Scene:
+def scene(name: str, seed: int) -> MotionScene:
     return trimmed_scene(
         ACTION[name], draw_subject(np.random.default_rng(seed)), np.random.default_rng([seed, 1])
     )
@@ -121,7 +121,7 @@ def test_motion_is_continuous_and_stands_on_the_floor(index):
     rng = np.random.default_rng(index)
     world = untrimmed_scene(6, draw_subject(rng), rng, company=index % 4 == 3).world
     per_frame = np.linalg.norm(np.diff(world, axis=0), axis=-1)
-    assert per_frame.max() < 0.7  # metres at 30 frames a second: no hand or foot is faster than 20 m/s
+    assert per_frame.max() < 0.7  # meters at 30 frames a second: no hand or foot is faster than 20 m/s
     assert per_frame[..., JOINT["pelvis"]].max() < 0.2
     feet = world[:, 0, [JOINT[f"{side}_{end}"] for side in ("left", "right") for end in ("foot", "ankle")], 1]
     assert feet.min() > 0
@@ -183,10 +183,10 @@ def test_two_persons_meet_to_shake_hands(seed):
 def test_who_sits_down_stays_seated_until_standing_up():
     subject = draw_subject(np.random.default_rng(1))
     steps = [
-        Step(ACTION["sit down"], 40),
-        Step(None, 30),
-        Step(ACTION["clap once"], 30),
-        Step(ACTION["stand up"], 40),
+        Move(ACTION["sit down"], 40),
+        Move(None, 30),
+        Move(ACTION["clap once"], 30),
+        Move(ACTION["stand up"], 40),
     ]
     height = forward(subject.body, perform(subject, steps, np.random.default_rng(2)))[:, JOINT["pelvis"], 1]
     assert np.ptp(height[40:100]) < 0.05
@@ -251,7 +251,7 @@ def test_store_of_trimmed_recordings(tmp_path):
         assert 0.25 < len(test) / len(store) < 0.42
         assert not set(column[train]) & set(column[test])
         assert set(store.labels[test]) == set(range(len(SYNTHETIC_CLASSES)))
-        assert len(store.twins(protocol)) == 0
+        assert len(store.duplicates(protocol)) == 0
     assert (store.meta["dataset"], store.meta["seed"], store.meta["untrimmed"]) == ("synthetic", 0, False)
     assert same(Store.open(tmp_path / "store")[17], list(islice(synthesize(), 18))[17])
 

@@ -24,8 +24,7 @@ import yaml
 from ntu_files import chair, ntu_text, person, pku_text
 from scipy.io import savemat
 
-from hitrs.data.catalog.label_table import read_table
-from hitrs.data.catalog.segment_table import read_segments
+from hitrs.data.catalog.tables import read_label_table, read_segments
 from hitrs.data.formats.pku_mmd import read_labels
 from hitrs.data.formats.registry import read_recordings
 from hitrs.skeleton import get_layout
@@ -179,7 +178,7 @@ def _beside() -> Iterable[Seed]:
         "regressor", "smpl_regressor.npz", walk, lambda folder: list(read_recordings(folder / "walk.npz"))
     )
     labels = "file,label,subject,camera,fps,split\na.csv,walk,anna,,30,train\nb.csv,,ben,hall,,test\n"
-    yield table("labels", labels, read_table)
+    yield table("labels", labels, read_label_table)
     segments = "file,label,start,stop\na.csv,fall,12,18\na.csv,get up,18,30\n"
     yield table("segments", segments, read_segments)
     instances = {"0002-L.txt": b"3,12,30,2\n14,31,47,1\n"}

@@ -7,21 +7,21 @@ from torch import Tensor
 from factories import JOINTS, LAYOUT, tiny
 from hitrs.errors import CheckpointError
 from hitrs.models.authors import from_authors, infer_config, to_authors
-from hitrs.models.bundle import ModelCard
+from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
-from hitrs.models.hitrs import HiTRS
-from hitrs.pretext.objective import PretextConfig, PretextObjective
-from hitrs.tasks.recognition import RecognitionModel
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.objective import PretextObjective
+from hitrs.tasks.recognition.model import RecognitionModel
 
 
 @pytest.fixture(scope="module")
 def theirs() -> dict[str, Tensor]:
-    return to_authors(PretextObjective(HiTRS(tiny(), JOINTS), PretextConfig(views=1.0)).state_dict())
+    return to_authors(PretextObjective(HiTRS(tiny(), JOINTS), {"views": 1.0}).state_dict())
 
 
 def test_parameters_of_the_paper_configuration() -> None:
     encoder = HiTRS(ModelConfig(), 25, 3)
-    objective = PretextObjective(encoder, PretextConfig())
+    objective = PretextObjective(encoder)
     classifier = torch.nn.Linear(encoder.video_width, 60)
     count = sum(p.numel() for module in (objective, classifier) for p in module.parameters())
     assert count == 7_081_923

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from hitrs.models.authors import from_authors, infer_config, to_authors
-from hitrs.models.bundle import load_weights
 from hitrs.models.config import ModelConfig
-from hitrs.models.hitrs import Frames, HiTRS, Videos, slot_table
-from hitrs.pretext.objective import PretextConfig, PretextObjective
+from hitrs.models.encoder import Frames, HiTRS, Videos, slot_table
+from hitrs.models.pretrained import load_weights
+from hitrs.pretext.objective import PretextObjective
 from hitrs.transforms.windows import padding, window_table
 
 
@@ -38,7 +38,7 @@ def objective(weights: dict[str, Tensor]) -> PretextObjective:
     ours = from_authors(weights)
     config, joints, coords = infer_config(ours, heads=2)
     assert config == ModelConfig(width=16, heads=2, head_width=8, layers=2, mode="paper")
-    objective = PretextObjective(HiTRS(config, joints, coords), PretextConfig())
+    objective = PretextObjective(HiTRS(config, joints, coords))
     load_weights(
         objective, {k: v for k, v in ours.items() if not k.startswith("classifier")}, "the reference"
     )
@@ -106,7 +106,7 @@ def test_masked_joint_loss(reference, objective, frames) -> None:
     features = frames.features[frames.rows[sequence, frame], joint]
     target = reference["pretext/in_joints"][sequence, frame, joint]
     assert_same(
-        objective.tasks["masked_joint"](features, target).loss, reference["pretext/loss_masked_joint"]
+        objective.tasks["masked_joint"].result(features, target).loss, reference["pretext/loss_masked_joint"]
     )
 
 
@@ -124,7 +124,7 @@ def test_clip_order(reference, objective, frames) -> None:
     logits = torch.cat([task.head(in_order), task.head(swapped)])
     assert_same(logits, reference["pretext/out_clip_order_logits"])
     takes_part = reference["pretext/in_clip_pair_valid"].bool()
-    loss = task(in_order[takes_part], swapped[takes_part]).loss
+    loss = task.result(in_order[takes_part], swapped[takes_part]).loss
     assert_same(loss, reference["pretext/loss_clip_order"])
     # our objective permutes the places of the window instead
     swap = (pairs[:, 1, :, None] == pairs[:, 0, None]).int().argmax(-1)
@@ -147,7 +147,7 @@ def test_video_order(reference, objective, clips, videos) -> None:
     task = objective.tasks["video_order"]
     logits = torch.cat([task.head(videos.video), task.head(swapped.video)])
     assert_same(logits, reference["pretext/out_video_order_logits"])
-    assert_same(task(videos.video, swapped.video).loss, reference["pretext/loss_video_order"])
+    assert_same(task.result(videos.video, swapped.video).loss, reference["pretext/loss_video_order"])
 
 
 @torch.no_grad()
@@ -157,7 +157,7 @@ def test_future_clip(reference, objective, frames, videos) -> None:
     task = objective.tasks["future_clip"]
     assert_same(task.head(videos.video), reference["pretext/out_future_pred"])
     assert_same(following, reference["pretext/out_future_target"])
-    assert_same(task(videos.video, following).loss, reference["pretext/loss_future_clip"])
+    assert_same(task.result(videos.video, following).loss, reference["pretext/loss_future_clip"])
 
 
 def scores(reference, ours: dict[str, Tensor]) -> Tensor:

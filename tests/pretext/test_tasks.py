@@ -8,17 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from factories import draws
+from factories import JOINTS, keyed_generator, tiny
+from hitrs.models.encoder import HiTRS
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.future_clip import FutureClip
+from hitrs.pretext.losses import draw_pair, exchange
 from hitrs.pretext.masked_joint import MaskedJoint
-from hitrs.pretext.pairs import draw_pair, exchange
 from hitrs.pretext.video_order import VideoOrder
 from hitrs.pretext.views import Views
+
+D = tiny().width
 
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def encoder(**sizes: int) -> HiTRS:
+    """What tasks read their sizes from."""
+    return HiTRS(tiny(**sizes), JOINTS)
 
 
 def two_way_loss(logits: list[Tensor], targets: list[int]) -> float:
@@ -40,7 +48,7 @@ def test_pairs_are_valid_and_far_apart_where_possible(data: st.DataObject, rows:
     for row in range(rows):
         chosen = data.draw(st.lists(st.integers(0, places - 1), min_size=2, unique=True))
         valid[row, chosen] = True
-    pairs = draw_pair(valid, draws(rows, data.draw(st.integers(0, 99))), "pair")
+    pairs = draw_pair(valid, keyed_generator(rows, data.draw(st.integers(0, 99))), "pair")
     for row, (a, b) in enumerate(pairs.tolist()):
         assert a < b
         assert valid[row, a]
@@ -53,7 +61,7 @@ def test_pairs_are_valid_and_far_apart_where_possible(data: st.DataObject, rows:
 
 def test_pairs_are_uniform() -> None:
     valid = torch.tensor([[True, True, False, True, True]]).expand(6000, -1)
-    pairs = draw_pair(valid, draws(6000), "pair").tolist()
+    pairs = draw_pair(valid, keyed_generator(6000), "pair").tolist()
     possible = [(0, 3), (0, 4), (1, 3), (1, 4)]  # two apart or more, both valid
     for pair in possible:
         assert pairs.count(list(pair)) == pytest.approx(1500, abs=150)
@@ -70,9 +78,9 @@ def test_exchange_swaps_two_places() -> None:
 
 def test_masked_joint_loss() -> None:
     torch.manual_seed(0)
-    task = MaskedJoint(8, 3)
-    features, target = torch.randn(20, 8), 0.2 * torch.randn(20, 3)
-    result = task(features, target)
+    task = MaskedJoint(encoder())
+    features, target = torch.randn(20, D), 0.2 * torch.randn(20, 3)
+    result = task.result(features, target)
     loss, error = 0.0, 0.0
     for feature, value in zip(features, target, strict=True):
         prediction = task.head(feature)
@@ -121,7 +129,7 @@ def eligible_starts(moved: Tensor, usable: Tensor, length: int, window: int, dil
     seed=st.integers(0, 999),
 )
 def test_drawn_windows_move(lengths: list[int], window: int, dilation: int, seed: int) -> None:
-    task, longest = ClipOrder(4, window, dilation), max(lengths)
+    task, longest = ClipOrder(encoder(window=window, dilation=dilation)), max(lengths)
     pad = (window // 2) * dilation
     moved = torch.rand(len(lengths), longest, generator=generator(seed))
     moved = moved * (torch.rand(moved.shape, generator=generator(seed + 1)) < 0.3)  # mostly still
@@ -129,14 +137,13 @@ def test_drawn_windows_move(lengths: list[int], window: int, dilation: int, seed
     for s, length in enumerate(lengths):
         moved[s, length:] = 0
         usable[s, pad : pad + length] = torch.rand(length, generator=generator(seed + 2)) < 0.8
-    pairs = task.draw(moved, usable, torch.tensor(lengths), draws(len(lengths), seed))
+    drawn = task.draw(moved, usable, torch.tensor(lengths), keyed_generator(len(lengths), seed))
+    sequences, windows, orders = (tensor.tolist() for tensor in drawn)
     possible = [
         eligible_starts(moved[s], usable[s], length, window, dilation) for s, length in enumerate(lengths)
     ]
-    assert pairs.sequences.tolist() == [s for s, starts in enumerate(possible) if starts]
-    for s, frames, swap in zip(
-        pairs.sequences.tolist(), pairs.windows.tolist(), pairs.swap.tolist(), strict=True
-    ):
+    assert sequences == [s for s, starts in enumerate(possible) if starts]
+    for s, frames, swap in zip(sequences, windows, orders, strict=True):
         assert frames[0] in possible[s]
         assert frames == [frames[0] + place * dilation for place in range(window)]
         changed = [place for place in range(window) if swap[place] != place]
@@ -149,11 +156,11 @@ def test_drawn_windows_move(lengths: list[int], window: int, dilation: int, seed
 
 
 def test_every_moving_window_comes_up() -> None:
-    task = ClipOrder(4, 3, 1)
+    task = ClipOrder(encoder(window=3, dilation=1))
     moved = torch.zeros(3000, 8)
     moved[:, 4] = 1.0  # padded frame 5: the windows that start at 3, 4 and 5
     usable = torch.ones(3000, 10, dtype=torch.bool)
-    starts = task.draw(moved, usable, torch.full((3000,), 8), draws(3000)).windows[:, 0]
+    starts = task.draw(moved, usable, torch.full((3000,), 8), keyed_generator(3000))[1][:, 0]
     assert starts.unique().tolist() == [3, 4, 5]
     for start in (3, 4, 5):
         assert (starts == start).float().mean().item() == pytest.approx(1 / 3, abs=0.03)
@@ -161,16 +168,21 @@ def test_every_moving_window_comes_up() -> None:
 
 def test_nobody_moves_or_a_clip_is_one_frame() -> None:
     usable = torch.ones(2, 9, dtype=torch.bool)
-    assert len(ClipOrder(4, 3, 2).draw(torch.zeros(2, 5), usable, torch.tensor([5, 5]), draws(2)).swap) == 0
-    one = ClipOrder(4, 1, 2).draw(torch.ones(2, 5), usable[:, :5], torch.tensor([5, 5]), draws(2))
-    assert len(one.sequences) == len(one.windows) == len(one.swap) == 0
+    still = ClipOrder(encoder(window=3)).draw(
+        torch.zeros(2, 5), usable, torch.tensor([5, 5]), keyed_generator(2)
+    )
+    one = ClipOrder(encoder(window=1)).draw(
+        torch.ones(2, 5), usable[:, :5], torch.tensor([5, 5]), keyed_generator(2)
+    )
+    assert [len(tensor) for tensor in (*still, *one)] == [0] * 6
 
 
-@pytest.mark.parametrize("task", [ClipOrder(6, 7, 2), VideoOrder(6)])
-def test_order_loss(task: ClipOrder | VideoOrder) -> None:
+@pytest.mark.parametrize("kind", [ClipOrder, VideoOrder])
+def test_order_loss(kind: type[ClipOrder] | type[VideoOrder]) -> None:
     torch.manual_seed(0)
-    in_order, swapped = torch.randn(4, 6), torch.randn(4, 6)
-    result = task(in_order, swapped)
+    task = kind(encoder())
+    in_order, swapped = torch.randn(2, 4, task.head.in_features)
+    result = task.result(in_order, swapped)
     logits = [task.head(f) for f in [*in_order, *swapped]]
     targets = [1] * 4 + [0] * 4
     assert result.loss.item() == pytest.approx(two_way_loss(logits, targets), rel=1e-5)
@@ -184,15 +196,16 @@ def test_order_loss(task: ClipOrder | VideoOrder) -> None:
 def test_video_order_swaps_clips_of_those_with_two_or_more() -> None:
     slots = torch.tensor([[0, 1, 2, 3], [4, -1, -1, -1], [5, 6, -1, -1], [-1, 7, -1, 8], [9, 10, 11, -1]])
     for seed in range(20):
-        sequences, swapped = VideoOrder(4).draw(slots, draws(len(slots), seed))
-        assert sequences.tolist() == [0, 2, 3, 4]
+        request = VideoOrder(encoder()).draw(slots, keyed_generator(len(slots), seed))
+        assert request.sequences.tolist() == [0, 2, 3, 4]
+        swapped = request.slots
         assert swapped[1].tolist() == [6, 5, -1, -1]  # two clips: exchanged
         assert swapped[2].tolist() == [-1, 8, -1, 7]  # the places where nothing was seen stay
         assert swapped[3].tolist() == [11, 10, 9, -1]  # the only ones two apart
         changed = (swapped[0] != slots[0]).nonzero()[:, 0].tolist()
         assert changed in ([0, 2], [0, 3], [1, 3])
-    none, rows = VideoOrder(4).draw(slots[1:2], draws(1))
-    assert len(none) == len(rows) == 0
+    nothing = VideoOrder(encoder()).draw(slots[1:2], keyed_generator(1))
+    assert len(nothing.sequences) == len(nothing.slots) == 0
 
 
 def cosine(a: Tensor, b: Tensor) -> float:
@@ -201,9 +214,9 @@ def cosine(a: Tensor, b: Tensor) -> float:
 
 def test_future_clip_loss() -> None:
     torch.manual_seed(0)
-    task = FutureClip(6, 5)
-    videos, following = torch.randn(4, 6, requires_grad=True), torch.randn(4, 5, requires_grad=True)
-    result = task(videos, following)
+    task = FutureClip(encoder())
+    videos, following = (torch.randn(4, n * D, requires_grad=True) for n in (4, 2))
+    result = task.result(videos, following)
     loss, right = 0.0, 0
     for i in range(4):
         scores = [cosine(task.head(videos[i]), following[j]) / 0.07 for j in range(4)]
@@ -219,10 +232,10 @@ def test_future_clip_loss() -> None:
 
 def test_views_loss() -> None:
     torch.manual_seed(0)
-    task = Views(6, projection=4)
-    videos = torch.randn(7, 6, requires_grad=True)
+    task = Views(encoder())
+    videos = torch.randn(7, 4 * D, requires_grad=True)
     identity = torch.tensor([3, 8, 5, 3, 5, 8, 9])  # the last one's other view is missing
-    result = task(videos, identity)
+    result = task.result(videos, identity)
     projected = [task.project(v) for v in videos]
     loss, right, count = 0.0, 0, 0
     for i in range(7):
@@ -243,16 +256,20 @@ def test_views_loss() -> None:
 
 
 def test_nobody_takes_part() -> None:
+    def some(count: int, levels: int) -> Tensor:
+        return torch.randn(count, levels * D, requires_grad=True)
+
     cases = [
-        (MaskedJoint(6, 3), (torch.empty(0, 6, requires_grad=True), torch.empty(0, 3))),
-        (ClipOrder(6, 7, 2), (torch.empty(0, 6, requires_grad=True), torch.empty(0, 6))),
-        (VideoOrder(6), (torch.empty(0, 6, requires_grad=True), torch.empty(0, 6))),
-        (FutureClip(6, 5), (torch.empty(0, 6, requires_grad=True), torch.empty(0, 5))),
-        (Views(6), (torch.randn(2, 6, requires_grad=True), torch.tensor([0, 1]))),
-        (Views(6), (torch.empty(0, 6, requires_grad=True), torch.empty(0, dtype=torch.int64))),
+        (MaskedJoint, (some(0, 1), torch.empty(0, 3))),
+        (ClipOrder, (some(0, 2), torch.empty(0, 2 * D))),
+        (VideoOrder, (some(0, 4), torch.empty(0, 4 * D))),
+        (FutureClip, (some(0, 4), torch.empty(0, 2 * D))),
+        (Views, (some(2, 4), torch.tensor([0, 1]))),
+        (Views, (some(0, 4), torch.empty(0, dtype=torch.int64))),
     ]
-    for task, inputs in cases:
-        result = task(*inputs)
+    for kind, inputs in cases:
+        task = kind(encoder())
+        result = task.result(*inputs)
         assert result.loss.item() == 0
         assert result.count == 0
         result.loss.backward()  # every process of a run finds a gradient for the same parameters

@@ -92,7 +92,7 @@ def test_own_layout_from_a_file(tmp_path: Path) -> None:
         ({"name": ["a"]}, "a list stands where a name should"),
         ({"joints": [[str(n), "0"] for n in range(1001)]}, "more than 1000"),
         ({"pairs": [["pelvis", "pelvis"]]}, "one left/right pair"),
-        ({"centre": "pelvis"}, "did you mean 'center'"),
+        ({"centr": "pelvis"}, "did you mean 'center'"),
     ],
 )
 def test_malformed_layouts(change: dict[str, object], message: str) -> None:

@@ -1,9 +1,13 @@
-"""Padding recordings to a batch, and taking the bodies out of it."""
+"""Padding recordings to a batch, taking the bodies out of it, and their streams against loops."""
 
 import numpy as np
+import pytest
 import torch
 
-from hitrs.transforms.batch import bodies, collate
+from hitrs.skeleton.layout import Layout, get_layout
+from hitrs.transforms.batch import Batch, Stream, collate, stream_bodies, take_stream
+
+CHAIN = Layout("chain", ("pelvis", "a", "b", "c", "d"), (0, 0, 1, 2, 3), (), 0)
 
 
 def test_collate_pads_with_what_is_not_valid(make_batch, consistent) -> None:
@@ -25,25 +29,107 @@ def test_collate_keeps_every_value() -> None:
             assert batch.positions[0, p, t, j].tolist() == positions[t, p, j].tolist()
 
 
-def test_bodies_leaves_out_who_was_never_seen(make_batch) -> None:
+def test_bodies_of_one_length_as_recordings(consistent) -> None:
+    positions, valid = torch.randn(3, 6, 5, 3), torch.rand(3, 6, 5) < 0.7
+    batch = Batch.from_bodies(positions, valid)
+    consistent(batch)
+    assert batch.lengths.tolist() == [6, 6, 6]
+    assert torch.equal(batch.valid[:, 0], valid)
+    assert torch.equal(batch.positions[:, 0][valid], positions[valid])
+
+
+def test_bodies_leave_out_who_was_never_seen(make_batch) -> None:
     batch = make_batch([(4, 2), (7, 2), (5, 1)])
     batch.valid[1, 0] = False
-    found = bodies(batch)
-    assert list(zip(found.recording.tolist(), found.person.tolist(), strict=True)) == [
+    bodies = stream_bodies(batch, "joint", CHAIN)
+    assert list(zip(bodies.recording.tolist(), bodies.person.tolist(), strict=True)) == [
         (0, 0), (0, 1), (1, 1), (2, 0),
     ]  # fmt: skip
-    assert found.lengths.tolist() == [4, 4, 7, 5]
-    for row, (b, p) in enumerate(zip(found.recording, found.person, strict=True)):
-        assert torch.equal(found.positions[row], batch.positions[b, p])
-        assert torch.equal(found.valid[row], batch.valid[b, p])
+    assert bodies.lengths.tolist() == [4, 4, 7, 5]
+    for row, (b, p) in enumerate(zip(bodies.recording, bodies.person, strict=True)):
+        assert torch.equal(bodies.positions[row], batch.positions[b, p])
+        assert torch.equal(bodies.valid[row], batch.valid[b, p])
 
 
-def test_bodies_in_slots_are_always_as_many(make_batch) -> None:
+def test_bodies_leave_out_who_has_nothing_in_the_stream(make_batch) -> None:
+    batch = make_batch([(4, 1), (4, 2)], seen=1.0)
+    batch.valid[0, :, 1:] = False  # a single frame
+    batch.valid[1, 0, :, 1:] = False  # the root alone
+    batch.valid[1, 1, :, [0, 2, 4]] = False  # no joint together with its parent
+    assert stream_bodies(batch, "joint", CHAIN).recording.tolist() == [0, 1, 1]
+    assert stream_bodies(batch, "bone", CHAIN).person.tolist() == [0, 0]  # the root's bone is 0, but seen
+    batch.valid[0] = False
+    moving = stream_bodies(batch, "motion", CHAIN)
+    assert moving.recording.tolist() == [1, 1]
+    expected, seen = take_stream(batch.positions[1, 1], batch.valid[1, 1], "motion", CHAIN)
+    assert torch.equal(moving.positions[1], expected)
+    assert torch.equal(moving.valid[1], seen)
+
+
+@pytest.mark.parametrize("stream", ["joint", "bone", "motion"])
+def test_bodies_in_slots_are_always_as_many(make_batch, stream: Stream) -> None:
     batch = make_batch([(4, 1), (6, 1)])
-    two = bodies(batch, slots=2)
+    batch.valid[1] = False
+    two = stream_bodies(batch, stream, CHAIN, slots=2)
     assert two.recording.tolist() == [0, 0, 1, 1]
     assert two.person.tolist() == [0, 1, 0, 1]
-    assert not two.valid[1].any()
+    assert not two.valid[1:].any()
     assert (two.positions[1] == 0).all()
-    assert torch.equal(two.positions[2], batch.positions[1, 0])
-    assert bodies(make_batch([(4, 3)]), slots=2).person.tolist() == [0, 1]
+    expected, _ = take_stream(batch.positions[0, 0], batch.valid[0, 0], stream, CHAIN)
+    assert torch.equal(two.positions[0], expected)
+    assert stream_bodies(make_batch([(4, 3)]), stream, CHAIN, slots=2).person.tolist() == [0, 1]
+
+
+@pytest.fixture
+def example() -> tuple[torch.Tensor, torch.Tensor, Layout]:
+    torch.manual_seed(0)
+    layout = get_layout("ntu25")
+    valid = torch.rand(2, 6, layout.n_joints) < 0.7
+    positions = torch.randn(2, 6, layout.n_joints, 3)
+    return positions, valid, layout
+
+
+def loop(positions: torch.Tensor, valid: torch.Tensor, stream: Stream, layout: Layout):
+    values, seen = torch.zeros_like(positions), torch.zeros_like(valid)
+    for s, t, j in torch.cartesian_prod(*(torch.arange(n) for n in valid.shape)).tolist():
+        other = (s, t, layout.parents[j]) if stream == "bone" else (s, max(t - 1, 0), j)
+        seen[s, t, j] = valid[s, t, j] and valid[other]
+        if seen[s, t, j]:
+            values[s, t, j] = positions[s, t, j] - positions[other]
+    return values, seen
+
+
+@pytest.mark.parametrize("stream", ["bone", "motion"])
+def test_equals_the_loop(example, stream: Stream) -> None:
+    values, seen = take_stream(*example[:2], stream, example[2])
+    expected, expected_seen = loop(*example[:2], stream, example[2])
+    assert torch.equal(seen, expected_seen)
+    torch.testing.assert_close(values, expected)
+
+
+def test_joints_stay(example) -> None:
+    positions, valid, layout = example
+    values, seen = take_stream(positions, valid, "joint", layout)
+    assert values is positions
+    assert seen is valid
+
+
+def test_root_bone_and_first_motion_are_zero_but_seen(example) -> None:
+    positions, valid, layout = example
+    valid = torch.ones_like(valid)
+    bones, bone_seen = take_stream(positions, valid, "bone", layout)
+    assert (bones[..., layout.root, :] == 0).all()
+    assert bone_seen.all()
+    motion, motion_seen = take_stream(positions, valid, "motion", layout)
+    assert (motion[:, 0] == 0).all()
+    assert motion_seen.all()
+    # all information but the start is there: the sums give the positions back
+    torch.testing.assert_close(motion.cumsum(1) + positions[:, :1], positions, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("stream", ["bone", "motion"])
+def test_what_stands_at_unseen_joints_is_never_used(example, stream: Stream) -> None:
+    positions, valid, layout = example
+    spoiled = positions.masked_fill(~valid[..., None], float("nan"))
+    values, _ = take_stream(spoiled, valid, stream, layout)
+    assert torch.equal(values, take_stream(positions, valid, stream, layout)[0])

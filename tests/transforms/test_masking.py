@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factories import draws
-from hitrs.transforms.masking import mask_joints
+from factories import keyed_generator
+from hitrs.transforms.masking import JointMasking
 
 
 def numbered(count: int, frames: int, joints: int) -> torch.Tensor:
@@ -22,7 +22,7 @@ def generator(seed: int = 0) -> torch.Generator:
 def test_shares() -> None:
     positions = numbered(40, 50, 20)
     valid = torch.ones(40, 50, 20, dtype=torch.bool)
-    masked = mask_joints(positions, valid, torch.full((40,), 50), draws(40))
+    masked = JointMasking()(positions, valid, torch.full((40,), 50), keyed_generator(40))
     chosen = masked.chosen
     assert chosen.float().mean().item() == pytest.approx(0.15, abs=0.006)
     assert torch.equal(masked.positions[~chosen], positions[~chosen])
@@ -56,7 +56,7 @@ def test_only_real_joints_take_part(lengths: list[int], joints: int, seed: int) 
     for s, length in enumerate(lengths):
         valid[s, length:] = False
     positions[~valid] = float("nan")
-    masked = mask_joints(positions, valid, torch.tensor(lengths), draws(count, seed))
+    masked = JointMasking()(positions, valid, torch.tensor(lengths), keyed_generator(count, seed))
     assert not (masked.chosen & ~valid).any()
     assert masked.positions[valid].isfinite().all()  # nothing that was not seen came in
     for s, t, j in masked.chosen.nonzero().tolist():
@@ -75,7 +75,7 @@ def test_drawn_anew_each_time() -> None:
     positions, valid = numbered(2, 30, 10), torch.ones(2, 30, 10, dtype=torch.bool)
     lengths = torch.tensor([30, 30])
     first, again, other = (
-        mask_joints(positions, valid, lengths, draws(2, seed)).chosen for seed in (0, 0, 1)
+        JointMasking()(positions, valid, lengths, keyed_generator(2, seed)).chosen for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
@@ -83,7 +83,7 @@ def test_drawn_anew_each_time() -> None:
 
 
 def test_no_sequence_is_no_trouble() -> None:
-    masked = mask_joints(
-        numbered(0, 3, 2), torch.ones(0, 3, 2, dtype=torch.bool), torch.zeros(0).long(), draws(0)
+    masked = JointMasking()(
+        numbered(0, 3, 2), torch.ones(0, 3, 2, dtype=torch.bool), torch.zeros(0).long(), keyed_generator(0)
     )
     assert masked.positions.shape == (0, 3, 2, 3)

@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from hitrs.errors import DataError
-from hitrs.tasks.detection import Proposal
+from hitrs.tasks.detection.segments import Proposal
 from hitrs.viz.canvas import BLUE, RED
 from hitrs.viz.timeline import Timeline, class_style, plot_timelines
 

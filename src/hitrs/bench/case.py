@@ -1,24 +1,31 @@
-"""One thing to measure, and what was measured."""
+"""What is measured: a case, and curves along which one quantity grows. No torch here: for ``--help``."""
 
 from __future__ import annotations
 
 import dataclasses
-import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
-
+from hitrs.config import Config
 from hitrs.errors import ConfigError
-from hitrs.train.config import Config
 
 What = Literal["train", "recognize", "stream", "import", "loader"]
 Side = Literal["ours", "plain"]
+Quantity = Literal["frames", "joints", "persons", "batch", "width"]
+CURVES: dict[Quantity, tuple[int, ...]] = {
+    "frames": (50, 100, 200, 400, 800, 1600, 3000),
+    "joints": (5, 10, 17, 25, 50, 75),
+    "persons": (1, 2, 3, 4, 6, 8),
+    "batch": (1, 2, 4, 8, 16, 32),
+    "width": (16, 32, 64, 96, 128, 192, 256),
+}
+"""Values at which each quantity is measured unless others are given."""
+RATIOS = {
+    "speedup": "seconds_per_step",
+    "cpu_speedup": "cpu_seconds_per_step",
+    "memory_ratio": "peak_memory_bytes",
+}
+"""Which figures are compared, plain over ours, under which name."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +41,11 @@ class Case:
     joints: int = 25
     batch_size: int = 16
     """Recordings in a batch."""
-    precision: Literal["no", "bf16"] = "no"
+    precision: Literal["fp32", "bf16"] = "fp32"
     data: str | None = None
     """A store to train on or load from, or a folder to import, instead of random numbers."""
     recordings: int = 400
-    """How many to import or load, where made up."""
+    """How many to import or load, where they are random."""
     seconds: float = 8.0
     """Measure for about so long, after one step to warm up."""
     threads: int | None = None
@@ -55,86 +62,10 @@ class Case:
         return dataclasses.asdict(self)
 
 
-class Step(NamedTuple):
-    """Seconds that a step took."""
-
-    wall: float
-    cpu: float
-    """Of all threads; on a machine with other work this says more than the wall's clock."""
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Time and memory of a case."""
-
-    steps: tuple[Step, ...]
-    sequences: float
-    """Sequences (recordings, bodies or files) that a step does, on average."""
-    peak_memory_bytes: int
-    """Largest resident memory of the process, interpreter and libraries included; on a GPU: of its memory."""
-    flops: float | None = None
-    """Floating-point operations of matrix products of a step, where they were counted."""
-
-    def to_dict(self) -> dict[str, float]:
-        """Medians and percentiles, by the names that ``hitrs bench --json`` prints."""
-        wall, cpu = np.array(self.steps).T
-        median = float(np.median(wall))
-        counted = {} if self.flops is None else {"gflop_per_sequence": self.flops / self.sequences / 1e9}
-        return {
-            "sequences_per_second": self.sequences / median,
-            "seconds_per_step": median,
-            "milliseconds_p50": 1000 * median,
-            "milliseconds_p99": 1000 * float(np.percentile(wall, 99)),
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "cpu_seconds_per_step": float(np.median(cpu)),
-            "steps": len(wall),
-            **counted,
-        }
-
-
-def time_steps(step: Callable[[], object], seconds: float, least: int = 2) -> list[Step]:
-    """Times of each call for about ``seconds`` in all, at least ``least`` calls after one to warm up."""
-    step()
-    _wait()
-    taken: list[Step] = []
-    while len(taken) < least or sum(wall for wall, _ in taken) < seconds:
-        wall, cpu = time.perf_counter(), time.process_time()
-        step()
-        _wait()
-        taken.append(Step(time.perf_counter() - wall, time.process_time() - cpu))
-    return taken
-
-
-def count_flops(step: Callable[[], object]) -> float:
-    """Operations of the matrix products (forward, backward, attention) in a call."""
-    with FlopCounterMode(display=False) as counter:
-        step()
-    return float(counter.get_total_flops())
-
-
-def peak_memory() -> int:
-    """Largest memory so far in bytes: of the GPU if there is one, else resident memory of this process."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated()
-    status = Path("/proc/self/status")
-    if status.is_file():  # unlike getrusage's it does not go back to the process that started this one
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    if sys.platform == "win32":
-        import psutil  # accelerate brings it
-
-        return int(psutil.Process().memory_info().peak_wset)
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def device() -> torch.device:
-    """Where models compute, as in training: the GPU if there is one."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+def changed_case(case: Case, quantity: Quantity, value: int) -> Case:
+    """The case with another value of one quantity; ``width`` is the model's D."""
+    if quantity == "width":
+        model = dataclasses.replace(case.config.model, width=value)
+        return dataclasses.replace(case, config=dataclasses.replace(case.config, model=model))
+    change: dict[str, Any] = {"batch_size" if quantity == "batch" else quantity: value}
+    return dataclasses.replace(case, **change)

@@ -1,9 +1,9 @@
-"""Running measurements: each in a process of its own, ours and the plain one in turns."""
+"""Running measurements: each in a process of its own, ours and the plain one in turns, along a curve."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from importlib import import_module
@@ -13,33 +13,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from hitrs.bench.case import Case, Measurement
-from hitrs.bench.gemm import gemm_rates
+from hitrs.bench.case import RATIOS, Case, Quantity, changed_case
+from hitrs.bench.measurement import Measurement, gemm_rates
 from hitrs.errors import HitrsError
-from hitrs.memory import arrange_memory
+from hitrs.process import arrange_memory
 
-MODULES = {
-    "train": "hitrs.bench.training",
-    "recognize": "hitrs.bench.recognition",
-    "stream": "hitrs.bench.streaming",
-    "import": "hitrs.bench.importing",
-    "loader": "hitrs.bench.loader",
+MEASURES = {
+    "train": "hitrs.bench.training:measure",
+    "recognize": "hitrs.bench.recognition:measure",
+    "stream": "hitrs.bench.streaming:measure",
+    "import": "hitrs.bench.data:measure_import",
+    "loader": "hitrs.bench.data:measure_loader",
 }
-RATIOS = {
-    "speedup": "seconds_per_step",
-    "cpu_speedup": "cpu_seconds_per_step",
-    "memory_ratio": "peak_memory_bytes",
-}
-"""Which figures are compared, plain over ours, under which name."""
+"""What measures each kind of case, as "module:function"."""
 
 
-def run(
-    case: Case, *, rounds: int = 3, reference: bool = False, tell: Callable[[str], None] = lambda _: None
+def measure_rounds(
+    case: Case, *, rounds: int = 3, reference: bool = False, report: Callable[[str], None] = lambda _: None
 ) -> dict[str, Any]:
     """Measure a case ``rounds`` times, with ``reference`` each time paired with the plain computation.
 
     Args:
-        tell: called with a line about each measurement.
+        report: called with a line about each measurement.
     Returns:
         medians over the rounds of what :meth:`Measurement.to_dict` names. With ``reference`` also those of
         the plain computation under ``reference``, and the medians of the pairs' ratios, plain over ours:
@@ -48,10 +43,10 @@ def run(
     ours, plain = [], []
     for number in range(rounds):
         ours.append(measure(case).to_dict())
-        tell(f"round {number + 1}: {ours[-1]['milliseconds_p50']:.1f} ms")
+        report(f"round {number + 1}: {ours[-1]['milliseconds_p50']:.1f} ms")
         if reference:
-            plain.append(measure(dataclasses.replace(case, side="plain", precision="no")).to_dict())
-            tell(f"round {number + 1}, plain: {plain[-1]['milliseconds_p50']:.1f} ms")
+            plain.append(measure(dataclasses.replace(case, side="plain", precision="fp32")).to_dict())
+            report(f"round {number + 1}, plain: {plain[-1]['milliseconds_p50']:.1f} ms")
     result: dict[str, Any] = _medians(ours)
     if reference:
         result["reference"] = _medians(plain)
@@ -67,32 +62,60 @@ def measure(case: Case) -> Measurement:
     Raises:
         HitrsError: if the process was killed, which systems do when memory runs out.
     """
-    return _apart(_measure_here, case)
+    return _in_new_process(_measure_here, case)
+
+
+def measure_curve(
+    case: Case,
+    quantity: Quantity,
+    values: Sequence[int],
+    *,
+    rounds: int = 3,
+    reference: bool = False,
+    report: Callable[[str], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """The case at each value of the quantity: what :func:`measure_rounds` returns, and the value.
+
+    The plain computation has position embeddings for ``max_clips`` clips, so longer recordings are
+    measured without it.
+    """
+    points = []
+    for value in values:
+        report(f"{quantity} {value}")
+        here = changed_case(case, quantity, value)
+        model = here.config.model
+        fits = here.frames <= model.max_clips * model.stride
+        points.append(
+            {quantity: value}
+            | measure_rounds(here, rounds=rounds, reference=reference and fits, report=report)
+        )
+    return points
 
 
 def machine_rates(threads: int | None) -> dict[str, float]:
-    """See :func:`hitrs.bench.gemm.gemm_rates`."""
-    return _apart(_rates_here, threads)
+    """See :func:`hitrs.bench.measurement.gemm_rates`, in a fresh process."""
+    return _in_new_process(_rates_here, threads)
 
 
 def _measure_here(case: Case) -> Measurement:
-    _use(case.threads)
-    found: Measurement = import_module(MODULES[case.what]).measure(case)
-    return found
+    _prepare(case.threads)
+    module, function = MEASURES[case.what].split(":")
+    measurement: Measurement = getattr(import_module(module), function)(case)
+    return measurement
 
 
 def _rates_here(threads: int | None) -> dict[str, float]:
-    _use(threads)
+    _prepare(threads)
     return gemm_rates()
 
 
-def _use(threads: int | None) -> None:
+def _prepare(threads: int | None) -> None:
     arrange_memory()
     if threads is not None:
         torch.set_num_threads(threads)
 
 
-def _apart(function: Callable[[Any], Any], argument: Any) -> Any:
+def _in_new_process(function: Callable[[Any], Any], argument: Any) -> Any:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         try:
             return pool.submit(function, argument).result()
@@ -103,4 +126,4 @@ def _apart(function: Callable[[Any], Any], argument: Any) -> Any:
 
 
 def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.median([found[name] for found in rounds])) for name in rounds[0]}
+    return {name: float(np.median([figures[name] for figures in rounds])) for name in rounds[0]}

@@ -88,8 +88,8 @@ class Code(nn.Module):
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What the pretext tasks draw at random for a batch."""
+class PretextBatch:
+    """What masking and pretext tasks draw at random for a batch."""
 
     masked: Tensor
     """(S, T, J, C), what the encoder sees."""
@@ -177,29 +177,29 @@ class PlainHiTRS(nn.Module):
         videos = self.videos(*self.all_clips(self.frames(bodies), lengths))
         return self.v_cls(videos.unflatten(0, (-1, slots)).mean(1))
 
-    def losses(self, positions: Tensor, lengths: Tensor, choices: Choices) -> dict[str, Tensor]:
+    def losses(self, positions: Tensor, lengths: Tensor, drawn: PretextBatch) -> dict[str, Tensor]:
         """The four losses of sequences (S, T, J, C) of which each has ``lengths`` (S,) frames.
 
         A loss is left out where no sequence is long enough.
         """
         pad = (self.config.window // 2) * self.config.dilation
-        frames = self.frames(choices.masked)
+        frames = self.frames(drawn.masked)
         prediction = self.s_pose_reg(frames)[:, pad : pad + positions.shape[1]]
-        found = {
-            "masked_joint": F.smooth_l1_loss(10 * prediction[choices.chosen], 10 * positions[choices.chosen])
+        losses = {
+            "masked_joint": F.smooth_l1_loss(10 * prediction[drawn.chosen], 10 * positions[drawn.chosen])
         }
-        if len(choices.pair_sequences):
-            windows = frames[choices.pair_sequences[:, None], choices.pair_windows]  # (R, W, J, D)
-            swapped = windows[torch.arange(len(windows), device=windows.device)[:, None], choices.pair_swap]
-            found["clip_order"] = _order_loss(self.c_motion_cls, self.clips(windows), self.clips(swapped))
+        if len(drawn.pair_sequences):
+            windows = frames[drawn.pair_sequences[:, None], drawn.pair_windows]  # (R, W, J, D)
+            swapped = windows[torch.arange(len(windows), device=windows.device)[:, None], drawn.pair_swap]
+            losses["clip_order"] = _order_loss(self.c_motion_cls, self.clips(windows), self.clips(swapped))
         clips, counts = self.all_clips(frames, lengths)
         context, held_out = counts - 1, clips[torch.arange(len(clips), device=clips.device), counts - 1]
         clips, several = clips[:, :-1], counts > 1
-        if len(choices.video_sequences):
-            which = choices.video_sequences
-            order = choices.video_swap[:, : clips.shape[1]]
+        if len(drawn.video_sequences):
+            which = drawn.video_sequences
+            order = drawn.video_swap[:, : clips.shape[1]]
             swapped = clips[which[:, None], order]
-            found["video_order"] = _order_loss(
+            losses["video_order"] = _order_loss(
                 self.v_motion_cls,
                 self.videos(clips[which], context[which]),
                 self.videos(swapped, context[which]),
@@ -208,8 +208,8 @@ class PlainHiTRS(nn.Module):
             query = self.v_ft_reg(self.videos(clips[several], context[several]))
             similarity = F.cosine_similarity(query[:, None], held_out[several].detach()[None], dim=-1)
             own = torch.arange(len(query), device=query.device)
-            found["future_clip"] = F.cross_entropy(similarity / 0.07, own)
-        return found
+            losses["future_clip"] = F.cross_entropy(similarity / 0.07, own)
+        return losses
 
 
 def windows(frames: int, config: ModelConfig) -> list[list[int]]:

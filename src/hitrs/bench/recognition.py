@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.bench.case import Case, Measurement, count_flops, device, peak_memory, time_steps
-from hitrs.bench.made_up import chain
+from hitrs.bench.case import Case
+from hitrs.bench.measurement import Measurement, chain_layout, count_flops, device, peak_memory, time_steps
 from hitrs.bench.plain import PlainHiTRS
-from hitrs.deploy.recognizer import Recognizer
 from hitrs.models.authors import to_authors
-from hitrs.models.bundle import ModelCard
-from hitrs.models.hitrs import HiTRS
-from hitrs.tasks.recognition import RecognitionModel
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
+from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.recognizer import Recognizer
 
 CLASSES = 60
 
@@ -23,7 +23,7 @@ CLASSES = 60
 def measure(case: Case) -> Measurement:
     """Seconds from the arrays of ``batch_size`` recordings to their classes."""
     torch.manual_seed(0)
-    layout = chain(case.joints)
+    layout = chain_layout(case.joints)
     classes = tuple(f"action {n}" for n in range(CLASSES))
     card = ModelCard(case.config.model, layout, case.config.preprocessing, classes)
     model = RecognitionModel(HiTRS(case.config.model, case.joints), card)
@@ -49,9 +49,9 @@ def measure(case: Case) -> Measurement:
         with torch.autocast(device().type, torch.bfloat16, enabled=case.precision == "bf16"):
             return recognize()
 
-    taken = time_steps(step, case.seconds)
+    times = time_steps(step, case.seconds)
     # counted in float32: the counter, in inference mode, hides from autocast what it takes apart
-    return Measurement(tuple(taken), float(case.batch_size), peak_memory(), count_flops(recognize))
+    return Measurement(tuple(times), float(case.batch_size), peak_memory(), count_flops(recognize))
 
 
 @torch.inference_mode()

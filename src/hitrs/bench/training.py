@@ -1,8 +1,9 @@
-"""``hitrs bench train``: updates of pre-training, as the training loop makes them."""
+"""``hitrs bench train``: steps of pre-training, as the training loop makes them."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from contextlib import closing
 from typing import Any, cast
@@ -11,30 +12,31 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.bench.case import Case, Measurement, count_flops, device, peak_memory, time_steps
-from hitrs.bench.made_up import random_bodies
-from hitrs.bench.plain import Choices, PlainHiTRS
+from hitrs.bench.case import Case
+from hitrs.bench.measurement import Measurement, count_flops, device, peak_memory, random_bodies, time_steps
+from hitrs.bench.plain import PlainHiTRS, PretextBatch
 from hitrs.data.store import Store
 from hitrs.models.authors import to_authors
-from hitrs.models.hitrs import HiTRS, set_recompute
-from hitrs.pretext.clip_order import ClipOrder, displacement
+from hitrs.models.encoder import Clips, Frames, HiTRS, set_activation_checkpointing
+from hitrs.pretext.base import EncodedClips, EncodedFrames, PretextInputs, hold_out_last
+from hitrs.pretext.clip_order import ClipOrder
+from hitrs.pretext.job import PretrainJob
 from hitrs.pretext.objective import PretextObjective
 from hitrs.pretext.video_order import VideoOrder
-from hitrs.train.batches import batches_for, make_batch
-from hitrs.train.loop import make_accelerator, update
-from hitrs.train.optimizer import make_optimizer
-from hitrs.train.pretraining import PretrainJob
-from hitrs.transforms.draws import Draws
-from hitrs.transforms.masking import mask_joints
-from hitrs.transforms.source import Source
+from hitrs.training.batches import batches_for, make_batch
+from hitrs.training.loop import make_accelerator, update
+from hitrs.training.optimizer import make_optimizer
+from hitrs.transforms.dataset import SkeletonDataset
+from hitrs.transforms.random import KeyedGenerator
+from hitrs.transforms.windows import padding
 
 
 def measure(case: Case) -> Measurement:
-    """Seconds of an update: forward, backward, clipped gradients and AdamW, with the batch at hand."""
+    """Seconds of a step: forward, backward, clipped gradients and AdamW, with the batch at hand."""
     return _plain(case) if case.side == "plain" else _ours(case)
 
 
-class MadeUpJob:
+class RandomJob:
     """The same random bodies in every batch, in place of recordings; a job of the training loop."""
 
     def __init__(self, case: Case):
@@ -47,12 +49,12 @@ class MadeUpJob:
     def mean_sequences(self) -> float:
         return float(len(self))
 
-    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
+    def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
         own = torch.arange(len(self))
-        if not self.module.needs_views:
-            return *self.bodies, own, Draws.of(0, own.numpy())
-        both = Draws.of(0, own.numpy()).join(Draws.of(1, own.numpy()))
-        return *(torch.cat([x, x]) for x in self.bodies), own.repeat(2), both
+        views = self.module.views
+        generators = [KeyedGenerator.from_seed(view, own.numpy()) for view in range(views)]
+        generator = functools.reduce(KeyedGenerator.concatenate, generators)
+        return *(torch.cat([x] * views) for x in self.bodies), own.repeat(views), generator
 
 
 class StoreJob(PretrainJob):
@@ -60,41 +62,45 @@ class StoreJob(PretrainJob):
 
     def __init__(self, case: Case):
         store = Store.open(cast(str, case.data))
-        source = Source(store, range(len(store)), store.layout, case.config.preprocessing)
+        source = SkeletonDataset(store, range(len(store)), store.layout, case.config.preprocessing)
         super().__init__(source, case.config)
         self.sequences: list[int] = []
 
-    def inputs(self, which: np.ndarray, draws: Draws) -> tuple[Any, ...]:
-        made = super().inputs(which, draws)
-        self.sequences.append(len(made[0]) // (2 if self.module.needs_views else 1))
+    def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
+        made = super().inputs(which, generator)
+        self.sequences.append(len(made[0]) // self.module.views)
         return made
 
     def mean_sequences(self) -> float:
-        """Bodies in a batch, on average, two views of one counted once."""
+        """Bodies in a batch, on average, all views of one counted once."""
         return float(np.mean(self.sequences))
 
 
 def _ours(case: Case) -> Measurement:
     torch.manual_seed(0)
     optim = dataclasses.replace(
-        case.config.pretrain, batch_size=case.batch_size, accumulate=1, warmup=0, precision=case.precision
+        case.config.pretrain.optim,
+        batch_size=case.batch_size,
+        accumulation_steps=1,
+        warmup_steps=0,
+        precision=case.precision,
     )
-    job = MadeUpJob(case) if case.data is None else StoreJob(case)
-    set_recompute(job.module, optim.recompute)
+    job = RandomJob(case) if case.data is None else StoreJob(case)
+    set_activation_checkpointing(job.module, optim.activation_checkpointing)
     accelerator = make_accelerator(optim)
     module, optimizer = accelerator.prepare(job.module, make_optimizer(job.module, optim))
     module.train()
-    steps = itertools.count()  # a measurement may take more updates than the configuration's run
+    steps = itertools.count()  # a measurement may take more steps than the configuration's run
     made = batches_for(accelerator.device, lambda n: make_batch(job, optim, n), itertools.count())
     with closing(made) as batches:
 
         def step() -> None:
             update(accelerator, module, optimizer, batches, optim, next(steps))
 
-        taken = time_steps(step, case.seconds)
+        times = time_steps(step, case.seconds)
         peak = peak_memory()
         flops = count_flops(step)
-    return Measurement(tuple(taken), job.mean_sequences(), peak, flops)
+    return Measurement(tuple(times), job.mean_sequences(), peak, flops)
 
 
 def _plain(case: Case) -> Measurement:
@@ -108,38 +114,49 @@ def _plain(case: Case) -> Measurement:
     numbers = itertools.count()
 
     def step() -> None:
-        draws = Draws.of(next(numbers), range(len(positions))).to(device())
-        choices = choose(objective, positions, valid, lengths, draws)
-        torch.stack(list(model.losses(positions, lengths, choices).values())).sum().backward()
+        generator = KeyedGenerator.from_seed(next(numbers), range(len(positions))).to(device())
+        drawn = draw_pretext_batch(objective, positions, valid, lengths, generator)
+        torch.stack(list(model.losses(positions, lengths, drawn).values())).sum().backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
-    taken = time_steps(step, case.seconds)
-    return Measurement(tuple(taken), float(len(positions)), peak_memory(), count_flops(step))
+    times = time_steps(step, case.seconds)
+    return Measurement(tuple(times), float(len(positions)), peak_memory(), count_flops(step))
 
 
-def choose(
-    objective: PretextObjective, positions: Tensor, valid: Tensor, lengths: Tensor, draws: Draws
-) -> Choices:
-    """What the objective draws for such a batch, in the paper's mode, written for the plain computation."""
+def draw_pretext_batch(
+    objective: PretextObjective, positions: Tensor, valid: Tensor, lengths: Tensor, generator: KeyedGenerator
+) -> PretextBatch:
+    """What the objective's tasks ask for, in the paper's mode, written for the plain computation.
+
+    Nothing is encoded: requests look at what there is, not at its features.
+    """
     config = objective.encoder.config
-    masked = mask_joints(positions, valid, lengths, draws)
-    pad = (config.window // 2) * config.dilation
-    places = torch.arange(positions.shape[1] + 2 * pad, device=lengths.device)
-    pairs = cast(ClipOrder, objective.tasks["clip_order"]).draw(
-        displacement(positions, valid), places < lengths[:, None] + 2 * pad, lengths, draws
-    )
-    counts = -(-lengths // config.stride)  # of windows; the last one is held out
+    inputs = PretextInputs(positions, valid, lengths, torch.arange(len(lengths)), generator)
+    masked = objective.masking(positions, valid, lengths, generator)
+    pad = padding(config.window, config.dilation)
+    padded = torch.arange(positions.shape[1] + 2 * pad, device=lengths.device)
+    rows = torch.where(padded < lengths[:, None] + 2 * pad, 0, -1)
+    nothing = positions[:0]
+    frames = EncodedFrames(inputs, masked, Frames(nothing, valid[:0], rows))
+    pairs = cast(ClipOrder, objective.tasks["clip_order"]).request_clips(frames)
+    taking_part = len(pairs.sequences) // 2  # the windows in order, then their negatives
+
+    counts = -(-lengths // config.stride)  # of windows
     place = torch.arange(int(counts.max()), device=lengths.device)
-    context = torch.where(place < (counts - 1).clamp(min=1)[:, None], place, -1)
-    which, swapped = cast(VideoOrder, objective.tasks["video_order"]).draw(context, draws)
-    return Choices(
+    slots = torch.where(place < counts[:, None], place, -1)
+    context, following = hold_out_last(slots)
+    clips = EncodedClips(
+        inputs, masked, frames.frames, Clips(nothing, slots), context, following, pairs, nothing
+    )
+    videos = cast(VideoOrder, objective.tasks["video_order"]).request_videos(clips)
+    return PretextBatch(
         masked=masked.positions,
         chosen=masked.chosen,
-        pair_sequences=pairs.sequences,
-        pair_windows=pairs.windows,
-        pair_swap=pairs.swap,
-        video_sequences=which,
-        video_swap=torch.where(swapped >= 0, swapped, place),
+        pair_sequences=pairs.sequences[:taking_part],
+        pair_windows=pairs.windows[:taking_part],
+        pair_swap=cast(Tensor, pairs.order)[taking_part:],
+        video_sequences=videos.sequences,
+        video_swap=torch.where(videos.slots >= 0, videos.slots, place),
     )

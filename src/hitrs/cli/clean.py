@@ -7,19 +7,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import bar_for_files, say
-from hitrs.data.cleaning import (
-    FillGaps,
-    Operation,
-    RejectSpikes,
-    Resample,
-    ToMeters,
-    TurnUp,
-    Unflip,
-    Unswap,
-    clean_store,
-    describe,
-)
+from hitrs.cli.console import print_line, progress_bar
 from hitrs.errors import ConfigError
 
 
@@ -53,6 +41,19 @@ def run(
         fps: resample to this frame rate.
         overwrite: replace an existing store.
     """
+    from hitrs.data.cleaning import (
+        FillGaps,
+        Operation,
+        RejectSpikes,
+        Resample,
+        ToMeters,
+        TurnUp,
+        Unflip,
+        Unswap,
+        clean_store,
+        describe,
+    )
+
     operations: list[Operation] = []
     if unswap:
         operations.append(Unswap())
@@ -73,7 +74,7 @@ def run(
             "there is nothing to do: name at least one of --unswap, --unflip, --spikes, --fill-gaps, --unit, "
             "--up, --fps (`hitrs inspect` tells what is wrong)."
         )
-    with bar_for_files("cleaning") as bar:
+    with progress_bar("cleaning") as bar:
         store = clean_store(
             src,
             dst,
@@ -82,6 +83,6 @@ def run(
             progress=lambda done, of: bar.update(bar.task_ids[0], completed=done, total=of),
         )
     for step in store.meta["cleaning"][-len(operations) :]:
-        say(f"cleaned     {describe(step)}")
-    say(f"raw values  {store.path / 'raw'}")
-    say(f"recordings  {len(store)}")
+        print_line(f"cleaned     {describe(step)}")
+    print_line(f"raw values  {store.path / 'raw'}")
+    print_line(f"recordings  {len(store)}")

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
+
+from hitrs.errors import DataError, LayoutError
+from hitrs.process import is_main_process
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 _argv: ContextVar[tuple[str, ...]] = ContextVar("argv", default=())
 
@@ -27,26 +31,27 @@ def command_line() -> str:
     return shlex.join(["hitrs", *_argv.get()])
 
 
-def is_main_process() -> bool:
-    """False in all but one of the processes that ``accelerate launch`` or ``torchrun`` start."""
-    return int(os.environ.get("RANK", "0")) == 0
-
-
-def say(line: str = "", style: str = "") -> None:
+def print_line(line: str = "", style: str = "") -> None:
     """A line on standard output, never wrapped, no markup in it; once where several processes run."""
     if is_main_process():
         _console().print(Text(line, style=style), soft_wrap=True)
 
 
-def complain(line: str) -> None:
+def print_nothing(line: str = "") -> None:
+    """In place of ``print_line`` where only JSON is to be printed."""
+
+
+def print_error(line: str) -> None:
     """A line in red on standard error."""
     Console(stderr=True, highlight=False).print(Text(line, style="red"), soft_wrap=True)
 
 
-def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table; the first column is text, the others are numbers."""
     if not is_main_process():
         return
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
     for place, header in enumerate(headers):
         table.add_column(header, justify="right" if place else "left", overflow="fold")
@@ -55,8 +60,10 @@ def show_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     _console().print(table)
 
 
-def bar_for_files(what: str) -> Progress:
+def progress_bar(what: str) -> Progress:
     """A bar with counts and an estimate, on standard error where that is a terminal; it has one task."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -68,6 +75,38 @@ def bar_for_files(what: str) -> Progress:
     )
     bar.add_task(what, total=None)
     return bar
+
+
+class Skipped:
+    """Inputs that were left out, and why: one that cannot be used must not cost the others their result."""
+
+    def __init__(self) -> None:
+        self._reasons: list[str] = []
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """A DataError or LayoutError inside is kept for later."""
+        try:
+            yield
+        except (DataError, LayoutError) as error:
+            self.add(str(error))
+
+    def add(self, reason: str) -> None:
+        """Something was left out elsewhere."""
+        self._reasons.append(reason)
+
+    def raise_if_any(self, used: int) -> None:
+        """To be called when the result of the others is out.
+
+        Raises:
+            DataError: with the reasons, if anything was left out.
+        """
+        if not self._reasons:
+            return
+        if not used and len(self._reasons) == 1:
+            raise DataError(self._reasons[0])
+        left_out = f"{len(self._reasons)} of {used + len(self._reasons)} recordings were left out"
+        raise DataError("\n  ".join([f"{left_out}:", *self._reasons]))
 
 
 def _console() -> Console:

@@ -1,47 +1,20 @@
-"""``hitrs convert``: checkpoints of the authors' code to model directories, and back.
-
-A ``.pth`` file is a pickle, and unpickling can run code. So it is read by torch's restricted reader, which
-builds tensors and plain containers and nothing else, and refuses whatever else it meets.
-"""
+"""``hitrs convert``: checkpoints of the authors' code to model directories, and back."""
 
 from __future__ import annotations
 
-import io
-import pickle
-import re
-import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import torch
-from torch import Tensor
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say
+from hitrs.cli.console import print_line
 from hitrs.cli.options import Name
-from hitrs.data.files import atomic_file, explained_writes
-from hitrs.errors import CheckpointError, ConfigError
-from hitrs.models.authors import from_authors, infer_config, to_authors
-from hitrs.models.bundle import ModelCard, load_bundle, load_weights, save_bundle
-from hitrs.models.hitrs import HiTRS
-from hitrs.skeleton import Layout, get_layout
-from hitrs.tasks.recognition import RecognitionModel
-
-_MARK = "s_input_map."
-"""Every checkpoint of the authors' model has parameters whose names begin like this."""
-_PREFIX = "module."
-"""What data-parallel training put before every name in the released files."""
-_NTU = (25, 3)
-"""Joints and coordinates of the data that the released checkpoints were trained on."""
-
-Source = Annotated[Positional[str], arg(metavar="IN")]
-Out = Annotated[Positional[Path], arg(metavar="OUT")]
+from hitrs.errors import ConfigError
 
 
 def run(
-    source: Source,
-    out: Out,
+    source: Annotated[Positional[str], arg(metavar="IN")],
+    out: Annotated[Positional[Path], arg(metavar="OUT")],
     *,
     heads: int = 8,
     layout: Name = None,
@@ -60,99 +33,11 @@ def run(
     """
     if out.exists():
         raise ConfigError(f"{out} exists already; choose another place")
+    from hitrs.tasks.authors_files import read_authors, write_authors
+
     if out.suffix in (".pth", ".pt"):
-        _write_authors(source, out)
+        lines = write_authors(source, out)
     else:
-        _read_authors(Path(source), out, heads, layout, classes)
-
-
-def _read_authors(source: Path, out: Path, heads: int, layout: str | None, classes: Path | None) -> None:
-    ours = from_authors(_parameters(_load_plain(source), source))
-    config, joints, coords = infer_config(ours, heads)
-    names: tuple[str, ...] = ()
-    if "classifier.weight" in ours:
-        names = _class_names(classes, len(ours["classifier.weight"]))
-        ours = {name: value for name, value in ours.items() if not name.startswith("tasks.")}
-    card = ModelCard(config, _layout(layout, joints, coords), classes=names, trained={"from": source.name})
-    encoder = HiTRS(config, joints, coords)
-    if names:
-        load_weights(RecognitionModel(encoder, card), ours, source)
-    else:
-        own = {n.removeprefix("encoder."): v for n, v in ours.items() if n.startswith("encoder.")}
-        load_weights(encoder, own, source)
-    save_bundle(out, card, ours)
-    kind = f"recognizer of {len(names)} classes" if names else "pre-trained encoder with its pretext heads"
-    count = sum(value.numel() for value in ours.values())
-    size = f"width {config.width}, {config.heads} x {config.head_width} heads, {config.layers} layers a level"
-    say(f"{kind}: {size}, {joints} joints, {count:,} parameters")
-    say(f"model       {out}")
-
-
-def _write_authors(source: str, out: Path) -> None:
-    card, weights = load_bundle(source)
-    theirs = {_PREFIX + name: value for name, value in to_authors(weights).items()}
-    content = io.BytesIO()
-    torch.save(theirs, content)
-    with atomic_file(out) as part, explained_writes(out):
-        part.write_bytes(content.getbuffer())
-    say(f"{len(theirs)} parameters in the authors' names, {card.model.heads} heads")
-    say(f"checkpoint  {out}")
-
-
-def _load_plain(path: Path) -> Any:
-    """What a .pth file holds, if that is tensors and plain containers only."""
-    try:
-        with warnings.catch_warnings():  # about how old or new the pickle is
-            warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise CheckpointError(f"there is no file {path}") from None
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if found is None:
-            raise CheckpointError(f"{path} is no PyTorch checkpoint of tensors alone, or damaged") from None
-        raise CheckpointError(
-            f"{path} holds more than tensors ({found[1]}), which could run code when it is read; nothing was "
-            "run. Ask for a file that holds the state_dict alone"
-        ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path} is no PyTorch checkpoint, or it is cut short") from error
-
-
-def _parameters(content: Any, path: Path) -> dict[str, Tensor]:
-    """The dictionary of the model's parameters, which may lie inside another dictionary."""
-    candidates = [content, *content.values()] if isinstance(content, Mapping) else []
-    for candidate in candidates:
-        if not isinstance(candidate, Mapping):
-            continue
-        if any(str(name).removeprefix(_PREFIX).startswith(_MARK) for name in candidate):
-            wrong = [str(name) for name, value in candidate.items() if not isinstance(value, Tensor)]
-            if wrong:
-                raise CheckpointError(f"{path}: '{wrong[0]}' is not a tensor; expected parameters only")
-            return {str(name): value.float() for name, value in candidate.items()}
-    keys = ", ".join(str(key) for key in list(candidates[0])[:5]) if candidates else type(content).__name__
-    raise CheckpointError(f"{path} holds no Hi-TRS model: no parameter {_PREFIX}{_MARK}*, only {keys}")
-
-
-def _layout(name: str | None, joints: int, coords: int) -> Layout:
-    if name is None and (joints, coords) != _NTU:
-        raise ConfigError(f"the checkpoint has {joints} joints with {coords} coordinates; name its --layout")
-    layout = get_layout(name or "ntu25")
-    if (layout.n_joints, layout.dims) != (joints, coords):
-        raise CheckpointError(
-            f"the checkpoint has {joints} joints with {coords} coordinates, but layout {layout.name} has "
-            f"{layout.n_joints} with {layout.dims}"
-        )
-    return layout
-
-
-def _class_names(path: Path | None, count: int) -> tuple[str, ...]:
-    if path is None:
-        return tuple(f"A{number:03d}" for number in range(1, count + 1))
-    try:
-        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the class names {path}: {error}") from error
-    if len(names) != count or len(set(names)) != count:
-        raise ConfigError(f"{path} has {len(set(names))} different names; the checkpoint has {count} classes")
-    return names
+        lines = read_authors(Path(source), out, heads, layout, classes)
+    for line in lines:
+        print_line(line)

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say
+from hitrs.cli.console import print_line
 from hitrs.data.catalog import folder as folder_of_files
-from hitrs.data.catalog.base import Entry
+from hitrs.data.catalog.dataset import Entry
 from hitrs.data.catalog.registry import all_entries, get_entry
 from hitrs.data.download import fetch, unpack
 from hitrs.errors import ConfigError, DataError
@@ -39,7 +39,7 @@ def run(
             entries = [own.get(name) or get_entry(name)]
         for entry in entries:
             for line in _lines(entry):
-                say(line)
+                print_line(line)
         return
     if name is None or folder is None:
         raise ConfigError("`hitrs data fetch` needs the name of a data set and a folder to put it in")
@@ -82,6 +82,6 @@ def _fetch(entry: Entry, folder: Path) -> None:
         )
     archive.unlink()
     checked = "" if entry.download.sha256 else " (its owners state none to compare)"
-    say(f"license     {entry.download.license}")
-    say(f"sha256      {digest}{checked}")
-    say(f"next        hitrs import {folder} {folder}.store")
+    print_line(f"license     {entry.download.license}")
+    print_line(f"sha256      {digest}{checked}")
+    print_line(f"next        hitrs import {folder} {folder}.store")

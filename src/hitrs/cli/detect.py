@@ -6,29 +6,23 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-import numpy as np
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import bar_for_files, say, show_table
+from hitrs.cli.console import Skipped, print_line, print_nothing, print_table, progress_bar
 from hitrs.cli.options import AsJson, ModelArgument, Name
-from hitrs.cli.skipping import Skipped
-from hitrs.data.inspection.source import opened
-from hitrs.data.recording import Recording
-from hitrs.deploy.detector import Detector
-from hitrs.deploy.recordings import as_recording, at_rate, known_layout, model_arrays
-from hitrs.deploy.segments_out import COLUMNS, Detection, write_csv, write_json, write_pku
-from hitrs.deploy.streaming import OnlineDetector
-from hitrs.deploy.truth import read_truth
 from hitrs.errors import ConfigError, located
-from hitrs.skeleton import Layout
-from hitrs.tasks.detection import Proposal, latency, numbered
-from hitrs.viz.timeline import Timeline, plot_timelines
+
+if TYPE_CHECKING:
+    from hitrs.data.recording import Recording
+    from hitrs.skeleton import Layout
+    from hitrs.tasks.detection.detection import Detection
+    from hitrs.tasks.detection.online import OnlineDetector
+    from hitrs.tasks.detection.segments import Proposal
 
 Sources = Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]")]
 Format = Literal["json", "csv", "pku"]
-_WRITERS = {"json": write_json, "csv": write_csv, "pku": write_pku}
 
 
 def run(
@@ -62,60 +56,72 @@ def run(
             known, how many frames after its start an action is named.
         as_json: print the segments as JSON.
     """
+    from hitrs.tasks.detection.detection import write_csv, write_json, write_pku
+    from hitrs.tasks.detection.detector import Detector
+    from hitrs.tasks.detection.truth import read_truth, to_proposals
+    from hitrs.tasks.inputs import known_layout
+
     form = _format(out, format)
     if not files:
         raise ConfigError("name at least one file to find actions in")
     detector = Detector(model)
     stepper = detector.online() if online else None
     labels = None if truth is None else read_truth(truth, detector.classes)
-    found: list[Detection] = []
-    known: list[list[Proposal] | None] = []
+    detections: list[Detection] = []
+    truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
     skipped = Skipped()
-    with bar_for_files("detecting") as bar:
+    with progress_bar("detecting") as bar:
         for recording in recordings(files, detector.layout, known_layout(layout), skipped):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
-                recording = at_rate(recording, detector.model.card.fps, resample=resample)
+                recording = detector.recording(recording, resample=resample)
                 own = None
                 if recording.segments and (online or timeline is not None):
                     with located(f"recording '{recording.name}'"):
-                        own = numbered(recording.segments, recording.n_frames, detector.classes)
+                        own = to_proposals(recording.segments, recording.n_frames, detector.classes)
                 if stepper is None:
                     result = detector(recording)
                 else:
                     result, taken = run_online(stepper, recording)
                     seconds += taken
-                found.append(result)
-                known.append(own)
+                detections.append(result)
+                truths.append(own)
             bar.advance(bar.task_ids[0])
     if as_json:
-        say(json.dumps([each.to_dict() for each in found], indent=1, ensure_ascii=False))
-    elif found:
-        _show(found)
-    tell = _nothing if as_json else say
-    if online and found:
-        _show_latency(found, known, seconds, tell)
-    if out is not None and found:
-        _WRITERS[form](out, found)
-        tell(f"segments    {out}")
-    if timeline is not None and found:
+        print_line(
+            json.dumps([detection.to_dict() for detection in detections], indent=1, ensure_ascii=False)
+        )
+    elif detections:
+        _print_segments(detections)
+    print_unless_json = print_nothing if as_json else print_line
+    if online and detections:
+        _print_latency(detections, truths, seconds, print_unless_json)
+    if out is not None and detections:
+        {"json": write_json, "csv": write_csv, "pku": write_pku}[form](out, detections)
+        print_unless_json(f"segments    {out}")
+    if timeline is not None and detections:
+        from hitrs.viz.timeline import Timeline, plot_timelines
+
         plot_timelines(
             [
-                Timeline(each.name, each.frames, each.proposals, own, each.fps, each.probabilities)
-                for each, own in zip(found, known, strict=True)
+                Timeline(d.name, d.frames, d.proposals, own, d.fps, d.probabilities)
+                for d, own in zip(detections, truths, strict=True)
             ],
             detector.classes,
             timeline,
         )
-        tell(f"timeline    {timeline}")
-    skipped.tell(len(found))
+        print_unless_json(f"timeline    {timeline}")
+    skipped.raise_if_any(len(detections))
 
 
 def recordings(
     paths: tuple[Path, ...], model: Layout, layout: Layout | None, skipped: Skipped
 ) -> Iterator[Recording]:
     """The recordings of files, folders and stores, one after another, without those that cannot be read."""
+    from hitrs.data.inspection.inspect import opened
+    from hitrs.tasks.inputs import as_recording
+
     for path in paths:
         if not path.is_dir():
             recording = None
@@ -131,9 +137,12 @@ def recordings(
 
 
 def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float]]:
-    """What is found frame by frame, and the seconds that each frame took."""
-    model = online.model
-    positions, valid = model_arrays(recording, model.card.layout)
+    """The detection of a recording frame by frame, and the seconds that each frame took."""
+    import numpy as np
+
+    from hitrs.tasks.detection.detection import Detection
+
+    positions, valid = online.inputs([recording]).arrays(0)
     results, taken = [], []
     for frame, seen in zip(positions, valid, strict=True):
         before = time.perf_counter()
@@ -159,12 +168,14 @@ def _format(out: Path | None, format: Format | None) -> Format:
     return "json" if out.suffix.lower() == ".json" else "csv"
 
 
-def _show(found: list[Detection]) -> None:
+def _print_segments(detections: list[Detection]) -> None:
+    from hitrs.tasks.detection.detection import COLUMNS
+
     rows = []
-    for each in found:
-        nothing = {"name": each.name, "label": "nothing found"}
-        rows += [[_cell(row.get(key)) for key in COLUMNS] for row in each.rows() or [nothing]]
-    show_table([column.replace("_seconds", " s") for column in COLUMNS], rows)
+    for detection in detections:
+        nothing = {"name": detection.name, "label": "nothing found"}
+        rows += [[_cell(row.get(key)) for key in COLUMNS] for row in detection.rows() or [nothing]]
+    print_table([column.replace("_seconds", " s") for column in COLUMNS], rows)
 
 
 def _cell(value: str | float | None) -> str:
@@ -173,29 +184,29 @@ def _cell(value: str | float | None) -> str:
     return f"{value:.2f}" if isinstance(value, float) else str(value)
 
 
-def _show_latency(
-    found: list[Detection],
-    known: list[list[Proposal] | None],
+def _print_latency(
+    detections: list[Detection],
+    truths: list[list[Proposal] | None],
     seconds: list[float],
-    tell: Callable[[str], None],
+    print_line: Callable[[str], None],
 ) -> None:
+    import numpy as np
+
+    from hitrs.tasks.detection.metrics.frames import latency
+
     middle, high = np.percentile(1000 * np.asarray(seconds), [50, 99])
-    tell(f"a frame     {middle:.2f} ms, 99th percentile {high:.2f} ms")
+    print_line(f"a frame     {middle:.2f} ms, 99th percentile {high:.2f} ms")
     pairs = [
-        (own, each.probabilities.argmax(1))
-        for own, each in zip(known, found, strict=True)
-        if own is not None and each.probabilities is not None
+        (own, detection.probabilities.argmax(1))
+        for own, detection in zip(truths, detections, strict=True)
+        if own is not None and detection.probabilities is not None
     ]
     if not pairs:
         return
     delays = latency([own for own, _ in pairs], [labels for _, labels in pairs])
-    tell(f"named       {delays['latency/named']:.0%} of {sum(len(own) for own, _ in pairs)} actions")
+    print_line(f"named       {delays['latency/named']:.0%} of {sum(len(own) for own, _ in pairs)} actions")
     if delays["latency/median_frames"] is not None:
-        tell(
+        print_line(
             f"after       {delays['latency/median_frames']:g} frames (median), "
             f"{delays['latency/mean_frames']:.1f} (mean)"
         )
-
-
-def _nothing(_: str) -> None:
-    pass

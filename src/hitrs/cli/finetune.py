@@ -1,4 +1,4 @@
-"""``hitrs finetune``: a recognizer, detector or predictor, from a pre-trained encoder or from scratch."""
+"""``hitrs finetune``: the model of a task, from a pre-trained encoder or from scratch."""
 
 from __future__ import annotations
 
@@ -6,51 +6,47 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import numpy as np
 from tyro.conf import arg
 
-from hitrs.cli.configfile import differences
-from hitrs.cli.console import is_main_process, say
-from hitrs.cli.options import Name, Run, StoreArgument, TaskName
-from hitrs.cli.reports import draw_confusion, show_report
-from hitrs.cli.runs import run_folder, write_results
-from hitrs.cli.settings import DEFAULT, FinetuneSettings, fit_to_data, given_option, recast, starting_config
-from hitrs.data.store import Store
-from hitrs.errors import ConfigError, DataError
-from hitrs.evaluate.downstream import get_downstream
-from hitrs.evaluate.draws import draw_labels, of_subjects, strata
-from hitrs.evaluate.protocol import Split, split_of
-from hitrs.models.bundle import ModelCard, load_bundle
-from hitrs.models.hitrs import HiTRS
-from hitrs.train.config import Config
-from hitrs.train.log import read_metrics
-from hitrs.transforms.source import Source, training_layout
-from hitrs.viz import plot_finetuning
+from hitrs.cli.console import command_line, print_line, print_table
+from hitrs.cli.options import Name, RunFolder, StoreArgument
+from hitrs.cli.settings import DEFAULT, changed_config, given_option, options_of, starting_config
+from hitrs.errors import ConfigError
+from hitrs.process import is_main_process
+from hitrs.tasks.registry import section_name
+
+FIELDS = ("model", "preprocessing", "augment", "layout", "max_frames")
 
 
-def defaults(arguments: Sequence[str]) -> dict[str, Any]:
+def options(arguments: Sequence[str]) -> Any:
     """Where the options start from; model and preprocessing are those of the encoder that --from names."""
     config, encoder = starting_config(arguments), given_option(arguments, "--from")
     if encoder is not None:
-        card, _ = load_bundle(encoder)
+        from hitrs.models.card import read_card, resolve_pretrained
+
+        card, _ = read_card(resolve_pretrained(encoder))
         config = dataclasses.replace(config, model=card.model, preprocessing=card.preprocessing)
-    return {"settings": recast(config, FinetuneSettings)}
+    task = given_option(arguments, "--task") or "recognition"
+    section = section_name(task)
+    if section not in config.tasks:  # a task of another package, with its defaults
+        config = dataclasses.replace(config, tasks={**config.tasks, section: config.section(task)})
+    return options_of(config, (*FIELDS, section))
 
 
 def run(
     store: StoreArgument,
     *,
-    out: Run,
+    out: RunFolder,
     start: Annotated[str | None, arg(name="from", metavar="MODEL")] = None,
-    task: TaskName = "recognition",
+    task: Annotated[str, arg(metavar="TASK")] = "recognition",
     config: str = DEFAULT,
     protocol: Name = None,
-    fraction: float = 1.0,
-    draw: int = 0,
+    label_fraction: float = 1.0,
+    label_subset: int = 0,
     subjects: tuple[str, ...] = (),
     validation_subjects: tuple[str, ...] = (),
     resume: bool = False,
-    settings: Annotated[FinetuneSettings, arg(name="")],
+    options: Any,
 ) -> None:
     """Train on a store's training part and write the model to OUT/model; the test part only reports.
 
@@ -62,105 +58,69 @@ def run(
         out: folder of the run: configuration, log, checkpoints, pictures, results and, at the end, the model.
         start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
         task: recognition: one class for a recording; detection: a class or background for every frame, and
-            segments made of that; prediction: the frames that come next.
+            segments made of that; prediction: the frames that come next; or a task of another package.
         config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
         protocol: training and test part; the store's first protocol if left out. Without any, all labeled
             recordings train.
-        fraction: share of the training labels, drawn per class.
-        draw: number of the draw of labels.
+        label_fraction: share of the training labels, of every class.
+        label_subset: which subset of that size, a random seed.
         subjects: use the labels of these training subjects only.
         validation_subjects: training subjects that do not train but validate; detection also chooses on them
             how frames become segments.
         resume: go on with the run in OUT, with its own configuration.
     """
-    data = Store.open(store)
-    whole, encoder = recast(settings, Config), None
+    from hitrs.experiments.runs import finetune
+    from hitrs.tasks.base import get_task
+    from hitrs.viz import plot_finetuning
+
+    whole = changed_config(options)
     if start is not None:
-        encoder = HiTRS.from_pretrained(start)
-        _check_encoder(whole, encoder.card, start)
-    else:
-        whole = fit_to_data(whole, data)
-    protocol = protocol or next(iter(data.protocols), None)
-    downstream = get_downstream(task)
-    usable = downstream.usable(data)
-    train, split = _labeled(data, protocol, usable, downstream.needs), _split(data, protocol, usable)
-    validation = of_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
-    train = of_subjects(data, np.setdiff1d(train, validation), subjects)
-    if not len(train):
-        raise DataError("every training subject validates, so nobody is left to train on; name fewer")
-    if fraction != 1:
-        train = train[draw_labels(strata(data, train, task), fraction, draw)]
-    layout = training_layout(data, whole.layout) if encoder is None else encoder.card.layout
-    known = Source(data, train, layout, whole.preprocessing)
-    held_out = Source(data, validation, layout, whole.preprocessing) if len(validation) else None
-    facts = {
-        "task": task if task != "recognition" else "finetune",
-        "store": str(store),
-        "data": data.fingerprint,
-        "protocol": protocol,
-        "from": start,
-        "fraction": fraction,
-        "draw": draw,
-        "subjects": list(subjects),
-        "validation_subjects": list(validation_subjects),
-        "seed": downstream.optimization(whole).seed,
-    }
-    if task != "recognition" and known.fps is None:
-        rates = sorted({f"{rate:g}" for rate in np.asarray(data.fps)[train]} - {"nan"}, key=float)
-        if rates:
-            say(
-                f"note: recordings have frame rates of {', '.join(rates)} or unknown ones, so the model "
-                "cannot tell whether a recording has its rate; `hitrs clean --fps` makes them one"
-            )
-    with run_folder(out, whole, facts, resume):
-        say(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {_origin(start)}")
-        model = downstream.train(known, whole, out, encoder=encoder, held_out=held_out, resume=resume)
+        _check_encoder(type(options).base, whole, start)
+    done = finetune(
+        store,
+        out,
+        start=start,
+        task=task,
+        config=whole,
+        protocol=protocol,
+        label_fraction=label_fraction,
+        label_subset=label_subset,
+        subjects=subjects,
+        validation_subjects=validation_subjects,
+        resume=resume,
+        command=command_line(),
+        notify=print_line,
+    )
     if not is_main_process():
         return
-    plot_finetuning(
-        read_metrics(out / "metrics.jsonl"),
-        out / "plots" / "training.png",
-        title=f"Training {_origin(start)}",
-    )
-    if split is None:
-        say("no labeled recording was left to test on")
+    origin = "from scratch" if start is None else f"starting from {start}"
+    plot_finetuning(done.log(), out / "plots" / "training.png", title=f"Training {origin}")
+    if done.results is None:
+        print_line("no labeled recording was left to test on")
     else:
-        found = downstream.measure(model, split, whole, out)
-        results = {**facts, "labels": len(train), "classes": list(data.classes), "metrics": found}
-        write_results(out, results)
-        show_report(task, {split.protocol: found})
-        if "confusion" in found["all"]:
+        metrics, tested_on = done.results["metrics"], done.results["tested_on"]
+        for head, rows in get_task(task).report(tested_on, metrics):
+            print_table(head, rows)
+        if "confusion" in metrics["all"]:
+            from hitrs.viz import plot_confusion
+
             picture = out / "plots" / "confusion.png"
-            draw_confusion(found["all"], data.classes, picture, f"{task.capitalize()}, {split.protocol}")
-    say(f"model       {out / 'model'}")
+            title = f"{task.capitalize()}, {tested_on}"
+            plot_confusion(metrics["all"]["confusion"], done.results["classes"], picture, title=title)
+            print_line(f"confusion   {picture}")
+    print_line(f"model       {done.model}")
 
 
-def _check_encoder(config: Config, card: ModelCard, start: str) -> None:
-    changed = [f"model.{name}" for name, *_ in differences(config.model, card.model)]
-    changed += [f"preprocessing.{name}" for name, *_ in differences(config.preprocessing, card.preprocessing)]
+def _check_encoder(base: Any, whole: Any, start: str) -> None:
+    """Sizes and preprocessing are the encoder's; an option for them would be ignored."""
+    changed = [
+        f"{section}.{field.name}"
+        for section in ("model", "preprocessing")
+        for field in dataclasses.fields(getattr(base, section))
+        if getattr(getattr(base, section), field.name) != getattr(getattr(whole, section), field.name)
+    ]
     if changed:
         raise ConfigError(
             f"{', '.join(changed)} cannot be changed: {start} was pre-trained with other values; "
             "leave the option out"
         )
-
-
-def _labeled(data: Store, protocol: str | None, usable: np.ndarray, needs: str) -> np.ndarray:
-    """Store indices of the recordings that train."""
-    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
-    indices = indices[usable[indices]]
-    if not len(indices):
-        part = "" if protocol is None else f"in the training part of {protocol} "
-        raise DataError(f"no recording {part}of {data.path} has {needs} and import again")
-    return indices
-
-
-def _split(data: Store, protocol: str | None, usable: np.ndarray) -> Split | None:
-    """The protocol's parts, if there is something to test on."""
-    if protocol is None or not usable[data.split(protocol, "test")].any():
-        return None
-    return split_of(data, protocol, usable)
-
-
-def _origin(start: str | None) -> str:
-    return "from scratch" if start is None else f"starting from {start}"

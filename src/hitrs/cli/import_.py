@@ -7,18 +7,19 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from rich.progress import Progress
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import bar_for_files, say
+from hitrs.cli.console import print_line, progress_bar
 from hitrs.cli.options import Name, Size
-from hitrs.data.files import atomic_folder
-from hitrs.data.importing import ImportJob, summarize_import
-from hitrs.data.store import Store, check_destination
-from hitrs.data.synthetic import make_synthetic
 from hitrs.errors import ConfigError
+from hitrs.files import atomic_folder
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from hitrs.data.importing import ImportJob
 
 SYNTHETIC = "synthetic"
 _FEW_FILES = 200
@@ -49,7 +50,7 @@ def run(
     command is given again.
 
     Args:
-        src: folder of a public data set or of your own files; or the word `synthetic` for made-up motion.
+        src: folder of a public data set or of your own files; or the word `synthetic` for synthetic motion.
         dst: the store to write.
         dataset: what the folder holds (`hitrs data list`, or `folder`); found by its files if left out.
         layout: joint layout of your own files, a name or a layout file, where they do not say it themselves.
@@ -65,13 +66,17 @@ def run(
         seed: synthetic: of everything random (0 if left out).
         overwrite: replace an existing store.
     """
+    from hitrs.data.importing import ImportJob, ImportOptions, summarize_import
+    from hitrs.data.store import Store, check_destination
+    from hitrs.data.synthetic import make_synthetic
+
     own: dict[str, Any] = {
         "dataset": dataset, "layout": layout, "format": format, "to": to, "test_subjects": test_subjects,
         "split": split,
     }  # fmt: skip
     files = {**own, "strict": strict or None, "workers": workers, "part": part}
-    made_up = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
-    unfit = files if src == SYNTHETIC else made_up
+    synthetic = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
+    unfit = files if src == SYNTHETIC else synthetic
     wrong = [name for name, value in unfit.items() if value is not None]
     if wrong:
         kind = "synthetic data" if src == SYNTHETIC else "data from files"
@@ -86,16 +91,18 @@ def run(
         share = _part(part)
         if workers is not None and workers < 1:
             raise ConfigError(f"--workers is {workers}, expected 1 or more")
-        job = ImportJob(src, dst, **own, strict=strict, overwrite=overwrite)
+        job = ImportJob(src, dst, ImportOptions(**own, strict=strict, overwrite=overwrite))
         with _kept(job):
-            with bar_for_files("reading") as bar:
+            with progress_bar("reading") as bar:
                 job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))
             if share is not None:
-                say(f"part {part} is done; when all are, `hitrs import {src} {dst}` without --part finishes")
+                print_line(
+                    f"part {part} is done; when all are, `hitrs import {src} {dst}` without --part finishes"
+                )
                 return
             store = job.finish()
     for line in summarize_import(store).lines():
-        say(line)
+        print_line(line)
 
 
 def _workers(files: int) -> int:

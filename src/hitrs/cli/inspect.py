@@ -8,12 +8,9 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import bar_for_files, say
+from hitrs.cli.console import print_line, progress_bar
 from hitrs.cli.options import AsJson, Name
-from hitrs.data.inspect import inspect_store
-from hitrs.data.inspection.source import opened
 from hitrs.errors import ConfigError
-from hitrs.skeleton import get_layout
 
 
 def run(
@@ -34,10 +31,13 @@ def run(
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         format: format of files that cannot be found by content.
     """
+    from hitrs.data.inspection.inspect import inspect_store, opened
+    from hitrs.skeleton import get_layout
+
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"cannot write the page to {html}: it is an .html file.")
     with opened(source, None if layout is None else get_layout(layout), format) as store:
-        with bar_for_files("inspecting") as bar:
+        with progress_bar("inspecting") as bar:
             task = bar.task_ids[0]
             bar.update(task, total=len(store))
             found = inspect_store(store, lambda done: bar.update(task, completed=done))
@@ -46,9 +46,9 @@ def run(
 
             write_inspection(store, found, html)
     if as_json:
-        say(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        print_line(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
         return
     for line in found.lines():
-        say(line)
+        print_line(line)
     if html is not None:
-        say(f"  page          {html}")
+        print_line(f"  page          {html}")

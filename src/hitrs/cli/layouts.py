@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say
+from hitrs.cli.console import print_line
 from hitrs.skeleton.layout import Layout, get_layout, list_layouts
 
 
@@ -35,25 +35,27 @@ def run(
         draw_layouts([get_layout(each) for each in list_layouts()], picture)
     else:
         draw_layout(get_layout(name), picture)
-    say(f"picture  {picture}")
+    print_line(f"picture  {picture}")
 
 
 def _list() -> None:
     width = max(map(len, list_layouts()))
-    say(f"{'layout':<{width}}  joints  dims  what it is")
+    print_line(f"{'layout':<{width}}  joints  dims  what it is")
     for name in list_layouts():
         layout = get_layout(name)
-        say(f"{name:<{width}}  {layout.n_joints:>6}  {layout.dims:>4}  {layout.about}")
+        print_line(f"{name:<{width}}  {layout.n_joints:>6}  {layout.dims:>4}  {layout.about}")
 
 
 def _show(layout: Layout) -> None:
-    say(f"{layout.name}: {layout.about}" if layout.about else layout.name)
+    print_line(f"{layout.name}: {layout.about}" if layout.about else layout.name)
     center = ", ".join(layout.joints[joint] for joint in layout.center)
-    say(f"{layout.n_joints} joints, {layout.dims}-D; root {layout.joints[layout.root]}; center {center}")
-    say()
+    print_line(
+        f"{layout.n_joints} joints, {layout.dims}-D; root {layout.joints[layout.root]}; center {center}"
+    )
+    print_line()
     width, mirror = max(map(len, layout.joints)), layout.mirror
-    say(f"index  {'joint':<{width}}  {'parent':<{width}}  other side")
+    print_line(f"index  {'joint':<{width}}  {'parent':<{width}}  other side")
     for joint, parent in enumerate(layout.parents):
         above = "" if parent == joint else layout.joints[parent]
         other = "" if mirror[joint] == joint else layout.joints[mirror[joint]]
-        say(f"{joint:>5}  {layout.joints[joint]:<{width}}  {above:<{width}}  {other}".rstrip())
+        print_line(f"{joint:>5}  {layout.joints[joint]:<{width}}  {above:<{width}}  {other}".rstrip())

@@ -1,13 +1,12 @@
 """``hitrs``: finds the verb, reads its options, runs it, and says in one sentence what went wrong.
 
-Commands are imported when they are called, because importing torch takes seconds.
+A command's module imports what its options need and nothing else; what it computes with is imported when it
+runs, because importing torch takes seconds.
 """
 
 from __future__ import annotations
 
-import difflib
 import errno
-import functools
 import importlib
 import os
 import sys
@@ -15,16 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hitrs import __version__
-from hitrs.cli.console import complain, say, set_command
-from hitrs.errors import HitrsError
-from hitrs.memory import arrange_memory
+from hitrs.cli.console import print_error, print_line, set_command
+from hitrs.errors import HitrsError, did_you_mean
+from hitrs.process import arrange_memory
 
 
 @dataclass(frozen=True)
 class Command:
     """A verb: the module whose function ``run`` is called with its options, and what it does in a few words.
 
-    A module may also have ``defaults(arguments)``: keyword defaults of ``run`` that follow from others.
+    A module may also have ``options(arguments)``: what its parameter ``options`` starts from.
     """
 
     module: str
@@ -38,16 +37,16 @@ COMMANDS = {
     "layouts": Command("hitrs.cli.layouts", "which joint layouts there are, and the joints of one"),
     "clean": Command("hitrs.cli.clean", "repair what inspection found; the raw values stay"),
     "pretrain": Command("hitrs.cli.pretrain", "learn from recordings without labels"),
-    "probe": Command("hitrs.cli.probe", "what frozen features are worth: k-NN and linear probe"),
-    "finetune": Command("hitrs.cli.finetune", "train a recognizer, pre-trained or from scratch"),
-    "evaluate": Command("hitrs.cli.evaluate", "accuracy of a recognizer, or of several together"),
+    "probe": Command("hitrs.cli.probe", "k-NN and linear probe of a frozen encoder"),
+    "finetune": Command("hitrs.cli.finetune", "train the model of a task, pre-trained or from scratch"),
+    "evaluate": Command("hitrs.cli.evaluate", "test a model, or several recognizers together"),
     "table": Command("hitrs.cli.table", "run a plan of experiments cell by cell, and print its table"),
     "recognize": Command("hitrs.cli.recognize", "name the actions in files"),
     "detect": Command("hitrs.cli.detect", "find the actions in recordings of any length"),
     "predict": Command("hitrs.cli.predict", "continue a recording by the frames that come next"),
     "convert": Command("hitrs.cli.convert", "read or write checkpoints of the authors' code"),
     "bench": Command("hitrs.cli.bench", "what training, recognition, streaming and loading cost here"),
-    "demo": Command("hitrs.cli.demo", "the whole way on made-up motion, with a report at the end"),
+    "demo": Command("hitrs.cli.demo", "the whole way on synthetic motion, with a report at the end"),
 }
 
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
@@ -62,10 +61,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except HitrsError as error:
-        complain(f"error: {error}")
+        print_error(f"error: {error}")
         return 1
     except KeyboardInterrupt as stop:
-        complain(str(stop) or "stopped")
+        print_error(str(stop) or "stopped")
         return _EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -73,23 +72,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in _FULL:
             raise
-        complain(f"error: the disk is full, {error.filename or 'a file'} was not written; free some space")
+        print_error(f"error: the disk is full, {error.filename or 'a file'} was not written; free some space")
         return 1
 
 
 def run_command(arguments: list[str]) -> int:
     """The same without catching errors."""
     if not arguments or arguments[0] in ("-h", "--help"):
-        _show_help()
+        _print_help()
         return 0 if arguments else 2
     if arguments[0] == "--version":
-        say(f"hitrs {__version__}")
+        print_line(f"hitrs {__version__}")
         return 0
     verb, rest = arguments[0], arguments[1:]
     if verb not in COMMANDS:
-        near = difflib.get_close_matches(verb, COMMANDS, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        complain(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
+        hint = did_you_mean(verb, COMMANDS)
+        print_error(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
         return 2
     set_command(arguments)
     arrange_memory()
@@ -97,23 +95,28 @@ def run_command(arguments: list[str]) -> int:
     import tyro
 
     run = module.run
-    if hasattr(module, "defaults"):
-        run = functools.partial(run, **module.defaults(rest))
+    if hasattr(module, "options"):
+        from hitrs.cli.settings import check_option_names, with_options
+
+        check_option_names(rest)
+        run = with_options(run, module.options(rest))
     try:
         tyro.cli(run, prog=f"hitrs {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
     except SystemExit as end:  # tyro has printed the help, or what is wrong with the options
         if end.code and {"true", "false"} & {word.lower() for word in rest}:
-            complain("should it be a switch: a switch takes no value, `--name` turns it on, `--no-name` off")
+            print_error(
+                "should it be a switch: a switch takes no value, `--name` turns it on, `--no-name` off"
+            )
         return int(end.code or 0)
     return 0
 
 
-def _show_help() -> None:
-    say("usage: hitrs COMMAND [OPTIONS]\n")
-    say("Learn from human-skeleton recordings without labels, then recognize actions.\n")
+def _print_help() -> None:
+    print_line("usage: hitrs COMMAND [OPTIONS]\n")
+    print_line("Learn from human-skeleton recordings without labels, then recognize actions.\n")
     for verb, command in COMMANDS.items():
-        say(f"  {verb:<10} {command.summary}")
-    say("\nOptions of a command: hitrs COMMAND --help")
+        print_line(f"  {verb:<10} {command.summary}")
+    print_line("\nOptions of a command: hitrs COMMAND --help")
 
 
 if __name__ == "__main__":

@@ -9,8 +9,7 @@ from tyro.conf import Positional, arg
 
 StoreArgument = Annotated[Positional[Path], arg(metavar="STORE")]
 ModelArgument = Annotated[Positional[str], arg(metavar="MODEL")]
-Run = Annotated[Path, arg(metavar="RUN")]
+RunFolder = Annotated[Path, arg(metavar="RUN")]
 Name = Annotated[str | None, arg(metavar="NAME")]
 AsJson = Annotated[bool, arg(name="json")]
-TaskName: TypeAlias = Literal["recognition", "detection", "prediction"]
 Size: TypeAlias = Literal["tiny", "small", "default", "large"]

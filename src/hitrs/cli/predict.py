@@ -5,27 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say, show_table
+from hitrs.cli.console import print_line, print_table
 from hitrs.cli.options import ModelArgument, Name
-from hitrs.data.formats.bvh_writer import write_bvh
-from hitrs.data.formats.csv_writer import write_csv
-from hitrs.data.formats.npz import write_npz
-from hitrs.data.recording import Recording
-from hitrs.deploy.predictor import Continuation, Predictor
 from hitrs.errors import ConfigError
-from hitrs.tasks.prediction.score import horizons_of
-from hitrs.viz import animate
 
-WRITERS: dict[str, Callable[[Recording, Path], Any]] = {
-    ".npz": write_npz,
-    ".bvh": write_bvh,
-    ".csv": write_csv,
-}
+if TYPE_CHECKING:
+    from hitrs.data.recording import Recording
+    from hitrs.tasks.prediction.predictor import Continuation
 
 
 def run(
@@ -50,34 +40,42 @@ def run(
         layout: joint layout of a file that does not say it itself, a name or a layout file.
         resample: bring a recording of another frame rate to the model's.
     """
+    import numpy as np
+
+    from hitrs.tasks.prediction.predictor import Predictor
+
     write = _writer(out)
     if out is not None and out.exists() and out.samefile(file):
         raise ConfigError(f"--out is the recording itself; what was observed in {file} would be lost")
-    found = Predictor(model)(file, layout=layout, resample=resample, at=at)
-    recording = found.recording
-    rate = "" if recording.fps is None else f", {len(found.positions) / recording.fps:.2f} s"
-    say(f"observed    {found.start} frames of {file}")
-    say(f"predicted   {len(found.positions)} frames{rate}")
-    held = [recording.layout.joints[j] for j in np.flatnonzero(~found.valid.any((0, 1)))]
-    if held:
-        say(f"unknown     {', '.join(held)}: the model does not predict them")
-    if found.truth is not None:
-        _show_errors(found)
+    continuation = Predictor(model)(file, layout=layout, resample=resample, at=at)
+    recording = continuation.recording
+    rate = "" if recording.fps is None else f", {len(continuation.positions) / recording.fps:.2f} s"
+    print_line(f"observed    {continuation.start} frames of {file}")
+    print_line(f"predicted   {len(continuation.positions)} frames{rate}")
+    unknown = [recording.layout.joints[j] for j in np.flatnonzero(~continuation.valid.any((0, 1)))]
+    if unknown:
+        print_line(f"unknown     {', '.join(unknown)}: the model does not predict them")
+    if continuation.truth is not None:
+        _print_errors(continuation)
     if out is not None and write is not None:
         write(recording, out)
-        say(f"recording   {out}")
+        print_line(f"recording   {out}")
     if gif is not None:
-        animate(side_by_side(found), gif, caption=_caption(found))
-        say(f"animation   {gif}")
+        from hitrs.viz import animate
+
+        animate(side_by_side(continuation), gif, caption=_caption(continuation))
+        print_line(f"animation   {gif}")
 
 
-def side_by_side(found: Continuation) -> Recording:
+def side_by_side(continuation: Continuation) -> Recording:
     """The continued recording and, as further persons (drawn paler), the truth of the predicted frames."""
-    recording, truth = found.recording, found.truth
+    import numpy as np
+
+    recording, truth = continuation.recording, continuation.truth
     if truth is None:
         return recording
     positions, valid = np.zeros_like(recording.positions), np.zeros_like(recording.valid)
-    rows = slice(found.start, min(truth.n_frames, recording.n_frames))
+    rows = slice(continuation.start, min(truth.n_frames, recording.n_frames))
     positions[rows], valid[rows] = truth.positions[rows], truth.valid[rows]
     return replace(
         recording,
@@ -86,30 +84,41 @@ def side_by_side(found: Continuation) -> Recording:
     )
 
 
-def _caption(found: Continuation) -> str:
-    fps = found.recording.fps
-    moment = f"frame {found.start + 1}" if fps is None else f"{found.start / fps:.2f} s"
-    return f"predicted from {moment} on" + ("" if found.truth is None else "; pale: the truth")
+def _caption(continuation: Continuation) -> str:
+    fps = continuation.recording.fps
+    moment = f"frame {continuation.start + 1}" if fps is None else f"{continuation.start / fps:.2f} s"
+    return f"predicted from {moment} on" + ("" if continuation.truth is None else "; pale: the truth")
 
 
-def _show_errors(found: Continuation) -> None:
-    errors, flat = found.errors(), found.recording.layout.dims == 2
+def _print_errors(continuation: Continuation) -> None:
+    import numpy as np
+
+    from hitrs.tasks.prediction.metrics import horizons_of
+
+    errors = continuation.errors()
     if not len(errors) or np.isnan(errors).all():
         return
     horizons = [h for h in horizons_of(len(errors)) if not np.isnan(errors[h - 1])]
-    unit = "pixels" if flat else "mm"
-    show_table(
+    unit, scale = ("pixels", 1) if continuation.recording.layout.dims == 2 else ("mm", 1000)
+    print_table(
         ["off by", *(f"frame {h}" for h in horizons)],
-        [[unit, *(f"{errors[h - 1] * (1 if flat else 1000):.1f}" for h in horizons)]],
+        [[unit, *(f"{errors[h - 1] * scale:.1f}" for h in horizons)]],
     )
 
 
 def _writer(out: Path | None) -> Callable[[Recording, Path], Any] | None:
+    from hitrs.data.formats.bvh_writer import write_bvh
+    from hitrs.data.formats.csv_table import write_csv
+    from hitrs.data.formats.npz import write_npz
+
+    writers: dict[str, Callable[[Recording, Path], Any]] = {
+        ".npz": write_npz, ".bvh": write_bvh, ".csv": write_csv
+    }  # fmt: skip
     if out is None:
         return None
-    if out.suffix.lower() not in WRITERS:
+    if out.suffix.lower() not in writers:
         raise ConfigError(
-            f"cannot write {out}: a recording is written as {', '.join(sorted(WRITERS))}; other formats hold "
-            "what positions do not tell"
+            f"cannot write {out}: a recording is written as {', '.join(sorted(writers))}; other formats need "
+            "more than positions"
         )
-    return WRITERS[out.suffix.lower()]
+    return writers[out.suffix.lower()]

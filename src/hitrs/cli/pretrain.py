@@ -3,36 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
-from tyro.conf import arg
+from hitrs.cli.console import command_line, print_line
+from hitrs.cli.options import Name, RunFolder, StoreArgument
+from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
+from hitrs.process import is_main_process
 
-from hitrs.cli.console import is_main_process, say
-from hitrs.cli.options import Name, Run, StoreArgument
-from hitrs.cli.runs import run_folder
-from hitrs.cli.settings import DEFAULT, PretrainSettings, fit_to_data, recast, starting_config
-from hitrs.data.store import Store
-from hitrs.train.config import Config
-from hitrs.train.log import read_metrics
-from hitrs.train.pretraining import pretrain
-from hitrs.transforms.source import Source, training_layout
-from hitrs.viz import plot_training
+FIELDS = (
+    "model", "preprocessing", "augment", "pretext", "pretrain", "layout", "min_frames", "max_frames",
+)  # fmt: skip
 
 
-def defaults(arguments: Sequence[str]) -> dict[str, Any]:
+def options(arguments: Sequence[str]) -> Any:
     """Where the options start from."""
-    return {"settings": recast(starting_config(arguments), PretrainSettings)}
+    return options_of(starting_config(arguments), FIELDS)
 
 
 def run(
     store: StoreArgument,
     *,
-    out: Run,
+    out: RunFolder,
     config: str = DEFAULT,
     protocol: Name = None,
     resume: bool = False,
-    settings: Annotated[PretrainSettings, arg(name="")],
+    options: Any,
 ) -> None:
     """Pre-train an encoder on a store's training part, labels unseen, and write it to OUT/model.
 
@@ -45,25 +40,28 @@ def run(
         protocol: whose training part to learn from; the store's first if left out, everything if it has none.
         resume: go on with the run in OUT, with its own configuration.
     """
-    data = Store.open(store)
-    whole = fit_to_data(recast(settings, Config), data)
-    protocol = protocol or next(iter(data.protocols), None)
-    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
-    facts = {"task": "pretrain", "store": str(store), "data": data.fingerprint, "protocol": protocol}
-    source = Source(data, indices, training_layout(data, whole.layout), whole.preprocessing)
-    with run_folder(out, whole, {**facts, "seed": whole.pretrain.seed}, resume):
-        part = "all recordings" if protocol is None else f"the training part of {protocol}"
-        say(f"pre-training on {part} of {store}: {len(indices)} of {len(data)} recordings, labels unseen")
-        pretrain(source, whole, out, resume=resume)
+    from hitrs.experiments.runs import pretrain
+    from hitrs.viz import plot_training
+
+    whole = changed_config(options)
+    done = pretrain(
+        store,
+        out,
+        config=whole,
+        protocol=protocol,
+        resume=resume,
+        command=command_line(),
+        notify=print_line,
+    )
     if not is_main_process():
         return
-    metrics = read_metrics(out / "metrics.jsonl")
-    plot_training(metrics, out / "plots" / "training.png", title="Pre-training")
+    rows = done.log()
+    plot_training(rows, out / "plots" / "training.png", title="Pre-training")
     last: dict[str, Any] = {}
-    for row in metrics:
+    for row in rows:
         last.update(row)
-    say(f"updates     {last['step']} ({last['epoch']:g} epochs)")
-    say(f"loss        {last['loss']:.3f}")
+    print_line(f"steps       {last['step']} ({last['epoch']:g} epochs)")
+    print_line(f"loss        {last['loss']:.3f}")
     if "knn/accuracy" in last:
-        say(f"online k-NN {last['knn/accuracy']:.1%} between training subjects")
-    say(f"model       {out / 'model'}")
+        print_line(f"online k-NN {last['knn/accuracy']:.1%} between training subjects")
+    print_line(f"model       {done.model}")

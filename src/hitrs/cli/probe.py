@@ -1,25 +1,19 @@
-"""``hitrs probe``: what a frozen encoder's features are worth."""
+"""``hitrs probe``: k-NN and linear probe of a frozen encoder."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Any
 
-from tyro.conf import arg
-
-from hitrs.cli.console import say
+from hitrs.cli.console import print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name, StoreArgument
-from hitrs.cli.reports import show_accuracies
-from hitrs.cli.settings import DEFAULT, ProbeSettings, recast, starting_config
-from hitrs.data.store import Store
-from hitrs.evaluate.protocol import probe, split_of
-from hitrs.models.hitrs import HiTRS
+from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
 
 
-def defaults(arguments: Sequence[str]) -> dict[str, Any]:
+def options(arguments: Sequence[str]) -> Any:
     """Where the options start from."""
-    return {"settings": recast(starting_config(arguments), ProbeSettings)}
+    return options_of(starting_config(arguments), ("augment", "probe"))
 
 
 def run(
@@ -29,7 +23,7 @@ def run(
     config: str = DEFAULT,
     protocol: Name = None,
     as_json: AsJson = False,
-    settings: Annotated[ProbeSettings, arg(name="")],
+    options: Any,
 ) -> None:
     """Read a frozen encoder with nearest neighbors and with a linear layer, both from the training labels.
 
@@ -40,13 +34,16 @@ def run(
         protocol: training and test part; the store's first protocol if left out.
         as_json: print everything as JSON, with accuracies per class and confusion matrices.
     """
-    split = split_of(Store.open(store), protocol)
-    found = probe(HiTRS.from_pretrained(model), split, settings)
+    from hitrs.experiments.runs import probe
+    from hitrs.tasks.recognition.metrics import accuracy_table
+
+    settings = changed_config(options)
+    split, reports = probe(store, model, config=settings, protocol=protocol)
     if as_json:
-        facts = {"protocol": split.protocol, "classes": split.store.classes, "metrics": found}
-        say(json.dumps(facts, indent=1))
+        facts = {"protocol": split.protocol, "classes": split.store.classes, "metrics": reports}
+        print_line(json.dumps(facts, indent=1))
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"
-    say(f"{split.protocol} of {store}: read from {counts}")
-    nearest = f"{settings.probe.neighbors}-NN"
-    show_accuracies({name.replace("knn", nearest): report for name, report in found.items()})
+    print_line(f"{split.protocol} of {store}: read from {counts}")
+    nearest = f"{settings.probe.k}-NN"
+    print_table(*accuracy_table({name.replace("knn", nearest): report for name, report in reports.items()}))

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import say, show_table
+from hitrs.cli.console import Skipped, print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name
-from hitrs.cli.skipping import Skipped
-from hitrs.data.recording import Recording
-from hitrs.deploy.recognizer import Recognition, Recognizer
-from hitrs.deploy.recordings import as_recording, known_layout, model_arrays
 from hitrs.errors import ConfigError
-from hitrs.viz import animate
+
+if TYPE_CHECKING:
+    from hitrs.data.recording import Recording
+    from hitrs.tasks.recognition.recognizer import Recognition
 
 Files = Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]")]
 
@@ -41,6 +40,9 @@ def run(
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
     """
+    from hitrs.tasks.inputs import known_layout
+    from hitrs.tasks.recognition.recognizer import Recognizer
+
     if not files:
         raise ConfigError("name at least one file to recognize")
     if top < 1:
@@ -55,24 +57,24 @@ def run(
     skipped = Skipped()
     for file in files:
         with skipped.one():
-            recording = as_recording(file, recognizer.layout, layout=fallback)
-            model_arrays(recording, recognizer.layout)
-            usable.append((file, recording))
+            usable.append((file, recognizer.recording(file, layout=fallback)))
     results = recognizer.recognize_many(recording for _, recording in usable)
-    found = [(file, result) for (file, _), result in zip(usable, results, strict=True)]
+    recognized = [(file, result) for (file, _), result in zip(usable, results, strict=True)]
     if as_json:
-        rows = [{"file": str(file), **result.to_dict()} for file, result in found]
-        say(json.dumps(rows, indent=1, ensure_ascii=False))
-    elif found:
+        rows = [{"file": str(file), **result.to_dict()} for file, result in recognized]
+        print_line(json.dumps(rows, indent=1, ensure_ascii=False))
+    elif recognized:
         shown = min(top, len(recognizer.classes))
         headers = ["file", *(f"{n}." for n in range(1, shown + 1))]
-        show_table(headers, [_row(file, result, shown) for file, result in found])
-    if gif is not None and found:
+        print_table(headers, [_row(file, result, shown) for file, result in recognized])
+    if gif is not None and recognized:
+        from hitrs.viz import animate
+
         recording = usable[0][1]
-        scores = [(p.label, p.probability) for p in results[0].predictions]
+        scores = [(p.label, p.probability) for p in results[0].scores]
         animate(recording, gif, truth=recording.label, scores=scores)
-    skipped.tell(len(found))
+    skipped.raise_if_any(len(recognized))
 
 
 def _row(file: Path, result: Recognition, shown: int) -> list[str]:
-    return [str(file), *(f"{p.label} {p.probability:.1%}" for p in result.predictions[:shown])]
+    return [str(file), *(f"{p.label} {p.probability:.1%}" for p in result.scores[:shown])]

@@ -1,69 +1,29 @@
-"""Configuration as options: every field by its dotted name, starting from a configuration file."""
+"""Configuration as options: every value by its dotted name, starting from a configuration file."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import functools
+import inspect
+import typing
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Any
 
-from tyro.conf import Suppress
+from tyro.conf import arg
 
-from hitrs.cli.configfile import load_config
-from hitrs.data.store import Store
+from hitrs.config import Config, load_config, renamed_key
 from hitrs.errors import ConfigError
-from hitrs.models.config import ModelConfig
-from hitrs.pretext.objective import PretextConfig
-from hitrs.train.config import Config, DetectionConfig, PredictionConfig, ProbeConfig, RecognitionConfig
-from hitrs.train.optimizer import OptimConfig
-from hitrs.transforms.preprocess import Preprocessing
+from hitrs.pretext.registry import ABOUT
+from hitrs.tasks.registry import TASKS, section_name
 
 DEFAULT = "small"
-
-
-@dataclass(frozen=True)
-class PretrainSettings(Config):
-    """The parts of a configuration that pre-training has options for."""
-
-    finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
-    detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
-    predict: Suppress[PredictionConfig] = field(default_factory=PredictionConfig)
-    probe: Suppress[ProbeConfig] = field(default_factory=ProbeConfig)
-
-
-@dataclass(frozen=True)
-class FinetuneSettings(Config):
-    """The parts of a configuration that fine-tuning has options for."""
-
-    pretext: Suppress[PretextConfig] = field(default_factory=PretextConfig)
-    pretrain: Suppress[OptimConfig] = field(default_factory=OptimConfig)
-    probe: Suppress[ProbeConfig] = field(default_factory=ProbeConfig)
-    min_frames: Suppress[int] = 1
-
-
-@dataclass(frozen=True)
-class ProbeSettings(Config):
-    """The parts of a configuration that probing has options for."""
-
-    model: Suppress[ModelConfig] = field(default_factory=ModelConfig)
-    preprocessing: Suppress[Preprocessing] = field(default_factory=Preprocessing)
-    pretext: Suppress[PretextConfig] = field(default_factory=PretextConfig)
-    pretrain: Suppress[OptimConfig] = field(default_factory=OptimConfig)
-    finetune: Suppress[RecognitionConfig] = field(default_factory=RecognitionConfig)
-    detect: Suppress[DetectionConfig] = field(default_factory=DetectionConfig)
-    predict: Suppress[PredictionConfig] = field(default_factory=PredictionConfig)
-    layout: Suppress[str] = ""
-    min_frames: Suppress[int] = 1
-    max_frames: Suppress[int] = 300
-
-
-AnyConfig = TypeVar("AnyConfig", bound=Config)
-
-
-def recast(config: Config, kind: type[AnyConfig]) -> AnyConfig:
-    """The same values as another of the configuration classes."""
-    return kind(**{f.name: getattr(config, f.name) for f in dataclasses.fields(Config)})
+_HELP = {
+    "layout": "Joint layout (name or .yaml file) to map recordings to for training; empty: their own.",
+    "min_frames": "Shorter bodies take no part in pre-training (the authors: 19).",
+    "max_frames": "Longer recordings are cropped at random in training.",
+}
+_RENAMED_OPTIONS = {"--fraction": "--label-fraction", "--draw": "--label-subset"}
 
 
 def starting_config(arguments: Sequence[str]) -> Config:
@@ -81,19 +41,100 @@ def starting_config(arguments: Sequence[str]) -> Config:
 
 def given_option(arguments: Sequence[str], name: str) -> str | None:
     """The value of ``--name value`` or ``--name=value`` in the arguments, the last one of several."""
-    found = None
+    value = None
     for place, argument in enumerate(arguments):
         if argument == name and place + 1 < len(arguments):
-            found = arguments[place + 1]
+            value = arguments[place + 1]
         elif argument.startswith(f"{name}="):
-            found = argument.removeprefix(f"{name}=")
-    return found
+            value = argument.removeprefix(f"{name}=")
+    return value
 
 
-def fit_to_data(config: Config, store: Store) -> Config:
-    """2-D recordings are in pixels, which depend on the camera: they are always scaled by body size."""
-    if store.layout.dims == 2 and config.preprocessing.scale == "none":
-        return dataclasses.replace(
-            config, preprocessing=dataclasses.replace(config.preprocessing, scale="body")
-        )
-    return config
+def options_of(config: Config, fields: Iterable[str]) -> Any:
+    """An instance of a dataclass made for the command line, with some of a configuration's fields.
+
+    Args:
+        fields: names of fields and of sections of downstream tasks.
+    """
+    made: list[tuple[str, Any, Any]] = []
+    for name in fields:
+        if name == "pretext":
+            weights = [
+                (task, Annotated[float, arg(help=ABOUT.get(task, "of another package"))], weight)
+                for task, weight in config.pretext.items()
+            ]
+            value = _instance(
+                "Pretext", weights, "Weight of each pretext task in the loss; 0 switches it off."
+            )
+        else:
+            value = getattr(config, name)
+        kind = Annotated[type(value), arg(help=_HELP[name])] if name in _HELP else type(value)
+        made.append((name, kind, value))
+    options = _instance("Options", made, "")
+    type(options).base = config
+    return options
+
+
+def changed_config(options: Any) -> Config:
+    """The configuration that :func:`options_of` was given, with what its options say now."""
+    config: Config = type(options).base
+    changes: dict[str, Any] = {}
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if field.name == "pretext":
+            changes["pretext"] = dataclasses.asdict(value)
+        elif field.name in config.tasks:
+            changes["tasks"] = {**changes.get("tasks", config.tasks), field.name: value}
+        else:
+            changes[field.name] = value
+    return dataclasses.replace(config, **changes)
+
+
+def with_options(run: Callable[..., None], options: Any) -> Callable[..., None]:
+    """The function ``run`` of a command, its parameter ``options`` being of a class known only now."""
+
+    @functools.wraps(run)
+    def call(*args: Any, **values: Any) -> None:
+        run(*args, **values)
+
+    del call.__wrapped__  # type: ignore[attr-defined]  # its signature would be looked at instead
+    hints = typing.get_type_hints(run, include_extras=True)
+    kind = Annotated[type(options), arg(name="")]
+    call.__annotations__ = {**hints, "options": kind}
+    signature = inspect.signature(run)
+    call.__signature__ = signature.replace(  # type: ignore[attr-defined]
+        parameters=[
+            parameter.replace(annotation=call.__annotations__[name], default=options)
+            if name == "options"
+            else parameter.replace(annotation=hints[name])
+            for name, parameter in signature.parameters.items()
+        ]
+    )
+    return call
+
+
+def check_option_names(arguments: Sequence[str]) -> None:
+    """ConfigError for an option of an earlier release, with its name today, or of another task."""
+    task = given_option(arguments, "--task") or "recognition"
+    sections = {section_name(name): name for name in TASKS.names()}
+    for argument in arguments:
+        option = argument.split("=")[0]
+        if option in _RENAMED_OPTIONS:
+            raise ConfigError(f"{option} is called {_RENAMED_OPTIONS[option]} now")
+        if not option.startswith("--") or "." not in option:
+            continue
+        name = option[2:].replace("-", "_")
+        new = renamed_key(name)
+        if new is not None:
+            raise ConfigError(f"{option} is called --{new.replace('_', '-')} now")
+        owner = sections.get(name.split(".")[0])
+        if owner is not None and owner != task:
+            raise ConfigError(f"{option} is for --task {owner}; this is --task {task}")
+
+
+def _instance(name: str, fields: list[tuple[str, Any, Any]], doc: str) -> Any:
+    made = dataclasses.make_dataclass(
+        name, [(key, kind, dataclasses.field(default=value)) for key, kind, value in fields], frozen=True
+    )
+    made.__doc__ = doc
+    return made()

@@ -8,11 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.configfile import load_config
-from hitrs.cli.console import say
-from hitrs.evaluate.cells import Runner
-from hitrs.evaluate.plan import read_plan
-from hitrs.evaluate.tables import described, markdown_table, read_results
+from hitrs.cli.console import print_line
 
 Folder = Annotated[Path, arg(metavar="DIR")]
 
@@ -38,21 +34,24 @@ def run(
         only: names of cells (wildcards allowed) to run, in this order; all by default.
         show: run nothing, print the table of what is there.
     """
+    from hitrs.experiments.plan import read_plan
+    from hitrs.experiments.results import read_results
+    from hitrs.experiments.runner import Runner
+    from hitrs.experiments.tables import describe_metrics, markdown_table
+    from hitrs.tasks.base import get_task
+
     table = read_plan(plan)
-    if not show:
-        runner = Runner(table, lambda changes: load_config(table.config, changes), stores, runs, results)
-        patterns = only or ("*",)
-        chosen = [cell for pattern in patterns for cell in table.cells if fnmatch.fnmatch(cell.name, pattern)]
-        for cell in chosen:
-            if runner.finished(cell):
-                say(f"{cell.name}: finished before")
-                continue
-            say(f"{cell.name}: running")
-            result = runner.run(cell)
-            for method, report in result.get("metrics", {}).items():
-                say(f"{cell.name}: {method}: {described(cell.task, report)}")
-    found = read_results(results / table.name)
-    say(markdown_table(found))
-    missing = {cell.name for cell in table.cells} - {result["cell"] for result in found}
+    runner = Runner(table, stores, runs, results)
+    patterns = () if show else only or ("*",)
+    for cell in (cell for p in patterns for cell in table.cells if fnmatch.fnmatch(cell.name, p)):
+        if runner.finished(cell):
+            print_line(f"{cell.name}: finished before")
+            continue
+        print_line(f"{cell.name}: running")
+        for method, metrics in runner.run(cell).metrics.items():
+            print_line(f"{cell.name}: {method}: {describe_metrics(get_task(cell.task), metrics)}")
+    finished = read_results(runner.results)
+    print_line(markdown_table(finished))
+    missing = {cell.name for cell in table.cells} - {result.cell for result in finished}
     if missing:
-        say(f"{len(missing)} of {len(table.cells)} cells have no result in {results / table.name}")
+        print_line(f"{len(missing)} of {len(table.cells)} cells have no result in {runner.results}")

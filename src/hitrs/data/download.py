@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from hitrs import __version__
-from hitrs.data.files import atomic_folder, explained_writes, sha256_of
 from hitrs.errors import DataError
+from hitrs.files import atomic_folder, explained_writes, sha256_of
 
 TRIES = 5
 MAX_UNPACKED = 1 << 34
@@ -65,13 +65,13 @@ def fetch(
             f"cannot fetch {url} in {TRIES} tries ({reason}). What came so far is kept; the same command "
             "goes on."
         )
-    found = sha256_of(part)
-    if sha256 is not None and found != sha256:
+    checksum = sha256_of(part)
+    if sha256 is not None and checksum != sha256:
         part.unlink()
-        raise DataError(f"{url} is not the expected file: its SHA-256 is {found}, expected {sha256}.")
+        raise DataError(f"{url} is not the expected file: its SHA-256 is {checksum}, expected {sha256}.")
     with explained_writes(target):
         part.replace(target)
-    return found
+    return checksum
 
 
 def _fetch(url: str, part: Path, progress: Progress) -> bool:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from hitrs.errors import DataError
-from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.layout import Layout, get_layout
+
+_CATEGORY = "category"
+
+
+def _category() -> Any:
+    return field(default=None, metadata={_CATEGORY: True})
 
 
 @dataclass(frozen=True)
@@ -19,35 +28,27 @@ class Segment:
     label: str
 
 
-@dataclass
-class Recording:
-    """Positions of P persons over T frames with their validity and what is known about the recording.
+@dataclass(kw_only=True)
+class Metadata:
+    """What is known about a recording besides what it shows.
 
-    A recording checks itself when it is made. Afterwards positions are float32 and valid is bool, positions
-    are finite, and joints that are not valid stand at 0, so that whatever a file held there cannot leak into
-    a computation.
-
-    Raises:
-        DataError: for a shape that does not fit the layout, an empty recording, a coordinate of a valid joint
-            that is NaN or infinite (naming frame, person and joint), a frame rate that is not positive, or a
-            segment out of range.
+    This is the only list of these fields: the index and columns of a store, the keys of an npz file and the
+    columns of ``labels.csv`` follow from it. A field made by ``_category()`` is a text that many recordings
+    share.
     """
 
-    positions: np.ndarray
-    """(T, P, J, C) float32: meters, or pixels where the layout is 2-D."""
-    valid: np.ndarray
-    """(T, P, J) bool: True where the joint was seen."""
-    layout: Layout
-    name: str
+    name: str = "recording"
     """Unique within a data set; usually the file name without suffix."""
     fps: float | None = None
     """Frames per second; None = unknown."""
     label: str | None = None
     """Class name of a trimmed recording; None = not labeled."""
-    segments: tuple[Segment, ...] = ()
-    """Labeled stretches of an untrimmed recording."""
-    subject: str | None = None
-    camera: str | None = None
+    subject: str | None = _category()
+    """Who moves; None = unknown, as for the other texts."""
+    camera: str | None = _category()
+    """Which camera filmed."""
+    session: str | None = _category()
+    """When it was recorded, where subjects came more than once."""
     part: str | None = None
     """Part of the published split ("train" or "test") that the file itself states; None = none."""
     source: str = ""
@@ -55,16 +56,89 @@ class Recording:
     notes: tuple[str, ...] = ()
     """What a reader or cleaning left out, joined or changed, in sentences for people."""
 
-    def __post_init__(self) -> None:
+    def metadata(self) -> dict[str, Any]:
+        """Field -> value."""
+        return {each.name: getattr(self, each.name) for each in fields(Metadata)}
+
+
+CATEGORIES = tuple(each.name for each in fields(Metadata) if each.metadata.get(_CATEGORY))
+"""Fields of ``Metadata`` that hold a text which many recordings share ("subject", "camera", "session")."""
+
+
+@dataclass(init=False, repr=False, eq=False)
+class Recording(Metadata):
+    """Positions of P persons over T frames with their validity and what is known about the recording.
+
+    A recording checks itself when it is made. Afterwards positions are float32 and valid is bool, positions
+    are finite, and joints that are not valid stand at 0, so that whatever a file held there cannot leak into
+    a computation.
+
+    Args:
+        positions: (T, P, J, C), or (T, J, C) of one person.
+        valid: (T, P, J) or (T, J) bool, True where the joint was seen; by default where the position is not
+            NaN.
+        layout: the joints: a ``Layout``, the name of one (see ``list_layouts``) or a YAML file.
+        categories: "subject", "camera" and "session", each a text or None.
+
+    Raises:
+        DataError: for a shape that does not fit the layout, an empty recording, a coordinate of a valid joint
+            that is NaN or infinite (naming frame, person and joint), a frame rate that is not positive, or a
+            segment out of range.
+        LayoutError: if there is no such layout.
+
+    Example:
+        >>> Recording(np.zeros((90, 20, 3)), layout="kinect20", fps=30, label="walk", subject="anna")
+        Recording('recording', 90 frames, 1 person, 20 joints of kinect20, 30 fps, label 'walk')
+    """
+
+    positions: np.ndarray
+    """(T, P, J, C) float32: meters, or pixels where the layout is 2-D."""
+    valid: np.ndarray
+    """(T, P, J) bool: True where the joint was seen."""
+    layout: Layout
+    segments: tuple[Segment, ...] = ()
+    """Labeled actions of an untrimmed recording."""
+
+    def __init__(
+        self,
+        positions: Any,
+        valid: Any = None,
+        layout: Layout | str | Path | None = None,
+        name: str = "recording",
+        *,
+        fps: float | None = None,
+        label: str | None = None,
+        segments: tuple[Segment, ...] = (),
+        part: str | None = None,
+        source: str = "",
+        notes: tuple[str, ...] = (),
+        **categories: str | None,
+    ) -> None:
+        super().__init__(
+            name=name, fps=fps, label=label, part=part, source=source, notes=notes, **categories
+        )  # fmt: skip
+        if layout is None:
+            raise DataError(f"recording '{name}' needs a layout, for example layout=\"kinect20\".")
+        self.layout, self.segments = get_layout(layout), tuple(segments)
+        self.positions, self.valid = self._checked(positions, valid)
+        self._check_times()
+
+    def _checked(self, given: Any, valid: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (T, P, J, C) float32, 0 where they are not valid, and valid (T, P, J)."""
         where, layout = f"recording '{self.name}'", self.layout
-        positions, valid = np.asarray(self.positions), np.asarray(self.valid, dtype=bool)
+        positions = np.asarray(given)
         if positions.dtype.kind not in "fiu":
             raise DataError(f"{where}: positions are {positions.dtype}, expected numbers.")
+        if positions.ndim == 3:
+            positions = positions[:, None]  # (T, P=1, J, C)
         if positions.ndim != 4:
             raise DataError(
                 f"{where}: positions have shape {positions.shape}; expected (frames, persons, joints, "
-                "coordinates)."
+                "coordinates), or (frames, joints, coordinates) of one person."
             )
+        valid = ~np.isnan(positions).any(-1) if valid is None else np.asarray(valid, dtype=bool)
+        if valid.ndim == 2:
+            valid = valid[:, None]  # (T, P=1, J)
         frames, persons, joints, dims = positions.shape
         if frames == 0 or persons == 0:
             raise DataError(f"{where} is empty: {frames} frames of {persons} persons.")
@@ -87,18 +161,20 @@ class Recording:
                 f"{positions[frame, person, joint].tolist()}; a valid joint needs finite ones. Mark unseen "
                 "joints as not valid."
             )
+        return positions, valid
+
+    def _check_times(self) -> None:
+        where = f"recording '{self.name}'"
         if self.fps is not None and not (np.isfinite(self.fps) and self.fps > 0):
             raise DataError(
                 f"{where}: a frame rate of {self.fps} makes no sense; leave it out where it is unknown."
             )
         for segment in self.segments:
-            if not 0 <= segment.start < segment.stop <= frames:
+            if not 0 <= segment.start < segment.stop <= self.n_frames:
                 raise DataError(
                     f"{where}: segment '{segment.label}' [{segment.start}, {segment.stop}) does not lie "
-                    f"within its {frames} frames."
+                    f"within its {self.n_frames} frames."
                 )
-        self.positions, self.valid = positions, valid
-        self.segments = tuple(self.segments)
 
     @property
     def n_frames(self) -> int:
@@ -107,3 +183,24 @@ class Recording:
     @property
     def n_persons(self) -> int:
         return self.positions.shape[1]
+
+    def __repr__(self) -> str:
+        """In a line, without coordinates."""
+        parts = [
+            repr(self.name),
+            f"{self.n_frames} frames",
+            f"{self.n_persons} person{'s' if self.n_persons > 1 else ''}",
+            f"{self.layout.n_joints} joints of {self.layout.name}",
+            "unknown frame rate" if self.fps is None else f"{self.fps:g} fps",
+        ]
+        if self.segments:
+            parts.append(f"{len(self.segments)} segments")
+        elif self.label is not None:
+            parts.append(f"label {self.label!r}")
+        return f"Recording({', '.join(parts)})"
+
+
+def natural_order(text: str) -> list[tuple[int, int, str]]:
+    """Sort key of names that puts "s2" before "s10"."""
+    pieces = re.split(r"(\d+)", text)
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
 from collections.abc import Collection
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.files import HashedWriter, explained_writes
-from hitrs.data.recording import Recording
+from hitrs.data.recording import Metadata, Recording
 from hitrs.errors import DataError
+from hitrs.files import HashedWriter, add_folder, explained_writes, temporary_folder
 from hitrs.skeleton.layout import Layout
 
 BULK = ("positions.f32", "valid.bits")
@@ -30,27 +28,18 @@ FOLDER = "shards"
 """Folder of the shards in a store."""
 
 
-@dataclass(frozen=True)
-class Facts:
+@dataclass(kw_only=True)
+class Facts(Metadata):
     """What is known of a recording but its positions: what protocols go by, and what columns hold."""
 
-    name: str
-    source: str
     frames: int
     persons: int
     digest: int
     """64-bit hash of shape, positions and validity."""
     seen: int
     """Valid joints, summed over frames and persons."""
-    label: str | None = None
-    subject: str | None = None
-    camera: str | None = None
-    part: str | None = None
-    """Part of the published split that the file itself states."""
-    fps: float | None = None
     segments: tuple[tuple[int, int, str], ...] = ()
-    """(start, stop, label) of each labeled stretch."""
-    notes: tuple[str, ...] = ()
+    """(start, stop, label) of each labeled action."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +68,9 @@ class ShardWriter:
         """
         self.folder, self.target, self.layout, self.classes = folder, target, layout, classes
         self.facts: list[Facts] = []
-        self.part = folder.parent / f".{folder.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+        self._stack = ExitStack()
         with explained_writes(target):
-            self.part.mkdir(parents=True)
+            self.part = self._stack.enter_context(temporary_folder(folder))
         self.writers = {name: HashedWriter(self.part / name, target) for name in BULK}
 
     def __enter__(self) -> ShardWriter:
@@ -92,7 +81,7 @@ class ShardWriter:
     ) -> None:
         for writer in self.writers.values():
             writer.abandon()
-        shutil.rmtree(self.part, ignore_errors=True)  # gone already where all went well
+        self._stack.close()
 
     def add(self, recording: Recording) -> None:
         """Write one recording.
@@ -112,19 +101,12 @@ class ShardWriter:
         self.writers["valid.bits"].write(bits.tobytes())
         self.facts.append(
             Facts(
-                name=recording.name,
-                source=recording.source,
+                **recording.metadata(),
                 frames=recording.n_frames,
                 persons=recording.n_persons,
                 digest=int.from_bytes(content.digest(), "little"),
                 seen=int(recording.valid.sum()),
-                label=recording.label,
-                subject=recording.subject,
-                camera=recording.camera,
-                part=recording.part,
-                fps=recording.fps,
                 segments=tuple((int(s.start), int(s.stop), s.label) for s in recording.segments),
-                notes=recording.notes,
             )
         )
 
@@ -136,11 +118,9 @@ class ShardWriter:
         text.write(json.dumps(asdict(index)).encode())
         text.close()
         with explained_writes(self.target):
-            try:
-                os.replace(self.part, self.folder)
-            except OSError:
-                if read_index(self.folder) is None:
-                    raise
+            added = add_folder(self.part, self.folder)
+        if not added and read_index(self.folder) is None:
+            raise DataError(f"cannot write {self.folder}: a folder that is no shard is in the way.")
         return index
 
     def _check(self, recording: Recording) -> None:

@@ -5,8 +5,8 @@ A store is a folder::
     store.json              format version, layout, classes, names, protocols, shards, meta; size and SHA-256
                             of every other file
     COLUMN.npy              one value per recording: first row, frames, persons, label, subject, camera, fps,
-                            digest, splits
-    names.*, sources.*, notes.*, segments.*    text and labeled stretches with their offsets
+                            digest, splits; session where it is known of some recording
+    names.*, sources.*, notes.*, segments.*    text and labeled segments with their offsets
     shards/NNNNN/
         positions.f32       coordinates of its recordings one after another, little-endian float32,
                             each (T, P, J, C)
@@ -28,8 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.files import atomic_folder, sha256_of
-from hitrs.data.recording import Recording, Segment
+from hitrs.data.recording import CATEGORIES, Recording, Segment
 from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
 from hitrs.data.writer import (
     FORMAT,
@@ -37,12 +36,15 @@ from hitrs.data.writer import (
     TEXTS,
     VERSION,
     Protocol,
+    category_column,
+    category_names,
     finish_store,
     header_checksum,
     split_column,
 )
 from hitrs.errors import DataError
-from hitrs.skeleton.layout import Layout
+from hitrs.files import atomic_folder, recover_folder, sha256_of
+from hitrs.skeleton.layout import Layout, get_layout
 
 BULK_LIMIT = 1 << 30
 """Bulk data larger than this (in bytes) is hashed on request only: hashing takes about a second per GiB."""
@@ -63,8 +65,6 @@ class Store:
         self.path = path
         self.layout = Layout.from_dict(header["layout"], f"{path / 'store.json'}: layout")
         self.classes: tuple[str, ...] = tuple(header["classes"])
-        self.subject_names: tuple[str, ...] = tuple(header["subject_names"])
-        self.camera_names: tuple[str, ...] = tuple(header["camera_names"])
         self.protocols: tuple[str, ...] = tuple(header["protocols"])
         self.meta: dict[str, Any] = header["meta"]
         self.joints_total: int = header["joints_total"]
@@ -80,10 +80,8 @@ class Store:
         """(N,) number of person slots."""
         self.labels = self._column("labels")
         """(N,) index into ``classes``, -1 = not labeled."""
-        self.subjects = self._column("subjects")
-        """(N,) index into ``subject_names``, -1 = unknown."""
-        self.cameras = self._column("cameras")
-        """(N,) index into ``camera_names``, -1 = unknown."""
+        self.categories = {name: self._category(name, header) for name in CATEGORIES}
+        """Category ("subject", "camera", ...) -> its names, and (N,) index into them, -1 = unknown."""
         self.fps = self._column("fps")
         """(N,) frames per second, NaN = unknown."""
         self.digests = self._column("digests")
@@ -136,7 +134,7 @@ class Store:
 
     def __getitem__(self, index: int) -> Recording:
         i = self._checked(index)
-        fps, label, subject, camera = self.fps[i], self.labels[i], self.subjects[i], self.cameras[i]
+        fps, label = self.fps[i], self.labels[i]
         return Recording(
             positions=self.positions(i),
             valid=self.valid(i),
@@ -145,14 +143,36 @@ class Store:
             fps=None if np.isnan(fps) else float(fps),
             label=None if label < 0 else self.classes[label],
             segments=self.segments(i),
-            subject=None if subject < 0 else self.subject_names[subject],
-            camera=None if camera < 0 else self.camera_names[camera],
             source=self._string("sources", i),
             notes=self.notes(i),
+            **{
+                name: names[codes[i]] if codes[i] >= 0 else None
+                for name, (names, codes) in self.categories.items()
+            },
         )
 
     def __iter__(self) -> Iterator[Recording]:
         return (self[i] for i in range(len(self)))
+
+    @property
+    def subject_names(self) -> tuple[str, ...]:
+        """Texts of the subjects, in order of their first appearance."""
+        return self.categories["subject"][0]
+
+    @property
+    def subjects(self) -> np.ndarray:
+        """(N,) index into ``subject_names``, -1 = unknown."""
+        return self.categories["subject"][1]
+
+    @property
+    def camera_names(self) -> tuple[str, ...]:
+        """Texts of the cameras, in order of their first appearance."""
+        return self.categories["camera"][0]
+
+    @property
+    def cameras(self) -> np.ndarray:
+        """(N,) index into ``camera_names``, -1 = unknown."""
+        return self.categories["camera"][1]
 
     def positions(self, index: int) -> np.ndarray:
         """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
@@ -181,7 +201,7 @@ class Store:
         return Store.open(self.path / "raw", verify=False) if (self.path / "raw").exists() else None
 
     def segments(self, index: int) -> tuple[Segment, ...]:
-        """Labeled stretches of an untrimmed recording."""
+        """Labeled segments of an untrimmed recording."""
         i = self._checked(index)
         rows = self._segments[self._segment_offsets[i] : self._segment_offsets[i + 1]]
         return tuple(Segment(int(start), int(stop), self.classes[label]) for start, stop, label in rows)
@@ -204,7 +224,7 @@ class Store:
             raise DataError(f"a protocol has the parts {' and '.join(PARTS)}, not '{part}'.")
         return np.flatnonzero(self._splits[self.protocols.index(protocol)] == PARTS.index(part))
 
-    def twins(self, protocol: str) -> np.ndarray:
+    def duplicates(self, protocol: str) -> np.ndarray:
         """Indices of test recordings whose exact content stands in the training part too: the test's leak."""
         test = self.split(protocol, "test")
         return test[np.isin(self.digests[test], self.digests[self.split(protocol, "train")])]
@@ -246,6 +266,11 @@ class Store:
         text, offsets = self._text[kind]
         return text[offsets[index] : offsets[index + 1]].tobytes().decode()
 
+    def _category(self, name: str, header: Mapping[str, Any]) -> tuple[tuple[str, ...], np.ndarray]:
+        if category_names(name) not in header:
+            return (), np.full(len(self.frames), -1, np.int32)
+        return tuple(header[category_names(name)]), self._column(category_column(name))
+
     def _column(self, name: str) -> np.ndarray:
         file = self.path / f"{name}.npy"
         try:
@@ -264,24 +289,31 @@ class Store:
 
 def write_store(
     path: str | Path,
-    recordings: Iterable[Recording],
+    recordings: Iterable[Recording | np.ndarray],
     *,
-    layout: Layout,
-    classes: Sequence[str],
-    protocols: Mapping[str, Protocol],
-    meta: Mapping[str, Any],
+    layout: Layout | str | Path | None = None,
+    classes: Sequence[str] | None = None,
+    protocols: Mapping[str, Protocol] = {},
+    meta: Mapping[str, Any] = {},
     overwrite: bool = False,
 ) -> Store:
     """Write recordings to a new store, in their order, and open it.
 
     Args:
         path: the store's folder; its parents are made where needed.
-        recordings: taken one at a time, so that a generator may stream any number of them.
-        classes: all class names in their canonical order; every label must be one of them.
+        recordings: taken one at a time, so that a generator may stream any number of them. Arrays (T, J, C)
+            or (T, P, J, C) are taken too, NaN where a joint was not seen; they are named "0", "1", ....
+        layout: of all recordings (a layout, its name or file); by default that of the first.
+        classes: all class names in their canonical order; every label must be one of them. By default the
+            labels that occur, in natural order.
         protocols: name -> function that tells the part of each recording.
         meta: what is known about the data set, as JSON values ("dataset", "source", ...). It is read after
             the last recording, so that a reader may count while it reads.
         overwrite: replace an existing store. Anything else that exists at ``path`` is never replaced.
+
+    Example:
+        >>> walks = [rng.normal(size=(90, 20, 3)) for _ in range(8)]
+        >>> store = write_store("walks", walks, layout="kinect20")
 
     Raises:
         DataError: if something exists at ``path``, a recording does not fit (another layout, unknown label,
@@ -290,29 +322,39 @@ def write_store(
     """
     target = Path(path)
     check_destination(target, overwrite)
-    if len(set(classes)) != len(classes):
+    if classes is not None and len(set(classes)) != len(classes):
         raise DataError(f"class names must be unique: {', '.join(classes)}.")
+    known = None if layout is None else get_layout(layout)
     parts: dict[str, list[str | None]] = {name: [] for name in protocols}
     with atomic_folder(target) as folder:
         shards: list[str] = []
-        remaining = iter(recordings)
+        remaining = _as_recordings(recordings, known)
         while chunk := list(islice(remaining, 1)):
             shards.append(shard_name(len(shards)))
-            with ShardWriter(folder / FOLDER / shards[-1], target, layout, classes) as writer:
+            known = known or chunk[0].layout
+            with ShardWriter(folder / FOLDER / shards[-1], target, known, classes) as writer:
                 for recording in chain(chunk, islice(remaining, SHARD_RECORDINGS - 1)):
                     writer.add(recording)
                     for name, protocol in protocols.items():
                         parts[name].append(protocol(recording))
                 writer.close()
+        if known is None:
+            raise DataError(f"there is no recording to write to {target}.")
         finish_store(
-            folder, target, shards, layout=layout, classes=classes, split=lambda _: (parts, []), meta=meta
+            folder, target, shards, layout=known, classes=classes, split=lambda _: (parts, []), meta=meta
         )
         remove_indices(folder)
     return Store.open(target, verify=False)
 
 
+def _as_recordings(items: Iterable[Recording | np.ndarray], layout: Layout | None) -> Iterator[Recording]:
+    for number, item in enumerate(items):
+        yield item if isinstance(item, Recording) else Recording(item, layout=layout, name=str(number))
+
+
 def check_destination(target: Path, overwrite: bool) -> None:
     """DataError unless ``target`` is free: nothing there, an empty folder, or a store to overwrite."""
+    recover_folder(target)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
     if not (target / "store.json").is_file():
@@ -328,6 +370,7 @@ def check_destination(target: Path, overwrite: bool) -> None:
 def read_header(path: Path) -> dict[str, Any]:
     """The checked content of a store's ``store.json``; DataError where there is none or it is not usable."""
     file = path / "store.json"
+    recover_folder(path)
     if not path.exists():
         raise DataError(f"there is no store at {path}: the folder does not exist.")
     if not file.is_file():

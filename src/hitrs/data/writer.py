@@ -12,11 +12,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from hitrs.data.files import HashedWriter, atomic_file, explained_writes
-from hitrs.data.names import natural_order
-from hitrs.data.recording import Recording
+from hitrs.data.recording import CATEGORIES, Recording, natural_order
 from hitrs.data.shards import FOLDER, Facts, Index, read_index
 from hitrs.errors import DataError
+from hitrs.files import HashedWriter
 from hitrs.skeleton.layout import Layout
 
 FORMAT = "hitrs-store"
@@ -28,12 +27,27 @@ Protocol: TypeAlias = Callable[[Recording], "str | None"]
 """Which part of a protocol a recording belongs to: "train", "test" or None (left out)."""
 Splits: TypeAlias = Mapping[str, Sequence["str | None"]]
 """Protocol -> the part of each recording: "train", "test" or None (left out)."""
-Split: TypeAlias = Callable[[Sequence[Facts]], "tuple[Splits, list[str]]"]
+SplitFunction: TypeAlias = Callable[[Sequence[Facts]], "tuple[Splits, list[str]]"]
 """The protocols of all recordings, and sentences for people about them."""
 
+_ALWAYS = ("subject", "camera")
+"""Categories with a column in every store, where earlier versions look for it; others have one where it is
+known of some recording."""
+
+
+def category_column(category: str) -> str:
+    """Column of a category: per recording the index into ``category_names``, -1 = unknown."""
+    return f"{category}s"
+
+
+def category_names(category: str) -> str:
+    """Key in ``store.json`` of the texts of a category."""
+    return f"{category}_names"
+
+
 _DTYPES = {
-    "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4", "subjects": "<i4", "cameras": "<i4",
-    "fps": "<f8", "digests": "<u8",
+    "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4",
+    **dict.fromkeys(map(category_column, CATEGORIES), "<i4"), "fps": "<f8", "digests": "<u8",
     "names_offsets": "<i8", "sources_offsets": "<i8", "notes_offsets": "<i8", "segments_offsets": "<i8",
 }  # fmt: skip
 TEXTS = ("names", "sources", "notes")
@@ -46,7 +60,7 @@ def finish_store(
     *,
     layout: Layout,
     classes: Sequence[str] | None,
-    split: Split,
+    split: SplitFunction,
     meta: Mapping[str, Any],
 ) -> None:
     """Write the columns and ``store.json`` of a folder whose shards are complete.
@@ -105,8 +119,7 @@ def finish_store(
         "joints_seen": sum(each.seen for each in facts),
         "layout": layout.to_dict(),
         "classes": list(classes),
-        "subject_names": list(columns.subjects),
-        "camera_names": list(columns.cameras),
+        **{category_names(name): list(columns.categories[name]) for name in columns.kept},
         "protocols": list(splits),
         "meta": {**meta, **added},
         "shards": [
@@ -115,8 +128,9 @@ def finish_store(
         "files": files,
     }
     text = json.dumps({"sha256": header_checksum(header), **header}, indent=1) + "\n"
-    with atomic_file(folder / "store.json") as part, explained_writes(target):
-        part.write_text(text, encoding="utf-8")
+    writer = HashedWriter(folder / "store.json", target)
+    writer.write(text.encode())
+    writer.close()
 
 
 class _Columns:
@@ -124,13 +138,17 @@ class _Columns:
 
     def __init__(self, classes: Sequence[str]) -> None:
         self.classes = {name: number for number, name in enumerate(classes)}
-        self.subjects: dict[str, int] = {}
-        self.cameras: dict[str, int] = {}
+        self.categories: dict[str, dict[str, int]] = {name: {} for name in CATEGORIES}
         kinds = {"f": "d", "u": "Q", "i": "q"}
         self.values: dict[str, array[Any]] = {name: array(kinds[dtype[1]]) for name, dtype in _DTYPES.items()}
         self.segments = array("q")
         self.text = {kind: bytearray() for kind in TEXTS}
         self.row = 0
+
+    @property
+    def kept(self) -> list[str]:
+        """The categories that get a column."""
+        return [name for name, known in self.categories.items() if known or name in _ALWAYS]
 
     def add(self, facts: Facts) -> None:
         values = {
@@ -138,8 +156,10 @@ class _Columns:
             "frames": facts.frames,
             "persons": facts.persons,
             "labels": -1 if facts.label is None else self.classes[facts.label],
-            "subjects": _number(self.subjects, facts.subject),
-            "cameras": _number(self.cameras, facts.camera),
+            **{
+                category_column(name): _number(known, getattr(facts, name))
+                for name, known in self.categories.items()
+            },
             "fps": float("nan") if facts.fps is None else facts.fps,
             "digests": facts.digest,
             **{f"{kind}_offsets": len(self.text[kind]) for kind in TEXTS},
@@ -163,7 +183,10 @@ class _Columns:
             writer.write(bytes(text))
             files[f"{kind}.utf8"] = writer.close()
         self.values["segments_offsets"].append(len(self.segments) // 3)
+        left_out = {category_column(name) for name in CATEGORIES if name not in self.kept}
         for name, column in self.values.items():
+            if name in left_out:
+                continue
             files |= _write_array(folder, target, name, np.array(column, _DTYPES[name]))
         segments = np.array(self.segments, "<i8").reshape(-1, 3)
         return files | _write_array(folder, target, "segments", segments)

@@ -18,13 +18,13 @@ from hitrs.models.config import ModelConfig
 
 _PLAIN = {
     "s_input_map": "encoder.frame.embed",
-    "s_pe.pe": "encoder.frame.code",
+    "s_pe.pe": "encoder.frame.pos_embed",
     "c_input_map": "encoder.clip.embed",
-    "c_pe.pe": "encoder.clip.code",
-    "clip_fuse_token": "encoder.clip.fusion",
+    "c_pe.pe": "encoder.clip.pos_embed",
+    "clip_fuse_token": "encoder.clip.fusion_token",
     "v_input_map": "encoder.video.embed",
-    "v_pe.pe": "encoder.video.code",
-    "video_fuse_token": "encoder.video.fusion",
+    "v_pe.pe": "encoder.video.pos_embed",
+    "video_fuse_token": "encoder.video.fusion_token",
     "s_pose_reg": "tasks.masked_joint.head",
     "c_motion_cls": "tasks.clip_order.head",
     "v_motion_cls": "tasks.video_order.head",
@@ -36,8 +36,8 @@ _IN_LAYER = {
     "self_attn_norm": "attention_norm",
     "slf_attn.fc": "out",
     "pff_norm": "ffn_norm",
-    "pos_ffn.w_1": "expand",
-    "pos_ffn.w_2": "contract",
+    "pos_ffn.w_1": "fc1",
+    "pos_ffn.w_2": "fc2",
 }
 _QKV = ("slf_attn.w_qs", "slf_attn.w_ks", "slf_attn.w_vs")
 _LAYER = re.compile(r"([scv])_enc\.layer_stack\.(\d+)\.(.+)\.(weight|bias)")
@@ -70,7 +70,7 @@ def from_authors(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for theirs, mine in _PLAIN.items():
             if name == theirs or name.startswith(theirs + "."):
                 new = mine + name[len(theirs) :]
-                ours[new] = value.flatten() if new.endswith(".fusion") else value
+                ours[new] = value.flatten() if new.endswith(".fusion_token") else value
                 break
         else:
             raise CheckpointError(
@@ -110,23 +110,23 @@ def infer_config(ours: Mapping[str, Tensor], heads: int = 8, **overrides) -> tup
     """
     try:
         width, coords = ours["encoder.frame.embed.0.weight"].shape
-        window, joints, _ = ours["encoder.clip.code"].shape
-        inner = ours["encoder.frame.stack.layers.0.qkv.weight"].shape[0] // 3
-        max_clips = ours["encoder.video.code"].shape[0]
+        window, joints, _ = ours["encoder.clip.pos_embed"].shape
+        attention_width = ours["encoder.frame.stack.layers.0.qkv.weight"].shape[0] // 3
+        max_clips = ours["encoder.video.pos_embed"].shape[0]
     except (KeyError, ValueError, IndexError) as error:
         raise CheckpointError(
             f"the checkpoint lacks a part of the encoder or has it in another shape: {error}"
         ) from None
     layers = len({m[2] for name in ours if (m := _OUR_LAYER.fullmatch(name)) and m[1] == "frame"})
-    if heads < 1 or inner % heads:
+    if heads < 1 or attention_width % heads:
         raise CheckpointError(
-            f"the attention of this checkpoint is {inner} wide, which {heads} heads do not divide; "
+            f"the attention of this checkpoint is {attention_width} wide, which {heads} heads do not divide; "
             "give its head count"
         )
     config = ModelConfig(
         width=width,
         heads=heads,
-        head_width=inner // heads,
+        head_width=attention_width // heads,
         layers=layers,
         window=window,
         max_clips=max_clips,

@@ -1,17 +1,19 @@
-"""Size and behaviour of the encoder."""
+"""Size and behavior of the encoder."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from hitrs.errors import ConfigError
-from hitrs.transforms.choices import check_choices
+from hitrs.errors import ConfigError, check_literals
+
+CheckpointedLevels = Literal["none", "frames", "all"]
+"""Levels whose layers keep their input only and run again in the backward pass: none, F-TRS, or all three."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Size and behaviour of the hierarchical encoder. The defaults are the paper configuration."""
+    """Size and behavior of the hierarchical encoder. The defaults are the paper configuration."""
 
     width: int = 128
     """D: features per joint; clips have 2 D, videos 4 D."""
@@ -30,19 +32,21 @@ class ModelConfig:
     dilation: int = 2
     """Frames from one frame of a clip to the next."""
     max_clips: int = 200
-    """Clips that the video level sees at once; longer recordings are cut into overlapping stretches."""
+    """Clips that the video level sees at once; longer recordings are cut into overlapping chunks."""
     mode: Literal["default", "paper"] = "default"
     """paper: absent bodies, unseen joints and padding are zeros that take part; default: they are masked."""
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_literals(self)
         for name in ("width", "heads", "head_width", "layers", "window", "stride", "dilation"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"model.{name} must be at least 1, got {getattr(self, name)}")
         if self.window % 2 == 0:
-            raise ConfigError(f"model.window must be odd (a clip is centred on a frame), got {self.window}")
+            raise ConfigError(f"model.window must be odd (a clip is centered on a frame), got {self.window}")
         if self.width % 4:
-            raise ConfigError(f"model.width must be a multiple of 4 (sinusoidal codes), got {self.width}")
+            raise ConfigError(
+                f"model.width must be a multiple of 4 (sinusoidal position embeddings), got {self.width}"
+            )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"model.dropout must lie in [0, 1), got {self.dropout}")
         if self.max_clips < 2:

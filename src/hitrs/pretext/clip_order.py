@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from hitrs.pretext.pairs import draw_pair, exchange
-from hitrs.pretext.task import TaskResult, no_result, order_result
-from hitrs.transforms.draws import Draws
-
-
-@dataclass(frozen=True)
-class ClipPairs:
-    """One window of each sequence that takes part, and how its negative's places are permuted."""
-
-    sequences: Tensor
-    """(R,) int64."""
-    windows: Tensor
-    """(R, W) int64, padded frame indices."""
-    swap: Tensor
-    """(R, W) int64, the identity but for two places."""
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.base import ClipRequest, EncodedClips, EncodedFrames, PretextTask, TaskResult
+from hitrs.pretext.losses import draw_pair, exchange, order_result
+from hitrs.transforms.random import KeyedGenerator
 
 
 def displacement(positions: Tensor, valid: Tensor) -> Tensor:
@@ -31,22 +18,45 @@ def displacement(positions: Tensor, valid: Tensor) -> Tensor:
     return nn.functional.pad(moved, (1, 0))
 
 
-class ClipOrder(nn.Module):
+class ClipOrder(PretextTask):
     """Linear(2D, 2) on the feature of a window and of the same window with two frames exchanged."""
 
-    def __init__(self, width: int, window: int, dilation: int):
-        super().__init__()
-        self.window, self.dilation = window, dilation
-        self.head = nn.Linear(width, 2)
+    name = "clip_order"
+    level = "clip"
+    metric = "accuracy"
+    title = "Frame order (clip)"
+    chance = 0.5
 
-    def draw(self, moved: Tensor, usable: Tensor, lengths: Tensor, draws: Draws) -> ClipPairs:
+    def __init__(self, encoder: HiTRS):
+        super().__init__(encoder)
+        self.window, self.dilation = encoder.config.window, encoder.config.dilation
+        self.head = nn.Linear(encoder.clip_width, 2)
+
+    def request_clips(self, encoded: EncodedFrames) -> ClipRequest:
+        """A window of each sequence that moves (:meth:`draw`), then the same ones with frames exchanged."""
+        inputs = encoded.inputs
+        moved = displacement(inputs.positions, inputs.valid)
+        sequences, windows, order = self.draw(
+            moved, encoded.frames.rows >= 0, inputs.lengths, inputs.generator
+        )
+        in_order = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
+        return ClipRequest(
+            torch.cat([sequences, sequences]), torch.cat([windows, windows]), torch.cat([in_order, order])
+        )
+
+    def draw(
+        self, moved: Tensor, usable: Tensor, lengths: Tensor, generator: KeyedGenerator
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Draw a moving window (stride 1) and the two frames to exchange.
 
         Args:
             moved: (S, T) from :func:`displacement` of the unmasked sequence.
             usable: (S, F), True for padded frames that may be exchanged (those that were encoded).
             lengths: (S,).
-            draws: of the sequences.
+            generator: of the sequences.
+        Returns:
+            sequences that take part: (R,) int64; windows: (R, W), padded frame indices; order: (R, W), the
+            places of each window with two exchanged.
         """
         pad = (usable.shape[1] - moved.shape[1]) // 2
         offsets = torch.arange(self.window, device=moved.device) * self.dilation
@@ -57,16 +67,20 @@ class ClipOrder(nn.Module):
         enough = usable[:, table].sum(-1) >= min(3, self.window)
         eligible = (distance > 0) & enough & (starts < lengths[:, None])
         sequences = eligible.any(1).nonzero()[:, 0]
-        score = draws.uniform("clip order: window", moved.shape[1])
+        score = generator.uniform("clip order: window", moved.shape[1])
         score = score.masked_fill(~eligible, -1.0)
         windows = table[score[sequences].argmax(1)]
         identity = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
         if len(sequences) == 0 or self.window < 2:
-            return ClipPairs(sequences[:0], windows[:0], identity[:0])
-        pair = draw_pair(usable[sequences[:, None], windows], draws[sequences], "clip order: pair")
-        return ClipPairs(sequences, windows, exchange(identity, pair))
+            return sequences[:0], windows[:0], identity[:0]
+        pair = draw_pair(usable[sequences[:, None], windows], generator[sequences], "clip order: pair")
+        return sequences, windows, exchange(identity, pair)
 
-    def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
+    def forward(self, encoded: EncodedClips) -> TaskResult:
+        """Tell the windows from their negatives."""
+        pairs = len(encoded.requested_clips) // 2
+        return self.result(*encoded.requested_clips.split([pairs, pairs]))
+
+    def result(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
         """Clip features (R, 2D) of the windows and (R, 2D) of their negatives."""
-        logits, negative = self.head(in_order), self.head(swapped)
-        return order_result(logits, negative) if len(logits) else no_result(logits, negative)
+        return order_result(self.head(in_order), self.head(swapped))

@@ -5,24 +5,33 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hitrs.pretext.gather import gather_targets
-from hitrs.pretext.task import TaskResult, contrast, no_result
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.base import EncodedVideos, PretextTask, TaskResult
+from hitrs.pretext.losses import contrastive_result
+from hitrs.training.distributed import gather_targets
 
 TEMPERATURE = 0.07
 
 
-class FutureClip(nn.Module):
+class FutureClip(PretextTask):
     """Linear(4D, 2D) on the video feature; InfoNCE against the clips of the whole (gathered) batch."""
 
-    def __init__(self, video_width: int, clip_width: int):
-        super().__init__()
-        self.head = nn.Linear(video_width, clip_width)
+    name = "future_clip"
+    level = "video"
+    metric = "accuracy"
+    title = "Future clip (video)"
 
-    def forward(self, videos: Tensor, following: Tensor) -> TaskResult:
+    def __init__(self, encoder: HiTRS):
+        super().__init__(encoder)
+        self.head = nn.Linear(encoder.video_width, encoder.clip_width)
+
+    def forward(self, encoded: EncodedVideos) -> TaskResult:
+        """Find the clip that follows each context."""
+        several = encoded.following >= 0
+        return self.result(encoded.videos[several], encoded.clips.features[encoded.following[several]])
+
+    def result(self, videos: Tensor, following: Tensor) -> TaskResult:
         """Video features (R, 4D) and the features (R, 2D) of the clips that follow; those get no gradient."""
         targets, offset = gather_targets(following.detach())
-        prediction = self.head(videos)
-        if len(prediction) == 0:
-            return no_result(prediction)
         own = torch.arange(len(videos), device=videos.device) + offset
-        return contrast(prediction, targets, own, TEMPERATURE)
+        return contrastive_result(self.head(videos), targets, own, TEMPERATURE)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from hitrs.pretext.task import TaskResult, no_result
-
-SCALE = 10.0
-"""Coordinates in meters are multiplied by this before SmoothL1, so that errors under 10 cm are squared."""
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.base import EncodedFrames, PretextTask, TaskResult
+from hitrs.pretext.losses import regression_result
 
 
-class MaskedJoint(nn.Module):
+class MaskedJoint(PretextTask):
     """Linear(D, C) on the feature of every chosen joint."""
 
-    def __init__(self, width: int, coords: int):
-        super().__init__()
-        self.head = nn.Linear(width, coords)
+    name = "masked_joint"
+    level = "frame"
+    metric = "error"
+    title = "Masked joints (frame)"
 
-    def forward(self, features: Tensor, target: Tensor) -> TaskResult:
+    def __init__(self, encoder: HiTRS):
+        super().__init__(encoder)
+        self.head = nn.Linear(encoder.config.width, encoder.coords)
+
+    def forward(self, encoded: EncodedFrames) -> TaskResult:
+        """Predict the joints that the masking chose."""
+        chosen = encoded.masked.chosen
+        return self.result(encoded.joint_features(chosen), encoded.inputs.positions[chosen])
+
+    def result(self, features: Tensor, target: Tensor) -> TaskResult:
         """Features (Q, D) of the chosen joints of a batch, their unmasked values (Q, C)."""
-        prediction = self.head(features).float()
-        if len(prediction) == 0:
-            return no_result(prediction)
-        loss = F.smooth_l1_loss(SCALE * prediction, SCALE * target)
-        error = torch.linalg.vector_norm(prediction.detach() - target, dim=-1).mean()
-        return TaskResult(loss, error, len(prediction))
+        return regression_result(self.head(features), target)

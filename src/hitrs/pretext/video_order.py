@@ -4,35 +4,47 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from hitrs.pretext.pairs import draw_pair, exchange
-from hitrs.pretext.task import TaskResult, no_result, order_result
-from hitrs.transforms.draws import Draws
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.base import EncodedClips, EncodedVideos, PretextTask, TaskResult, VideoRequest
+from hitrs.pretext.losses import draw_pair, exchange, order_result
+from hitrs.transforms.random import KeyedGenerator
 
 
-class VideoOrder(nn.Module):
+class VideoOrder(PretextTask):
     """Linear(4D, 2) on the feature of a video and of the same video with two clips exchanged."""
 
-    def __init__(self, width: int):
-        super().__init__()
-        self.head = nn.Linear(width, 2)
+    name = "video_order"
+    level = "video"
+    metric = "accuracy"
+    title = "Clip order (video)"
+    chance = 0.5
 
-    def draw(self, slots: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+    def __init__(self, encoder: HiTRS):
+        super().__init__(encoder)
+        self.head = nn.Linear(encoder.video_width, 2)
+
+    def request_videos(self, encoded: EncodedClips) -> VideoRequest:
+        """The contexts with two clips exchanged, of sequences where they have two or more."""
+        return self.draw(encoded.context, encoded.inputs.generator)
+
+    def draw(self, slots: Tensor, generator: KeyedGenerator) -> VideoRequest:
         """Videos with two clips exchanged.
 
         Args:
             slots: (S, N) rows of the clip features, -1 for no clip.
-            draws: of the sequences.
-        Returns:
-            sequences: those with two clips or more, (R,); swapped slots: (R, N).
+            generator: of the sequences.
         """
         sequences = ((slots >= 0).sum(1) >= 2).nonzero()[:, 0]
         if len(sequences) == 0:
-            return sequences, slots[sequences]
+            return VideoRequest(sequences, slots[sequences])
         taking_part = slots[sequences]
-        pair = draw_pair(taking_part >= 0, draws[sequences], "video order: pair")
-        return sequences, exchange(taking_part, pair)
+        pair = draw_pair(taking_part >= 0, generator[sequences], "video order: pair")
+        return VideoRequest(sequences, exchange(taking_part, pair))
 
-    def forward(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
+    def forward(self, encoded: EncodedVideos) -> TaskResult:
+        """Tell the contexts from their negatives."""
+        return self.result(encoded.videos[encoded.video_request.sequences], encoded.requested_videos)
+
+    def result(self, in_order: Tensor, swapped: Tensor) -> TaskResult:
         """Video features (R, 4D) of the videos and (R, 4D) of their negatives."""
-        logits, negative = self.head(in_order), self.head(swapped)
-        return order_result(logits, negative) if len(logits) else no_result(logits, negative)
+        return order_result(self.head(in_order), self.head(swapped))

@@ -76,9 +76,9 @@ class Layout:
             raise LayoutError(f"{where} needs one parent for each of its {count} joints.")
         roots = [self.joints[j] for j, parent in enumerate(self.parents) if parent == j]
         if len(roots) != 1:
-            found = ", ".join(roots) or "none"
+            names = ", ".join(roots) or "none"
             raise LayoutError(
-                f"{where} needs exactly one root (a joint that is its own parent); found: {found}."
+                f"{where} needs exactly one root (a joint that is its own parent); found: {names}."
             )
         for joint in range(count):
             above = joint
@@ -184,12 +184,14 @@ class Layout:
         )
 
 
-def get_layout(name_or_path: str | Path) -> Layout:
-    """A named layout (see ``list_layouts``) or one's own from a YAML file.
+def get_layout(name_or_path: str | Path | Layout) -> Layout:
+    """A named layout (see ``list_layouts``) or one's own from a YAML file; a layout itself stays as it is.
 
     Raises:
         LayoutError: for an unknown name (naming the nearest), a missing or malformed file.
     """
+    if isinstance(name_or_path, Layout):
+        return name_or_path
     name = str(name_or_path)
     if name in list_layouts():
         return _named(name)

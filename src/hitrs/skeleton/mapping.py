@@ -68,14 +68,14 @@ def joint_map(source: Layout, target: Layout) -> JointMap:
         parts = _parts(key, index) if plain[place] < 0 else None
         if parts is not None:
             virtual.append((place, parts))
-    found = JointMap(plain, tuple(virtual))
-    if found.masked.all():
+    mapped = JointMap(plain, tuple(virtual))
+    if mapped.masked.all():
         raise LayoutError(
             f"layouts '{source.name}' and '{target.name}' have no joint name in common. "
             f"'{source.name}' has: {', '.join(source.joints)}. Describe its joints in a layout file under "
             f"the names of '{target.name}' ({', '.join(target.joints[:3])}, ...) and name that."
         )
-    return found
+    return mapped
 
 
 def map_positions(

@@ -46,15 +46,15 @@ def anatomical_names(joints: Sequence[str]) -> tuple[str | None, ...]:
     sided_names = {rest for side, rest in read if side is not None}
     bones = bool(sided_names & _BONE_SIGNS) and not sided_names & {"elbow", "knee"}
     sided = {**_JOINTS, **_BONES} if bones else _JOINTS
-    found: list[str | None] = []
+    anatomical: list[str | None] = []
     for side, rest in read:
         if side is None:
             name = _MIDDLE.get(rest)
         else:
             part = sided.get(rest)
             name = None if part is None else f"{side}_{part}"
-        found.append(None if name in found else name)
-    return tuple(found)
+        anatomical.append(None if name in anatomical else name)
+    return tuple(anatomical)
 
 
 def _read(name: str) -> tuple[str | None, str]:

@@ -1,4 +1,4 @@
-"""A batch of recordings as tensors, and the bodies in it."""
+"""A batch of recordings as tensors, and the bodies in it in the stream that a model takes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+
+from hitrs.skeleton.layout import Layout
+from hitrs.transforms.config import Stream
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,12 @@ class Batch:
     """(B, P, T, J) bool."""
     lengths: Tensor
     """(B,) int64, real frames."""
+
+    @classmethod
+    def from_bodies(cls, positions: Tensor, valid: Tensor) -> Batch:
+        """Sequences of one length, (S, T, J, C) and valid (S, T, J), as recordings of one person each."""
+        lengths = torch.full((len(positions),), positions.shape[1], device=positions.device)
+        return cls(positions.masked_fill(~valid[..., None], 0.0)[:, None], valid[:, None], lengths)
 
     def to(self, device: torch.device) -> Batch:
         return Batch(self.positions.to(device), self.valid.to(device), self.lengths.to(device))
@@ -56,10 +65,16 @@ def collate(arrays: Sequence[tuple[np.ndarray, np.ndarray]]) -> Batch:
     return Batch(torch.from_numpy(positions), torch.from_numpy(valid), lengths)
 
 
-def bodies(batch: Batch, slots: int | None = None) -> Bodies:
-    """The bodies in which at least one joint was seen; with ``slots`` that many per recording, seen or not.
+def stream_bodies(batch: Batch, stream: Stream, layout: Layout, slots: int | None = None) -> Bodies:
+    """The bodies of a batch in a model's stream: those in which the stream shows something.
 
-    The second form is the paper's: an absent body takes part as zeros. Bodies past ``slots`` are left out.
+    A body that is never seen is left out, and so is one without a single bone or motion (a body of one frame
+    does not move). With ``slots`` there are that many bodies of each recording, seen or not; those past them
+    are left out. This form is the paper's: an absent body takes part as zeros.
+
+    >>> bodies = stream_bodies(batch, "motion", layout)
+    >>> encoder(bodies.positions, bodies.valid, bodies.lengths).video.shape
+    torch.Size([3, 512])
     """
     if slots is None:
         keep = batch.valid.flatten(2).any(-1)  # (B, P)
@@ -70,4 +85,29 @@ def bodies(batch: Batch, slots: int | None = None) -> Bodies:
         valid = torch.nn.functional.pad(batch.valid, (0, 0, 0, 0, 0, missing))[:, :slots]
         keep = torch.ones(valid.shape[:2], dtype=torch.bool, device=valid.device)
     recording, person = keep.nonzero(as_tuple=True)
-    return Bodies(positions[keep], valid[keep], batch.lengths[recording], recording, person)
+    positions, valid = take_stream(positions[keep], valid[keep], stream, layout)
+    if slots is None:
+        seen = valid.flatten(1).any(1)
+        positions, valid, recording, person = positions[seen], valid[seen], recording[seen], person[seen]
+    return Bodies(positions, valid, batch.lengths[recording], recording, person)
+
+
+def take_stream(positions: Tensor, valid: Tensor, stream: Stream, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Joints as they are, bones (joint minus parent, root 0) or motion (frame minus previous frame, first 0).
+
+    A bone needs both ends seen, a motion both frames; else it is not valid and 0.
+
+    Args:
+        positions: (..., T, J, C); valid: (..., T, J).
+    """
+    if stream == "joint":
+        return positions, valid
+    if stream == "bone":
+        parents = torch.as_tensor(layout.parents, device=positions.device)
+        seen = valid & valid[..., parents]
+        values = positions - positions[..., parents, :]
+    else:
+        before = torch.cat([positions[..., :1, :, :], positions[..., :-1, :, :]], dim=-3)
+        seen = valid & torch.cat([valid[..., :1, :], valid[..., :-1, :]], dim=-2)
+        values = positions - before
+    return values.masked_fill(~seen[..., None], 0.0), seen

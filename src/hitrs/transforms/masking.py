@@ -1,18 +1,14 @@
-"""Masking joints for the frame-level pretext task."""
+"""What the encoder sees of a sequence in pre-training; a pretext task may bring a masking of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from hitrs.transforms.draws import Draws
-
-CHOSEN = 0.15
-"""Share of joints that are to be predicted (Hi-TRS)."""
-REPLACED, SWAPPED = 0.8, 0.1
-"""Of the chosen: share replaced by the mask vector (1, ..., 1), share replaced by another joint."""
+from hitrs.transforms.random import KeyedGenerator
 
 
 @dataclass(frozen=True)
@@ -21,42 +17,70 @@ class Masked:
 
     positions: Tensor
     """(S, T, J, C), what the encoder sees."""
+    valid: Tensor
+    """(S, T, J), True for joints that the encoder sees at all; a masking may drop joints and whole frames."""
     chosen: Tensor
-    """(S, T, J), True for joints whose value is to be predicted."""
+    """(S, T, J), True for joints whose value is to be predicted; the encoder sees them, changed or not."""
 
 
-def mask_joints(positions: Tensor, valid: Tensor, lengths: Tensor, draws: Draws) -> Masked:
-    """Choose joints and hide most of them, BERT's way.
+class Masking(Protocol):
+    """How sequences are masked. Two maskings that do the same are equal, as frozen dataclasses are."""
 
-    A joint is chosen with p = 0.15 if it is real. Of the chosen, 80% become (1, ..., 1), 10% take the value
-    of a different joint of a different frame of the same unmasked sequence, 10% stay. Where there is no such
-    other joint (one frame, one joint, or the drawn one was not seen) the value stays.
+    def __call__(
+        self, positions: Tensor, valid: Tensor, lengths: Tensor, generator: KeyedGenerator
+    ) -> Masked:
+        """Mask a batch.
 
-    Args:
-        positions: (S, T, J, C); valid: (S, T, J); lengths: (S,).
-        draws: of the sequences, on the device of the positions.
+        Args:
+            positions: (S, T, J, C), anything where ``valid`` (S, T, J) is False; lengths: (S,).
+            generator: of the sequences, on the device of the positions; the only source of random numbers.
+        """
+
+
+@dataclass(frozen=True)
+class JointMasking:
+    """Choose joints and hide most of them, BERT's way (Hi-TRS).
+
+    A joint is chosen at random if it is real. Of the chosen, most become (1, ..., 1), some take the value of
+    a different joint of a different frame of the same unmasked sequence, the others stay. Where there is no
+    such other joint (one frame, one joint, or the drawn one was not seen) the value stays.
+
+    >>> masked = JointMasking()(positions, valid, lengths, KeyedGenerator.from_seed(0, range(len(lengths))))
     """
-    _, frames, joints, coords = positions.shape
-    device = positions.device
 
-    def uniform(name: str) -> Tensor:
-        return draws.uniform(f"mask: {name}", frames, joints)
+    chosen: float = 0.15
+    """Share of joints that are to be predicted."""
+    replaced: float = 0.8
+    """Of the chosen: share that is replaced by the mask vector (1, ..., 1)."""
+    swapped: float = 0.1
+    """Of the chosen: share that is replaced by another joint."""
 
-    chosen = (uniform("chosen") < CHOSEN) & valid
-    fate = uniform("fate")
-    replaced = chosen & (fate < REPLACED)
-    swapped = chosen & (fate >= REPLACED) & (fate < REPLACED + SWAPPED)
+    def __call__(
+        self, positions: Tensor, valid: Tensor, lengths: Tensor, generator: KeyedGenerator
+    ) -> Masked:
+        _, frames, joints, coords = positions.shape
+        device = positions.device
 
-    # another frame: one of the length - 1 others, counted from this one on, so that it never is this one
-    others = (lengths - 1)[:, None, None]
-    step = 1 + (uniform("frame") * others).long()
-    own = torch.arange(frames, device=device)[None, :, None]
-    frame = (own + step) % lengths[:, None, None]
-    joint = (torch.arange(joints, device=device) + 1 + (uniform("joint") * (joints - 1)).long()) % joints
-    source = (frame * joints + joint).flatten(1)  # (S, T J)
-    swapped &= (others > 0) & (joints > 1) & valid.flatten(1).gather(1, source).view_as(valid)
-    values = positions.flatten(1, 2).gather(1, source[..., None].expand(-1, -1, coords)).view_as(positions)
+        def uniform(name: str) -> Tensor:
+            return generator.uniform(f"mask: {name}", frames, joints)
 
-    masked = torch.where(swapped[..., None], values, positions)
-    masked = masked.masked_fill(replaced[..., None], 1.0)
-    return Masked(masked, chosen)
+        chosen = (uniform("chosen") < self.chosen) & valid
+        fate = uniform("fate")
+        replaced = chosen & (fate < self.replaced)
+        swapped = chosen & (fate >= self.replaced) & (fate < self.replaced + self.swapped)
+
+        # another frame: one of the length - 1 others, counted from this one on, so that it never is this one
+        others = (lengths - 1)[:, None, None]
+        step = 1 + (uniform("frame") * others).long()
+        own = torch.arange(frames, device=device)[None, :, None]
+        frame = (own + step) % lengths[:, None, None]
+        joint = (torch.arange(joints, device=device) + 1 + (uniform("joint") * (joints - 1)).long()) % joints
+        source = (frame * joints + joint).flatten(1)  # (S, T J)
+        swapped &= (others > 0) & (joints > 1) & valid.flatten(1).gather(1, source).view_as(valid)
+        values = (
+            positions.flatten(1, 2).gather(1, source[..., None].expand(-1, -1, coords)).view_as(positions)
+        )
+
+        masked = torch.where(swapped[..., None], values, positions)
+        masked = masked.masked_fill(replaced[..., None], 1.0)
+        return Masked(masked, valid, chosen)

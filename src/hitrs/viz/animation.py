@@ -13,9 +13,9 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from hitrs.data.files import atomic_file, explained_writes
 from hitrs.data.recording import Recording
 from hitrs.errors import ConfigError, DataError
+from hitrs.files import atomic_file, explained_writes
 from hitrs.viz.canvas import BLUE, GREEN, INK, MUTED, PALE, RED
 from hitrs.viz.skeleton import FLOOR, LEFT, MIDLINE, RIGHT, SHADOW, Scene, on_white, paler
 

@@ -15,8 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
-from hitrs.data.files import atomic_file, explained_writes
 from hitrs.errors import ConfigError
+from hitrs.files import atomic_file, explained_writes
 
 BLUE, ORANGE, GREEN, RED, PALE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#9CB9CC"
 PINK, SKY, BROWN, BLACK = "#CC79A7", "#56B4E9", "#8C6D3F", "#222222"

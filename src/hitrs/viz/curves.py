@@ -9,28 +9,19 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
-from hitrs.errors import DataError
+from hitrs.errors import ConfigError, DataError
+from hitrs.pretext.registry import PRETEXT_TASKS
 from hitrs.viz.canvas import BLUE, GREEN, INK, MUTED, PALETTE, RED, darker, percent_axis, sheet
 
 Metrics = Sequence[Mapping[str, Any]]
 """Rows of ``metrics.jsonl``: one mapping a step, each with the keys that were known then."""
 
-# The pretext tasks from the lowest level to the highest; any other task comes after them under its own name.
-_TASKS = {
-    "masked_joint": "Masked joints (frame)",
-    "clip_order": "Frame order (clip)",
-    "video_order": "Clip order (video)",
-    "future_clip": "Future clip (video)",
-    "views": "Two views (video)",
-}
-_CHANCE = {"clip_order": 0.5, "video_order": 0.5}
-
 
 def plot_training(metrics: Metrics, out: Path, *, title: str = "Pre-training") -> None:
     """Total loss, online k-NN probe and learning rate; below them loss and accuracy of each pretext task.
 
-    What the rows do not hold gets no panel. Of a step that stands there twice, as after a resume, the later
-    row counts.
+    Tasks stand in the order of their registry, each under its own title. What the rows do not hold gets no
+    panel. Of a step that stands there twice, as after a resume, the later row counts.
 
     Raises:
         DataError: if no row holds a loss.
@@ -116,10 +107,19 @@ def _series(rows: list[dict[str, Any]], x: str, key: str) -> tuple[np.ndarray, n
 
 
 def _tasks(rows: list[dict[str, Any]]) -> list[str]:
-    found = {key.split("/")[0]: None for row in rows for key in row if key.endswith("/loss")}
-    tasks = [task for task in found if task != "validation"]
-    order = list(_TASKS)
+    logged = {key.split("/")[0]: None for row in rows for key in row if key.endswith("/loss")}
+    order = PRETEXT_TASKS.names()
+    tasks = [task for task in logged if task != "validation"]
     return sorted(tasks, key=lambda task: order.index(task) if task in order else len(order))
+
+
+def _title_and_chance(task: str) -> tuple[str, float | None]:
+    """What a pretext task says of its curves; the name alone if the package that brings it is not here."""
+    try:
+        known = PRETEXT_TASKS.get(task)
+    except ConfigError:
+        return task, None
+    return known.title, known.chance
 
 
 def _line(axes: Axes, at: np.ndarray, values: np.ndarray, color: str, label: str | None = None) -> None:
@@ -173,14 +173,17 @@ def _rate(axes: Axes, at: np.ndarray, values: np.ndarray) -> None:
 
 def _task(above: Axes, below: Axes, rows: list[dict[str, Any]], x: str, task: str, color: str) -> None:
     """Loss of a pretext task, and below it its accuracy or the error of its prediction."""
+    title, chance = _title_and_chance(task)
     _line(above, *_series(rows, x, f"{task}/loss"), color)
-    above.set_title(_TASKS.get(task, task), color=darker(color))
+    above.set_title(title, color=darker(color))
     above.set_ylabel("loss")
-    _score(below, rows, x, task, color)
+    _score(below, rows, x, task, color, chance)
     below.set_xlabel(x)
 
 
-def _score(axes: Axes, rows: list[dict[str, Any]], x: str, task: str, color: str) -> None:
+def _score(
+    axes: Axes, rows: list[dict[str, Any]], x: str, task: str, color: str, chance: float | None
+) -> None:
     at, values = _series(rows, x, f"{task}/accuracy")
     if not len(at):
         at, values = _series(rows, x, f"{task}/error")
@@ -191,11 +194,11 @@ def _score(axes: Axes, rows: list[dict[str, Any]], x: str, task: str, color: str
     percent_axis(axes)
     axes.set_ylabel("accuracy")
     axes.set_ylim(0, 1.02)
-    if task in _CHANCE:
-        axes.axhline(_CHANCE[task], color=INK, linewidth=1, linestyle=":")
+    if chance is not None:
+        axes.axhline(chance, color=INK, linewidth=1, linestyle=":")
         axes.annotate(
             "chance",
-            (1, _CHANCE[task]),
+            (1, chance),
             xycoords=("axes fraction", "data"),
             xytext=(-2, -11),
             textcoords="offset points",

@@ -11,10 +11,17 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from hitrs import __version__
-from hitrs.data.inspection.identity import find_flips, find_swaps
-from hitrs.data.inspection.labels import GLITCH
-from hitrs.data.inspection.measures import body_size
-from hitrs.data.inspection.motion import find_breaks, find_frozen, find_jumps, find_repeats, find_spikes
+from hitrs.data.inspection.collection import GLITCH
+from hitrs.data.inspection.motion import (
+    body_size,
+    find_breaks,
+    find_flips,
+    find_frozen,
+    find_jumps,
+    find_repeats,
+    find_spikes,
+    find_swaps,
+)
 from hitrs.data.inspection.result import PAPER_LENGTH, Inspection
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store
@@ -97,9 +104,10 @@ def _content(report: Report, found: Inspection, folder: Path) -> None:
         plot_counts(found.classes, folder / "classes.png", "Class balance", "recordings or labeled stretches")
         report.figure(folder / "classes.png", "How often each class is shown.")
     for name, (train, test) in found.protocols.items():
-        if found.twins[name] or found.near_twins[name]:
-            clean = test - len(found.twins[name]) - len(found.near_twins[name])
-            report.text(f"Protocol **{name}**: {train} train, {test} test, of which {clean} are clean.")
+        if found.duplicates[name] or found.near_duplicates[name]:
+            rest = test - len(found.duplicates[name]) - len(found.near_duplicates[name])
+            parts = f"{train} train, {test} test, of which {rest} have no duplicate in training"
+            report.text(f"Protocol **{name}**: {parts}.")
 
 
 def _bodies(report: Report, store: Store, found: Inspection, folder: Path) -> None:
@@ -309,8 +317,8 @@ def _rows(found: Inspection) -> list[list[str]]:
     add(found.repeats, "{} repeated frames")
     add({name: n for name, n in found.empty.items() if name not in found.nobody}, "{} frames with nobody")
     add({name: f"{100 * share:.0f}" for name, share in found.mostly_unseen.items()}, "{}% of joints missing")
-    for protocol, names in found.twins.items():
+    for protocol, names in found.duplicates.items():
         add(names, f"stands in the training part of {protocol} too")
-    for protocol, names in found.near_twins.items():
+    for protocol, names in found.near_duplicates.items():
         add(names, f"nearly the same stands in the training part of {protocol}")
     return [[name, "; ".join(texts)] for name, texts in sorted(said.items(), key=lambda row: -len(row[1]))]

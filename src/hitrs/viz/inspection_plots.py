@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 
-from hitrs.data.cleaning.axis import TURNS
+from hitrs.data.cleaning.operations import TURNS
 from hitrs.data.recording import Recording
 from hitrs.viz.canvas import BLUE, GREEN, INK, MUTED, PALE, PALETTE, RED, keep_apart, sheet
 from hitrs.viz.skeleton import Scene

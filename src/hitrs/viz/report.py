@@ -15,8 +15,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from hitrs.data.files import atomic_file, explained_writes
 from hitrs.errors import ConfigError, DataError
+from hitrs.files import atomic_file, explained_writes
 
 _MEDIA = {
     ".png": "image/png",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hitrs.data.catalog.base import Facts
 from hitrs.data.catalog.cmu_motion import ENTRY, find
+from hitrs.data.catalog.dataset import Facts
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 

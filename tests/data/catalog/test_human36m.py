@@ -1,10 +1,10 @@
-"""Human3.6M motion prediction: subjects, actions and protocols, from made-up files."""
+"""Human3.6M motion prediction: subjects, actions and protocols, from synthetic files."""
 
 from pathlib import Path
 
 import pytest
 
-from hitrs.data.catalog.base import Facts
+from hitrs.data.catalog.dataset import Facts
 from hitrs.data.catalog.human36m import CLASSES, ENTRY, SEQUENCES, find
 from hitrs.errors import DataError
 

@@ -196,16 +196,16 @@ def test_a_body_that_changes_its_slot_is_put_back() -> None:
     assert not after.valid[:, 1].any()
 
 
-@pytest.mark.parametrize("stretch", [slice(0, 4), slice(7, 12), slice(26, 30)])
-def test_left_and_right_are_put_back(stretch: slice) -> None:
+@pytest.mark.parametrize("flipped", [slice(0, 4), slice(7, 12), slice(26, 30)])
+def test_left_and_right_are_put_back(flipped: slice) -> None:
     whole = without(body(persons=2), 8, joint=KINECT.index("left_hand"))
     positions, valid = whole.positions.copy(), whole.valid.copy()
-    positions[stretch, 1] = positions[stretch, 1][:, KINECT.mirror]
-    valid[stretch, 1] = valid[stretch, 1][:, KINECT.mirror]
+    positions[flipped, 1] = positions[flipped, 1][:, KINECT.mirror]
+    valid[flipped, 1] = valid[flipped, 1][:, KINECT.mirror]
     change = Unflip()(replace(whole, positions=positions, valid=valid))
     np.testing.assert_array_equal(change.recording.positions, whole.positions)
     np.testing.assert_array_equal(change.recording.valid, whole.valid)
-    assert change.values == 16 * (stretch.stop - stretch.start)
+    assert change.values == 16 * (flipped.stop - flipped.start)
     assert Unflip()(whole).note == ""
 
 

@@ -1,4 +1,4 @@
-"""AMASS: positions as they are, poses with a made-up body model, and hostile archives."""
+"""AMASS: positions as they are, poses with a synthetic body model, and hostile archives."""
 
 import zipfile
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from hitrs.data.formats.amass import FORMAT, PARENTS, read_amass
-from hitrs.data.formats.base import Head
+from hitrs.data.formats.format import Head
 from hitrs.errors import DataError
 from hitrs.skeleton import list_layouts
 

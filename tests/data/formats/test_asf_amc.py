@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from hitrs.data.formats.asf_amc import CMU_BONES, FORMAT, read_amc
-from hitrs.data.formats.base import Head
+from hitrs.data.formats.format import Head
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 
-ASF = """# made up
+ASF = """# synthetic
 :version 1.10
 :units
   mass 1.0

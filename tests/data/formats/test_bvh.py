@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitrs.data.formats.asf_amc import read_amc
-from hitrs.data.formats.base import Head
 from hitrs.data.formats.bvh import FORMAT, read_bvh
 from hitrs.data.formats.bvh_writer import write_bvh
+from hitrs.data.formats.format import Head
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout

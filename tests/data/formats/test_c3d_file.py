@@ -9,8 +9,8 @@ import c3d
 import numpy as np
 import pytest
 
-from hitrs.data.formats.base import Head
 from hitrs.data.formats.c3d_file import FORMAT, read_c3d
+from hitrs.data.formats.format import Head
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout
 

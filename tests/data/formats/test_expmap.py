@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hitrs.data.formats.base import Head
 from hitrs.data.formats.expmap import FORMAT, read_expmap
+from hitrs.data.formats.format import Head
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 from hitrs.skeleton.kinematics import get_tree

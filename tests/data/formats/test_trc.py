@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hitrs.data.formats.base import Head
+from hitrs.data.formats.format import Head
 from hitrs.data.formats.trc import FORMAT, read_trc
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout

@@ -17,7 +17,7 @@ from ntu_files import write_corpus
 
 from hitrs.cli.main import main
 from hitrs.data import Store, import_dataset
-from hitrs.data.importing import ImportJob
+from hitrs.data.importing import ImportJob, ImportOptions
 from hitrs.data.importing import job as job_module
 from hitrs.data.importing.plan import divide, working_folder
 from hitrs.errors import DataError
@@ -141,7 +141,7 @@ def test_other_files_do_not_get_mixed_in(
     with pytest.raises(DataError, match=f"was interrupted, and {message} since. Delete that folder"):
         ImportJob(source, tmp_path / "store")
     with pytest.raises(DataError, match=r"delete|Delete"):
-        ImportJob(corpus, tmp_path / "store", strict=True)
+        ImportJob(corpus, tmp_path / "store", ImportOptions(strict=True))
 
 
 def test_strict_stops_and_leaves_nothing(corpus: Path, tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_a_split_that_cannot_be_made_loses_nothing(tmp_path: Path) -> None:
 
 
 def test_recordings_are_mapped_on_the_way(corpus: Path, tmp_path: Path) -> None:
-    store = import_dataset(corpus, tmp_path / "store", to="kinect20")
+    store = import_dataset(corpus, tmp_path / "store", ImportOptions(to="ntu25"), to="kinect20")
     assert store.layout.name == "kinect20"
     assert "mapped from the layout 'ntu25'" in store.notes(0)
 

@@ -7,7 +7,7 @@ import pytest
 from bodies import KINECT, people
 
 from hitrs.data.inspection.body import guess_unit, guess_up, measure_bones
-from hitrs.data.inspection.measures import body_size
+from hitrs.data.inspection.motion import body_size
 from hitrs.skeleton import get_layout
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from bodies import KINECT, SIZE, people
 
-from hitrs.data.inspection import identity
-from hitrs.data.inspection.identity import find_flips, find_swaps
+from hitrs.data.inspection import motion
+from hitrs.data.inspection.motion import find_flips, find_swaps
 
 
 def test_nothing_in_plain_motion() -> None:
@@ -43,7 +43,7 @@ def test_swaps_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> N
         positions[frame:, [0, 1]] = positions[frame:, [1, 0]]
     whole = find_swaps(positions, valid, SIZE)
     assert whole[:, 0].tolist() == [3, 4, 5, 20, 39]
-    monkeypatch.setattr(identity, "BLOCK", 20 * 4 * 3)
+    monkeypatch.setattr(motion, "BLOCK", 20 * 4 * 3)
     np.testing.assert_array_equal(find_swaps(positions, valid, SIZE), whole)
 
 

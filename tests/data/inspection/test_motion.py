@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hitrs.data.inspection import motion
-from hitrs.data.inspection.measures import body_size, longest_run, masked_median
+from hitrs.data.inspection.motion import body_size, longest_run, masked_median
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.0, 0.4, 1.0]))

@@ -20,9 +20,9 @@ def inspected(hitrs_data: Callable[[str], Path], tmp_path: Path) -> Inspect:
 def test_nw_ucla(inspected: Inspect) -> None:
     found = inspected("nw_ucla")
     assert found.one_frame == ("a02_s09_e04_v02", "a02_s09_e04_v03")
-    assert len(found.twins["cross-view"]) == len(found.copies) == 95
-    assert {name[:3] for name in found.twins["cross-view"]} == {"a02", "a03"}
-    assert (found.near_twins, found.contradictions) == ({"cross-view": ()}, ())
+    assert len(found.duplicates["cross-view"]) == len(found.copies) == 95
+    assert {name[:3] for name in found.duplicates["cross-view"]} == {"a02", "a03"}
+    assert (found.near_duplicates, found.contradictions) == ({"cross-view": ()}, ())
     assert (found.unit, found.up, found.swaps, found.odd_unit) == ("meters", "y", {}, {})
     assert "! leak          cross-view: 95 test recordings are exact copies of training ones" in found.lines()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from hitrs.tasks.detection import Proposal
+from hitrs.tasks.detection.segments import Proposal
 
 FRAMES, CLASSES = 40, 3
 
@@ -25,11 +25,11 @@ def apart() -> st.SearchStrategy[list[Proposal]]:
     """Segments that do not touch, of at least two frames."""
 
     def place(parts: list[tuple[int, int, int]]) -> list[Proposal]:
-        found, frame = [], 0
+        segments, frame = [], 0
         for gap, length, label in parts:
-            found.append(Proposal(frame + gap, frame + gap + length, label))
+            segments.append(Proposal(frame + gap, frame + gap + length, label))
             frame += gap + length
-        return found
+        return segments
 
     return st.lists(
         st.tuples(st.integers(1, 3), st.integers(2, 6), st.integers(0, CLASSES - 1)), max_size=4

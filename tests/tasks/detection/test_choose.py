@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from hitrs.errors import DataError
-from hitrs.tasks.detection import Proposal, SegmentSettings, choose_settings, propose
-from hitrs.tasks.detection.choose import Grid
-from hitrs.tasks.detection.overlap import THETAS
-from hitrs.tasks.detection.voc import average_precisions
+from hitrs.tasks.detection.choose import Grid, choose_settings
+from hitrs.tasks.detection.metrics.average_precision import THETAS, voc_precisions
+from hitrs.tasks.detection.segments import Proposal, SegmentSettings, propose
 
 SMALL = Grid(smoothing=(1, 5), merge=(0, 3), min_length=(1, 4), thresholds=(0.0, 0.2, 0.5), levels=(1,))
 
@@ -30,8 +29,8 @@ def recordings(n_classes: int = 2, count: int = 3, noise: float = 0.35, seed: in
 
 
 def voc(probabilities, truths, settings):
-    found = [propose(values, settings) for values in probabilities]
-    return np.mean([row[THETAS.index(0.5)] for row in average_precisions(truths, found, THETAS).values()])
+    proposals = [propose(values, settings) for values in probabilities]
+    return np.mean([row[THETAS.index(0.5)] for row in voc_precisions(truths, proposals, THETAS).values()])
 
 
 def test_no_plain_setting_of_the_grid_is_better():

@@ -8,8 +8,8 @@ import torch
 
 from factories import JOINTS, LAYOUT, sequences, tiny
 from hitrs.errors import CheckpointError
-from hitrs.models.bundle import ModelCard
-from hitrs.models.hitrs import HiTRS
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.segments import SegmentSettings
 from hitrs.transforms.batch import Batch
@@ -27,7 +27,8 @@ def make(seed: int = 0, mode: str = "default", **head) -> DetectionModel:
         LAYOUT,
         classes=CLASSES,
         task="detection",
-        head={**shape, "history": 4, **head, "segments": dataclasses.asdict(SegmentSettings())},
+        head={**shape, "history": 4, **head},
+        postprocessing={"segments": dataclasses.asdict(SegmentSettings())},
     )
     return DetectionModel(HiTRS(config, JOINTS), card).eval()
 
@@ -90,16 +91,16 @@ def test_without_context_a_frame_depends_on_its_window_only() -> None:
 def test_a_causal_clip_is_seen_from_the_last_clips_alone() -> None:
     model = make(causal=True)
     batch = batch_of([60], seen=1.0)
-    found = model.bodies(batch)
-    frames = model.encoder.encode_frames(found.positions, found.valid, found.lengths)
-    clips = model.encoder.all_clips(frames, found.lengths, model.settings.stride)
-    around = model.around(clips)[0]
+    bodies = model.bodies(batch)
+    frames = model.encoder.encode_frames(bodies.positions, bodies.valid, bodies.lengths)
+    clips = model.encoder.encode_all_clips(frames, bodies.lengths, model.settings.stride)
+    features = model.video_features(clips)[0]
     for newest in range(clips.slots.shape[1]):
         first = max(0, newest - model.settings.history + 1)
         alone = model.encoder.encode_videos(
             clips.features, clips.slots[:, first : newest + 1], want_clips=True
         )
-        torch.testing.assert_close(around[newest], alone.clips[0, -1], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(features[newest], alone.clips[0, -1], atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
@@ -117,11 +118,11 @@ def test_features_of_bodies_are_averaged() -> None:
 
 
 @torch.no_grad()
-def test_between_two_clips_features_change_in_a_straight_line() -> None:
+def test_between_two_clips_features_are_interpolated_linearly() -> None:
     model = make(stride=4)
-    described = torch.tensor([[[0.0], [4.0], [100.0]]]).expand(1, 3, 8)
+    features = torch.tensor([[[0.0], [4.0], [100.0]]]).expand(1, 3, 8)
     present = torch.tensor([[True, True, False]])
-    values, seen = model.spread(described, present, 10)
+    values, seen = model.clips_to_frames(features, present, 10)
     assert values[0, :, 0].tolist() == pytest.approx([0, 1, 2, 3, 4, 4, 4, 4, 0, 0])
     assert seen[0].tolist() == [True] * 8 + [False] * 2
 

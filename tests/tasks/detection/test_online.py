@@ -50,5 +50,5 @@ def test_memory_is_bounded() -> None:
 
 
 def test_a_detector_that_looks_ahead_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"detect\.causal"):
+    with pytest.raises(ConfigError, match=r"detect\.head\.causal"):
         OnlineModel(detector(causal=False), 1)

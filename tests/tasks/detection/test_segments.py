@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from hitrs.errors import ConfigError, DataError
-from hitrs.tasks.detection import Proposal, SegmentSettings, propose
-from hitrs.tasks.detection.overlap import iou
-from hitrs.tasks.detection.segments import smooth, suppress
+from hitrs.tasks.detection.segments import Proposal, SegmentSettings, iou, propose, smooth, suppress
 
 RUNS = SegmentSettings()
 THRESHOLD = SegmentSettings(mode="threshold", threshold=(0.5,))

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 
 from factories import LAYOUT
 from hitrs.skeleton.kinematics import axis_rotations, rotations_of_expmaps
-from hitrs.tasks.prediction.baselines import constant_velocity, filled, zero_velocity
-from hitrs.tasks.prediction.bones import bone_drift, bone_lengths, keep_bone_lengths
 from hitrs.tasks.prediction.metrics import (
     angle_errors,
     bone_angles,
+    bone_drift,
+    bone_lengths,
     by_action,
     euler_angles,
     joint_errors,
 )
+from hitrs.tasks.prediction.predict import keep_bone_lengths
 
 RNG = np.random.default_rng(0)
 
@@ -30,7 +31,7 @@ def poses(frames: int = 5, persons: int = 2) -> tuple[np.ndarray, np.ndarray]:
 def test_joint_errors_against_a_loop() -> None:
     (predicted, valid), (truth, _) = poses(), poses()
     valid[3] = False
-    found = joint_errors(predicted, truth, valid)
+    errors = joint_errors(predicted, truth, valid)
     for h in range(5):
         distances = [
             math.dist(predicted[h, p, j], truth[h, p, j])
@@ -38,7 +39,7 @@ def test_joint_errors_against_a_loop() -> None:
             for j in range(LAYOUT.n_joints)
             if valid[h, p, j]
         ]
-        assert found[h] == pytest.approx(np.mean(distances)) if distances else math.isnan(found[h])
+        assert errors[h] == pytest.approx(np.mean(distances)) if distances else math.isnan(errors[h])
 
 
 def test_bone_angles_of_turned_poses() -> None:
@@ -70,9 +71,9 @@ def test_angle_errors_leave_out_root_and_what_stands_still() -> None:
     assert angle_errors(local[1], local[0]) == pytest.approx(np.zeros(10), abs=1e-9)
     changed[:, 1] += 0.2
     off = rotations_of_expmaps(changed)
-    found = angle_errors(off, local[0])
+    errors = angle_errors(off, local[0])
     by_hand = np.linalg.norm(euler_angles(off[:, 1]) - euler_angles(local[0][:, 1]), axis=-1)
-    assert found == pytest.approx(by_hand)
+    assert errors == pytest.approx(by_hand)
 
 
 def test_actions_weigh_the_same_however_many_windows_they_have() -> None:
@@ -80,26 +81,6 @@ def test_actions_weigh_the_same_however_many_windows_they_have() -> None:
     means, mean = by_action(errors, ["a", "a", "b"])
     assert means["a"] == pytest.approx([2.0, 2.0])
     assert mean == pytest.approx([6.0, 11.0])
-
-
-def test_unseen_joints_stand_where_they_were_last_seen() -> None:
-    positions, valid = np.arange(4.0).reshape(4, 1, 1), np.array([[False], [True], [True], [False]])
-    held, seen = filled(positions, valid)
-    assert held[:, 0, 0].tolist() == [1, 1, 2, 2]
-    assert seen.tolist() == [True]
-    assert filled(positions, np.zeros((4, 1), bool))[1].tolist() == [False]
-
-
-def test_baselines() -> None:
-    time = np.arange(6.0)[:, None, None, None]
-    moving = np.concatenate([np.full((6, 1, 1, 3), 2.0), 3 * time + np.zeros((1, 1, 1, 3))], axis=2)
-    valid = np.ones((6, 1, 2), bool)
-    still, _ = zero_velocity(moving, valid, 2)
-    assert still[:, 0, :, 0].tolist() == [[2, 15], [2, 15]]
-    going, known = constant_velocity(moving, valid, 2)
-    assert going[:, 0, :, 0].tolist() == [[2, 18], [2, 21]]
-    assert known.all()
-    assert (constant_velocity(moving[:1], valid[:1], 3)[0] == moving[0]).all()
 
 
 def test_bones_keep_their_lengths() -> None:
@@ -111,3 +92,16 @@ def test_bones_keep_their_lengths() -> None:
     assert bone_angles(kept, predicted, np.ones((4, 2, LAYOUT.n_joints), bool), LAYOUT).max() < 1e-5
     np.testing.assert_allclose(keep_bone_lengths(last, last[0], valid, LAYOUT), last)
     assert bone_lengths(last, LAYOUT).shape == (1, 2, LAYOUT.n_joints - 1)
+
+
+def test_angle_error_of_zero_velocity_against_a_loop() -> None:
+    maps = 0.3 * np.sin(np.arange(35)[:, None] / 9 + np.arange(96)).reshape(35, 32, 3)
+    rotations = rotations_of_expmaps(maps)
+    still, truth = np.repeat(rotations[9:10], 25, axis=0), rotations[10:]
+    errors = angle_errors(still, truth)
+    for h in range(25):
+        total = 0.0
+        for joint in range(1, 32):
+            off = euler_angles(still[h, joint]) - euler_angles(truth[h, joint])
+            total += float((off**2).sum())
+        assert abs(errors[h] - total**0.5) < 1e-9

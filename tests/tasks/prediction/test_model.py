@@ -1,21 +1,21 @@
-"""The predictor: from which frames and joints it predicts, in which coordinates, and its loss."""
+"""The predictor's model: which frames it sees, what it makes of unseen joints, and its loss."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from factories import JOINTS, LAYOUT, sequences
-from hitrs.errors import CheckpointError, LayoutError
-from hitrs.models.bundle import ModelCard, save_bundle
-from hitrs.skeleton import Layout, get_layout
-from hitrs.tasks.prediction.decoder import cosine_basis
-from hitrs.tasks.prediction.loss import PredictionObjective, mean_distance
-from hitrs.tasks.prediction.model import PredictionModel, hold
-from hitrs.tasks.prediction.placement import as_batch, place
-from hitrs.tasks.prediction.predict import predict_bodies
-from hitrs.transforms.preprocess import Preprocessing, preprocess
+from hitrs.errors import CheckpointError
+from hitrs.models.card import ModelCard
+from hitrs.models.pretrained import save_pretrained
+from hitrs.tasks.prediction.model import (
+    PredictionModel,
+    PredictionObjective,
+    dct_basis,
+    forward_fill,
+    mean_distance,
+)
 from predictors import predictor
 
 
@@ -25,7 +25,7 @@ def observed(count: int = 3, frames: int = 10, seen: float = 0.9) -> tuple[torch
 
 
 def test_the_basis_is_orthonormal() -> None:
-    basis = cosine_basis(12, 12)
+    basis = dct_basis(12, 12)
     torch.testing.assert_close(basis @ basis.T, torch.eye(12), atol=1e-6, rtol=0)
 
 
@@ -36,12 +36,12 @@ def test_what_was_not_seen_does_not_matter(context: int) -> None:
     positions, valid = observed()
     valid[1, -3:] = False  # nothing at all in the last frames
     valid[2, :, 2] = False
-    found = model(positions, valid)
-    assert found.shape == (3, 5, JOINTS, 3)
+    future = model(positions, valid)
+    assert future.shape == (3, 5, JOINTS, 3)
     other = torch.where(valid[..., None], positions, torch.full_like(positions, 1e3))
     again = model(other, valid)
     known = valid.any(1)
-    torch.testing.assert_close(found.transpose(1, 2)[known], again.transpose(1, 2)[known], atol=1e-5, rtol=0)
+    torch.testing.assert_close(future.transpose(1, 2)[known], again.transpose(1, 2)[known], atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -60,17 +60,17 @@ def test_the_encoder_sees_the_last_frames_only() -> None:
     positions, valid = observed(seen=1.0)
     encoder = model.encoder
     assert encoder is not None
-    tokens = model.tokens(encoder, positions, valid)
+    tokens = model.encoder_tokens(encoder, positions, valid)
     positions[:, :7] += 1.0
-    torch.testing.assert_close(model.tokens(encoder, positions, valid), tokens)
+    torch.testing.assert_close(model.encoder_tokens(encoder, positions, valid), tokens)
     positions[:, 7] += 1.0
-    assert (model.tokens(encoder, positions, valid) - tokens).abs().max() > 1e-3
+    assert (model.encoder_tokens(encoder, positions, valid) - tokens).abs().max() > 1e-3
 
 
-def test_holding_against_a_loop() -> None:
+def test_forward_fill_against_a_loop() -> None:
     positions, valid = observed(seen=0.4)
     valid[0, :, 1] = False
-    held, seen = hold(positions, valid)
+    filled, seen = forward_fill(positions, valid, dim=1)
     for s in range(3):
         for j in range(JOINTS):
             known = [t for t in range(10) if valid[s, t, j]]
@@ -79,78 +79,15 @@ def test_holding_against_a_loop() -> None:
                 if known:
                     before = [k for k in known if k <= t]
                     source = before[-1] if before else known[0]
-                    assert (held[s, t, j] == positions[s, source, j]).all()
+                    assert (filled[s, t, j] == positions[s, source, j]).all()
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        Preprocessing(center="first"),
-        Preprocessing(center="first", align="yaw", scale="body"),
-        Preprocessing(align="yaw", up="z"),
-    ],
-)
-def test_preprocessing_is_that_of_training_and_can_be_undone(settings: Preprocessing) -> None:
-    positions, valid = observed()
-    placement = place(positions, valid, settings, LAYOUT)
-    placed = placement.apply(positions).masked_fill(~valid[..., None], 0.0)
-    torch.testing.assert_close(
-        placed, preprocess(as_batch(positions, valid), settings, LAYOUT).positions[:, 0], atol=1e-5, rtol=0
-    )
-    torch.testing.assert_close(placement.undo(placement.apply(positions)), positions, atol=1e-5, rtol=0)
-
-
-def test_predictions_turn_and_move_with_the_recording() -> None:
-    settings = Preprocessing(center="first", align="yaw")
-    model = predictor(preprocessing=settings)
-    positions, valid = (x.numpy() for x in observed(1, seen=1.0))
-    turn = np.array([[0.6, 0, 0.8], [0, 1, 0], [-0.8, 0, 0.6]], np.float32)
-    first, known = predict_bodies(model, [(positions.swapaxes(0, 1), valid.swapaxes(0, 1))], LAYOUT)[0]
-    moved = (positions @ turn + np.float32(2)).swapaxes(0, 1)
-    second, _ = predict_bodies(model, [(moved, valid.swapaxes(0, 1))], LAYOUT)[0]
-    assert known.all()
-    np.testing.assert_allclose(second, first @ turn + 2, atol=1e-4)
-
-
-def test_joints_that_the_model_does_not_know() -> None:
-    """One that coincides with a known joint goes with it, one that stands still stays, others are unknown."""
-    names = (*LAYOUT.joints, "left_wrist", "tail", "kite")
-    wider = Layout("wider", names, (0, 0, 0, 0, 2, 3, 4, 0, 0), LAYOUT.pairs, (0,))
-    positions, valid = (x.numpy().swapaxes(0, 1) for x in observed(1, seen=1.0))
-    extra = np.stack([positions[..., 4, :], np.ones_like(positions[..., 0, :]), positions[..., 1, :] + 1], -2)
-    positions = np.concatenate([positions, extra], axis=2)
-    valid = np.ones(positions.shape[:3], bool)
-    model = predictor()
-    found, known = predict_bodies(model, [(positions, valid)], wider)[0]
-    narrow, _ = predict_bodies(model, [(positions[:, :, :6], valid[:, :, :6])], LAYOUT)[0]
-    assert known[0, 0].tolist() == [True] * 8 + [False]
-    np.testing.assert_allclose(found[:, :, :6], narrow, atol=1e-5)
-    np.testing.assert_array_equal(found[:, :, 6], found[:, :, 4])
-    assert (found[:, :, 7] == 1).all()
-    with pytest.raises(LayoutError, match="no joint name in common"):
-        predict_bodies(
-            model, [(positions[:, :, :2], valid[:, :, :2])], Layout("odd", ("a", "b"), (0, 0), (), (0,))
-        )
-
-
-def test_absent_bodies_are_left_out() -> None:
-    positions, valid = (x.numpy().swapaxes(0, 1) for x in observed(2, seen=1.0))
-    valid = valid.copy()
-    valid[:, 1] = False
-    found, known = predict_bodies(predictor(), [(positions, valid)], LAYOUT)[0]
-    assert known[:, 0].all()
-    assert not known[:, 1].any()
-    assert (found[:, 1] == 0).all()
-
-
-def test_layouts_of_moving_joints_are_those_of_the_protocols() -> None:
-    left_out = {
-        "cmu25": ("cmu38", (0, 1, 2, 7, 8, 13, 16, 20, 24, 27, 29, 33, 36)),
-        "h36m22": ("h36m32", (0, 1, 6, 11, 16, 20, 23, 24, 28, 31)),
-    }
-    for name, (whole, unscored) in left_out.items():
-        joints = get_layout(whole).joints
-        assert get_layout(name).joints == tuple(j for i, j in enumerate(joints) if i not in unscored)
+def test_an_unseen_joint_stands_where_it_was_seen_last_or_first() -> None:
+    positions, valid = torch.arange(4.0).view(4, 1, 1), torch.tensor([[False], [True], [True], [False]])
+    filled, seen = forward_fill(positions, valid)
+    assert filled[:, 0, 0].tolist() == [1, 1, 2, 2]
+    assert seen.tolist() == [True]
+    assert forward_fill(positions, torch.zeros(4, 1, dtype=torch.bool))[1].tolist() == [False]
 
 
 def test_the_loss_masks_what_was_not_seen() -> None:
@@ -167,7 +104,7 @@ def test_the_loss_masks_what_was_not_seen() -> None:
     distances = [
         float((predicted - positions[:, 10:])[s, h, j].norm()) for s, h, j in known.nonzero().tolist()
     ]
-    assert float(metrics["position"]) == pytest.approx(np.mean(distances), rel=1e-4)
+    assert float(metrics["position"]) == pytest.approx(sum(distances) / len(distances), rel=1e-4)
     assert float(loss.detach()) > float(metrics["position"])
 
 
@@ -177,7 +114,7 @@ def test_a_distance_of_nothing_is_zero() -> None:
 
 
 def test_a_frozen_encoder_does_not_learn() -> None:
-    objective = PredictionObjective(predictor(), velocity=1.0, frozen=True).train()
+    objective = PredictionObjective(predictor(), velocity=1.0, freeze_encoder=True).train()
     objective(*observed(3, 15))[0].backward()
     encoder = objective.model.encoder
     assert encoder is not None
@@ -194,6 +131,6 @@ def test_saved_and_loaded(tmp_path: Path, context: int) -> None:
     with torch.no_grad():
         torch.testing.assert_close(again(positions, valid), model(positions, valid))
     card = ModelCard(model.card.model, LAYOUT)
-    save_bundle(tmp_path / "other", card, {})
+    save_pretrained(tmp_path / "other", card, {})
     with pytest.raises(CheckpointError, match="--task prediction"):
         PredictionModel.from_pretrained(tmp_path / "other")

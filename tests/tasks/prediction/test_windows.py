@@ -14,10 +14,10 @@ from hitrs.data.formats.expmap import read_expmap
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
-from hitrs.tasks.prediction.baselines import zero_velocity
-from hitrs.tasks.prediction.score import score
+from hitrs.tasks.prediction.config import Span
+from hitrs.tasks.prediction.metrics import prediction_metrics
+from hitrs.tasks.prediction.predict import zero_velocity
 from hitrs.tasks.prediction.windows import (
-    Span,
     cmu_windows,
     cut_out,
     human36m_windows,
@@ -101,7 +101,7 @@ def test_windows_of_other_stores_lie_inside_their_recordings(tmp_path: Path) -> 
         protocol_windows(store, np.arange(len(store)), Span(90, 10))
 
 
-def test_too_short_recordings_and_other_steps_are_told(tmp_path: Path) -> None:
+def test_too_short_recordings_and_other_frame_steps_are_refused(tmp_path: Path) -> None:
     store = standing(tmp_path / "s", {"test_running_1": 140}, "cmu38", "cmu-motion")
     with pytest.raises(DataError, match="70 frames"):
         cmu_windows(store, [0])
@@ -122,10 +122,10 @@ def test_zero_velocity_on_cmu(hitrs_data: Callable[[str], Path], tmp_path: Path)
     )
     span = Span(50, 25, 2)
     parts = protocol_windows(store, store.split("train-test", "test"), span)
-    found = score(
+    metrics = prediction_metrics(
         store, parts["all"], span, lambda windows: [zero_velocity(*window, 25) for window in windows]
     )
     for action, expected in ZERO_VELOCITY.items():
-        assert list(found["actions"][action].values()) == pytest.approx(expected, abs=0.051)
-    assert found["baselines"]["zero velocity"]["actions"] == found["actions"]
-    assert found["ms"][-1] == pytest.approx(1000 * 25 / 60, abs=0.1)
+        assert list(metrics["actions"][action].values()) == pytest.approx(expected, abs=0.051)
+    assert metrics["baselines"]["zero velocity"]["actions"] == metrics["actions"]
+    assert metrics["ms"][-1] == pytest.approx(1000 * 25 / 60, abs=0.1)

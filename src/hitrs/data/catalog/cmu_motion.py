@@ -11,9 +11,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, natural_order
-from hitrs.data.formats.base import Head
+from hitrs.data.catalog.dataset import Dataset, Entry, Facts, SourceFile, by_recording, natural_order
 from hitrs.data.formats.expmap import FORMAT, read_expmap
+from hitrs.data.formats.format import Head
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
@@ -49,7 +49,7 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("cmu38"),
         classes=None,
-        sources=[Source(path, partial(_read, source, path)) for path in files],
+        sources=[SourceFile(path, partial(_read, source, path)) for path in files],
         split=by_recording({"train-test": train_test, "train-test-extra": train_test_extra}),
         meta={"title": "CMU motion prediction", "units": "meters"},
         notes=[f"{extra} extra walks are in no part of protocol 'train-test'"] if extra else [],
@@ -60,14 +60,14 @@ def _files(folder: Path) -> list[Path]:
     """Files train/ACTION/ACTION_1.txt; those of ACTION_extra are named like those of ACTION."""
     if not folder.is_dir():
         return []
-    found = [
+    files = [
         file
         for action in sorted(folder.iterdir())
         if action.is_dir()
         for file in action.iterdir()
         if _FILE.fullmatch(file.name) and file.stem.rpartition("_")[0] == action.name.removesuffix(EXTRA)
     ]
-    return sorted(found, key=lambda file: natural_order(file.as_posix()))
+    return sorted(files, key=lambda file: natural_order(file.as_posix()))
 
 
 def _read(source: Path, path: Path) -> tuple[Recording]:

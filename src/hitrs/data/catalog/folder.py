@@ -1,7 +1,7 @@
 """Recordings of your own: a folder of files of any known format, in subfolders if you like.
 
 What a file shows is taken from the first of these that says it: ``labels.csv`` in the folder (see
-``label_table``), the file itself, the name of the subfolder in which it lies (where there is no table).
+``tables``), the file itself, the name of the subfolder in which it lies (where there is no table).
 ``segments.csv`` names actions inside untrimmed recordings. Files without a label are imported too:
 pre-training needs none.
 
@@ -16,59 +16,73 @@ split measures recognition of people rather than of actions:
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, Splits, natural_order
-from hitrs.data.catalog.label_table import FILE_NAME, Row, Table, read_table
-from hitrs.data.catalog.segment_table import FILE_NAME as SEGMENTS_NAME
-from hitrs.data.catalog.segment_table import Stretch, read_segments, to_segments
-from hitrs.data.catalog.splits import split_at_random, split_by_subject
-from hitrs.data.formats.base import Format, Head
-from hitrs.data.formats.registry import all_formats, get_format, known_suffixes, read_recordings
+from hitrs.data.catalog.dataset import (
+    Dataset,
+    Entry,
+    Facts,
+    ImportOptions,
+    SourceFile,
+    Splits,
+    natural_order,
+)
+from hitrs.data.catalog.tables import (
+    LABELS,
+    SEGMENTS,
+    LabelRow,
+    LabelTable,
+    SegmentRow,
+    read_label_table,
+    read_segments,
+    to_segments,
+)
+from hitrs.data.formats.format import Format, Head
+from hitrs.data.formats.registry import (
+    all_formats,
+    get_format,
+    known_suffixes,
+    read_recordings,
+    reader_defects,
+)
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
-from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.layout import Layout, get_layout
 
 NAME = "folder"
-_TABLES = (FILE_NAME, SEGMENTS_NAME)
+_TABLES = (LABELS, SEGMENTS)
 
 
 @dataclass(frozen=True)
-class Told:
+class FileMetadata:
     """What is known about a file before it is read."""
 
     name: str
     """Path within the folder without suffix, which is also the recording's name."""
-    row: Row | None
+    row: LabelRow | None
     subfolder: str | None
-    stretches: tuple[Stretch, ...] = ()
+    segments: tuple[SegmentRow, ...] = ()
 
 
-def find(
-    source: Path,
-    *,
-    layout: Layout | None = None,
-    format: str | None = None,
-    test_subjects: Sequence[str] | None = None,
-    split: str | None = None,
-) -> Dataset | None:
+def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
     """The files of known formats below ``source`` as a data set, or None where there are none.
 
-    Args:
-        layout: of files that do not say it themselves; all files of a folder have the same layout.
-        format: the only file format to read.
-        test_subjects: the subjects that test.
-        split: "random" for a random split by file.
+    Of the options, layout, format, test subjects and split count. All files of a folder have the same layout.
 
     Raises:
         DataError: for a table that is malformed or names files that are not there, two files of one name, or
             a split that is asked for in two ways.
     """
+    options = options or ImportOptions()
+    format, test_subjects, split = options.format, options.test_subjects, options.split
+    layout = None if options.layout is None else get_layout(options.layout)
     if split not in (None, "random"):
         raise DataError(
             f"there is no split '{split}'; ask for 'random', or leave it out to split by subject."
@@ -76,27 +90,27 @@ def find(
     files = _files(source, frozenset(get_format(format).suffixes) if format else known_suffixes())
     if not files:
         return None
-    table = read_table(source / FILE_NAME) if (source / FILE_NAME).is_file() else None
+    table = read_label_table(source / LABELS) if (source / LABELS).is_file() else None
     has_split = table is not None and table.has_split
     if (test_subjects is not None) + (split is not None) + has_split > 1:
         raise DataError(
             "the split is asked for in two ways: use only one of a column 'split' in labels.csv, test "
             "subjects, or a random split."
         )
-    told = _told(source, files, table)
-    found = layout or _layout(list(files.values()), format)
-    by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in told.items()}
+    known = _file_metadata(source, files, table)
+    common = layout or _layout(list(files.values()), format)
+    by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in known.items()}
     parts = {where: row.split for where, row in by_source.items() if row is not None} if has_split else None
     return Dataset(
         name=NAME,
-        layout=found,
+        layout=common,
         classes=None,
         sources=[
-            Source(path, partial(_read, source, path, told[name], layout, format))
+            SourceFile(path, partial(_read, source, path, known[name], layout, format))
             for name, path in files.items()
         ],
         split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
-        meta={"title": source.resolve().name, "units": "meters" if found.dims == 3 else "pixels"},
+        meta={"title": source.resolve().name, "units": "meters" if common.dims == 3 else "pixels"},
     )
 
 
@@ -132,35 +146,38 @@ def _is_frame(path: Path, format: Format) -> bool:
     if format.is_frame is None:
         return True
     try:
-        return format.is_frame(Head.of(path))
-    except DataError:  # told when the file is read, without stopping the others
+        with reader_defects(path):
+            return format.is_frame(Head.of(path))
+    except DataError:  # reported when the file is read, without stopping the others
         return False
 
 
-def _told(source: Path, files: Mapping[str, Path], table: Table | None) -> dict[str, Told]:
-    """What the tables and the subfolders tell about each file."""
+def _file_metadata(
+    source: Path, files: Mapping[str, Path], table: LabelTable | None
+) -> dict[str, FileMetadata]:
+    """What the tables and the subfolders say about each file."""
     names = {path.relative_to(source).as_posix(): name for name, path in files.items()}
     names |= {name: name for name in files}
-    rows: dict[str, Row] = {}
+    rows: dict[str, LabelRow] = {}
     for row in table.rows if table is not None else ():
         name = _name(names, row.file)
         if name in rows:
-            raise DataError(f"{source / FILE_NAME}, line {row.line} names the file '{name}' again.")
+            raise DataError(f"{source / LABELS}, line {row.line} names the file '{name}' again.")
         if name is not None:
             rows[name] = row
-    _check_all_there(source / FILE_NAME, names, table.rows if table is not None else ())
-    stretches: dict[str, list[Stretch]] = {}
-    if (source / SEGMENTS_NAME).is_file():
-        listed = read_segments(source / SEGMENTS_NAME)
-        _check_all_there(source / SEGMENTS_NAME, names, listed)
-        for stretch in listed:
-            stretches.setdefault(str(_name(names, stretch.file)), []).append(stretch)
+    _check_all_there(source / LABELS, names, table.rows if table is not None else ())
+    segments: dict[str, list[SegmentRow]] = {}
+    if (source / SEGMENTS).is_file():
+        listed = read_segments(source / SEGMENTS)
+        _check_all_there(source / SEGMENTS, names, listed)
+        for segment in listed:
+            segments.setdefault(str(_name(names, segment.file)), []).append(segment)
     return {
-        name: Told(
+        name: FileMetadata(
             name,
             rows.get(name),
-            name.split("/")[0] if table is None and not stretches and "/" in name else None,
-            tuple(stretches.get(name, ())),
+            name.split("/")[0] if table is None and not segments and "/" in name else None,
+            tuple(segments.get(name, ())),
         )
         for name in files
     }
@@ -170,7 +187,7 @@ def _name(names: Mapping[str, str], file: str) -> str | None:
     return names.get(file.replace("\\", "/").removeprefix("./"))
 
 
-def _check_all_there(table: Path, names: Mapping[str, str], rows: Iterable[Row | Stretch]) -> None:
+def _check_all_there(table: Path, names: Mapping[str, str], rows: Iterable[LabelRow | SegmentRow]) -> None:
     missing = [row for row in rows if _name(names, row.file) is None]
     if missing:
         some = ", ".join(f"'{row.file}' (line {row.line})" for row in missing[:3])
@@ -193,27 +210,27 @@ def _layout(files: Sequence[Path], format: str | None) -> Layout:
 
 
 def _read(
-    source: Path, path: Path, told: Told, layout: Layout | None, format: str | None
+    source: Path, path: Path, known: FileMetadata, layout: Layout | None, format: str | None
 ) -> Iterator[Recording]:
     """The recordings of a file, with what the tables say; where a file has several, its name comes first."""
-    row = told.row or Row(0, told.name)
+    row = known.row or LabelRow(0, known.name)
     recordings = iter(read_recordings(path, layout, format))
     first = next(recordings, None)
     if first is None:
         raise DataError(f"{path} holds no recording.")
     second = next(recordings, None)
     several = second is not None
-    if several and told.stretches:
-        raise DataError(f"{path} holds several recordings; {SEGMENTS_NAME} cannot say which it means.")
+    if several and known.segments:
+        raise DataError(f"{path} holds several recordings; {SEGMENTS} cannot say which it means.")
     for recording in (first, *(() if second is None else (second,)), *recordings):
         fps = row.fps or recording.fps
-        segments = to_segments(told.stretches, recording.n_frames, fps, source / SEGMENTS_NAME)
+        segments = to_segments(known.segments, recording.n_frames, fps, source / SEGMENTS)
+        label = recording.label or (None if recording.segments else known.subfolder)
+        texts: dict[str, Any] = {"label": label, **row.texts}
         yield replace(
             recording,
-            name=f"{told.name}/{recording.name}" if several else told.name,
-            label=row.label or recording.label or (None if recording.segments else told.subfolder),
-            subject=row.subject or recording.subject,
-            camera=row.camera or recording.camera,
+            name=f"{known.name}/{recording.name}" if several else known.name,
+            **texts,
             fps=fps,
             segments=segments or recording.segments,
             source=path.relative_to(source).as_posix(),
@@ -244,7 +261,7 @@ def _split(
     if test_subjects is None and len(known) < 2:
         what = f"the only known subject is '{known.pop()}'" if known else "no subjects are known"
         notes.append(
-            f"{what}, so there is no split into train and test. Name the subjects in {FILE_NAME}, add a "
+            f"{what}, so there is no split into train and test. Name the subjects in {LABELS}, add a "
             "column 'split' there, or ask for a random split by file (--split random)"
         )
         return {}, notes
@@ -277,3 +294,62 @@ ENTRY = Entry(
     find=find,
 )
 """For people; a folder is asked for last, after every data set of the registry."""
+
+
+TEST_SHARE = 0.28
+"""Of the subjects (or files) are held out: 1 of 2 to 5, 2 of 6 to 8, 3 of 10."""
+
+
+def split_by_subject(
+    subjects: Mapping[str, str | None], test_subjects: Sequence[str] | None
+) -> tuple[dict[str, str], list[str]]:
+    """Parts of recordings such that nobody stands in both: name -> "train" | "test", and the subjects that
+    test.
+
+    Args:
+        subjects: recording name -> subject; recordings whose subject is None are left out.
+        test_subjects: who tests; by default a share is drawn by a hash of their names, so that a subject who
+            comes later changes little.
+
+    Raises:
+        DataError: if there are fewer than two subjects, or the test subjects are unknown or all there are.
+    """
+    known = sorted({subject for subject in subjects.values() if subject is not None}, key=natural_order)
+    if len(known) < 2:
+        raise DataError(
+            f"a split by subject needs at least two subjects; known: {', '.join(known) or 'none'}."
+        )
+    if test_subjects is None:
+        held_out = _draw(known)
+    else:
+        held_out = sorted(set(test_subjects), key=natural_order)
+        unknown = [subject for subject in held_out if subject not in known]
+        if unknown:
+            raise DataError(f"there is no subject {', '.join(unknown)}; the subjects are {', '.join(known)}.")
+        if not held_out or len(held_out) == len(known):
+            raise DataError(f"some, but not all subjects must test; the subjects are {', '.join(known)}.")
+    parts = {
+        name: "test" if subject in held_out else "train"
+        for name, subject in subjects.items()
+        if subject is not None
+    }
+    return parts, held_out
+
+
+def split_at_random(labels: Mapping[str, str | None]) -> dict[str, str]:
+    """Parts by file, the same share of every class: recording name -> "train" | "test".
+
+    Files of one subject stand in both parts then, so that results say little about people who were never
+    seen.
+    """
+    parts = dict.fromkeys(labels, "train")
+    for label in set(labels.values()):
+        members = [name for name in labels if labels[name] == label]
+        parts.update(dict.fromkeys(_draw(members), "test"))
+    return parts
+
+
+def _draw(names: Sequence[str]) -> list[str]:
+    """A fixed share of names, in natural order: none of one, at least one of two, and never all."""
+    shuffled = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    return sorted(shuffled[: round(TEST_SHARE * len(names))], key=natural_order)

@@ -11,17 +11,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import (
+from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
     Facts,
-    Source,
+    SourceFile,
     by_recording,
     incomplete,
     natural_order,
 )  # fmt: skip
-from hitrs.data.formats.base import Head
 from hitrs.data.formats.expmap import FORMAT, read_expmap
+from hitrs.data.formats.format import Head
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
@@ -57,7 +57,7 @@ def find(source: Path) -> Dataset | None:
         layout=get_layout("h36m32"),
         classes=CLASSES,
         sources=[
-            Source(path, partial(_read, source, path, subject, action)) for path, subject, action in files
+            SourceFile(path, partial(_read, source, path, subject, action)) for path, subject, action in files
         ],
         split=by_recording({"subject-5": held_out(TEST), "validation": held_out(VALIDATION)}),
         meta={"title": "Human3.6M motion prediction", "units": "meters"},
@@ -69,7 +69,7 @@ def _files(folder: Path) -> list[tuple[Path, str, str]]:
     """(file, subject, action) of files S1/walking_1.txt."""
     if not folder.is_dir():
         return []
-    found = []
+    files = []
     for below in sorted(folder.iterdir(), key=lambda path: natural_order(path.name)):
         subject = _SUBJECT.fullmatch(below.name)
         if subject is None or not below.is_dir():
@@ -77,8 +77,8 @@ def _files(folder: Path) -> list[tuple[Path, str, str]]:
         for file in sorted(below.iterdir()):
             match = _FILE.fullmatch(file.name)
             if match:
-                found.append((file, str(int(subject[1])), match[1]))
-    return found
+                files.append((file, str(int(subject[1])), match[1]))
+    return files
 
 
 def _read(source: Path, path: Path, subject: str, action: str) -> tuple[Recording]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete
+from hitrs.data.catalog.dataset import Dataset, Entry, Facts, SourceFile, by_recording, incomplete
 from hitrs.data.catalog.lists import read_list
 from hitrs.data.formats.ntu import read_ntu
 from hitrs.data.recording import Recording
@@ -49,22 +49,22 @@ def cross_setup(recording: Facts) -> str:
 
 def _find(source: Path, version: int) -> Dataset | None:
     """The sequences anywhere below ``source``, or None if they are not of this version of the data set."""
-    found: dict[str, tuple[Path, tuple[int, ...]]] = {}
+    files: dict[str, tuple[Path, tuple[int, ...]]] = {}
     for path in sorted(source.rglob("*.skeleton")):
         if match := _FILE.fullmatch(path.name):
-            found.setdefault(path.stem, (path, tuple(int(group) for group in match.groups())))
-    larger = any(setup > 17 or action > 60 for _, (setup, _, _, _, action) in found.values())
-    if not found or larger != (version == 120):
+            files.setdefault(path.stem, (path, tuple(int(group) for group in match.groups())))
+    larger = any(setup > 17 or action > 60 for _, (setup, _, _, _, action) in files.values())
+    if not files or larger != (version == 120):
         return None
     missing = set(read_list("ntu60_missing_skeletons")) | set(read_list("ntu120_missing_skeletons"))
-    listed = sum(name in missing for name in found)
+    listed = sum(name in missing for name in files)
     classes = read_list("ntu120_classes")[:version]
     protocols: dict[str, Callable[[Facts], str]] = (
         {"cross-subject": cross_subject_60, "cross-view": cross_view}
         if version == 60
         else {"cross-subject": cross_subject_120, "cross-setup": cross_setup}
     )
-    notes = incomplete(len(found), SEQUENCES[version])
+    notes = incomplete(len(files), SEQUENCES[version])
     if listed:
         notes.append(f"{listed} sequences on the authors' list of samples without skeletons are left out")
     return Dataset(
@@ -72,8 +72,8 @@ def _find(source: Path, version: int) -> Dataset | None:
         layout=get_layout("ntu25"),
         classes=classes,
         sources=[
-            Source(path, partial(_read, source, path, subject, camera, classes[action - 1]))
-            for name, (path, (_, camera, subject, _, action)) in sorted(found.items())
+            SourceFile(path, partial(_read, source, path, subject, camera, classes[action - 1]))
+            for name, (path, (_, camera, subject, _, action)) in sorted(files.items())
             if name not in missing and 1 <= action <= version
         ],
         split=by_recording(protocols),

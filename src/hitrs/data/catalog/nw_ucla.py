@@ -3,9 +3,9 @@ Kinect v1.
 
 The protocol is cross-view: cameras 1 and 2 train (1,020), camera 3 tests (464).
 
-In the distributed skeletons all 95 camera-3 files of actions 2 and 3 hold exactly the skeletons of their
-camera-2 twins. So 95 test sequences stand in the training part; ``Store.twins("cross-view")`` finds them, and
-results are reported on all 464 test sequences and on the 369 clean ones.
+In the distributed skeletons all 95 camera-3 files of actions 2 and 3 hold exactly the skeletons of the
+camera-2 files. So 95 test sequences are duplicates of training ones (``Store.duplicates("cross-view")`` finds
+them), and results are reported on all 464 test sequences and on the 369 that remain without them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete, matching_files
+from hitrs.data.catalog.dataset import (
+    Dataset,
+    Entry,
+    Facts,
+    SourceFile,
+    by_recording,
+    incomplete,
+    matching_files,
+)
 from hitrs.data.formats.nw_ucla import read_nw_ucla
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -45,7 +53,7 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("kinect20"),
         classes=tuple(CLASSES.values()),
-        sources=[Source(path, partial(_read, source, path, *numbers)) for path, numbers in files],
+        sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
         split=by_recording({"cross-view": cross_view}),
         meta={"title": "NW-UCLA Multiview Action 3D", "units": "meters"},
         notes=incomplete(len(files), SEQUENCES),

@@ -7,8 +7,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete, matching_files
-from hitrs.data.formats.base import Head
+from hitrs.data.catalog.dataset import (
+    Dataset,
+    Entry,
+    Facts,
+    SourceFile,
+    by_recording,
+    incomplete,
+    matching_files,
+)
+from hitrs.data.formats.format import Head
 from hitrs.data.formats.penn_action import FORMAT, read_penn_action
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -37,7 +45,7 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("penn13"),
         classes=CLASSES,
-        sources=[Source(path, partial(_read, source, path)) for path, _ in files],
+        sources=[SourceFile(path, partial(_read, source, path)) for path, _ in files],
         split=by_recording({"train-test": train_test}),
         meta={"title": "Penn Action", "units": "pixels"},
         notes=incomplete(len(files), VIDEOS),

@@ -13,9 +13,17 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete, natural_order
+from hitrs.data.catalog.dataset import (
+    Dataset,
+    Entry,
+    Facts,
+    SourceFile,
+    by_recording,
+    incomplete,
+    natural_order,
+)
 from hitrs.data.catalog.lists import read_list
-from hitrs.data.formats.base import Head
+from hitrs.data.formats.format import Head
 from hitrs.data.formats.pku_mmd import FORMAT, read_labels, read_pku_mmd
 from hitrs.data.recording import Recording, Segment
 from hitrs.errors import DataError
@@ -67,7 +75,8 @@ def _find(source: Path, version: int) -> Dataset | None:
         layout=get_layout("ntu25"),
         classes=CLASSES,
         sources=[
-            Source(path, partial(_read, source, path, labels.get(name))) for name, path in skeletons.items()
+            SourceFile(path, partial(_read, source, path, labels.get(name)))
+            for name, path in skeletons.items()
         ],
         split=by_recording(protocols),
         meta={"title": f"PKU-MMD {'I' * version}", "units": "meters"},
@@ -91,7 +100,7 @@ def _read(source: Path, path: Path, labels: Path | None) -> Iterable[Recording]:
 
 
 def _segments(labels: Path, n_frames: int, notes: list[str]) -> list[Segment]:
-    found = []
+    segments = []
     for each in sorted(read_labels(labels), key=lambda each: (each.start, each.stop)):
         if each.label not in CLASSES:
             raise DataError(f"{labels}: there is no class {each.label}; classes are 1 to {len(CLASSES)}.")
@@ -105,8 +114,8 @@ def _segments(labels: Path, n_frames: int, notes: list[str]) -> list[Segment]:
             notes.append(
                 f"the label of class {each.label} was cut by {each.stop - n_frames} frames at the end"
             )
-        found.append(Segment(each.start, min(each.stop, n_frames), each.label))
-    return found
+        segments.append(Segment(each.start, min(each.stop, n_frames), each.label))
+    return segments
 
 
 def _entry(version: int, about: str, files: str, protocols: dict[str, str]) -> Entry:

@@ -13,12 +13,12 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import (
+from hitrs.data.catalog.dataset import (
     Dataset,
     Download,
     Entry,
     Facts,
-    Source,
+    SourceFile,
     Splits,
     incomplete,
     matching_files,
@@ -76,7 +76,7 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("kinect20"),
         classes=ACTIONS,
-        sources=[Source(path, partial(_read, source, path, subject)) for path, (_, subject) in files],
+        sources=[SourceFile(path, partial(_read, source, path, subject)) for path, (_, subject) in files],
         split=split,
         meta={"title": "PRECOG 2016", "units": "meters"},
         notes=incomplete(len(files), SEQUENCES),

@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, Splits
-from hitrs.data.formats.base import Head
+from hitrs.data.catalog.dataset import Dataset, Entry, Facts, SourceFile, Splits
+from hitrs.data.formats.format import Head
 from hitrs.data.formats.pyskl import FORMAT, annotation_layout, load_annotations, read_pyskl
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -32,7 +32,7 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=layout,
         classes=None,
-        sources=[Source(files[0], partial(_read, source, files[0], layout))],
+        sources=[SourceFile(files[0], partial(_read, source, files[0], layout))],
         split=partial(split, lists=lists),
         meta={"title": files[0].stem, "units": "pixels" if layout.dims == 2 else "meters"},
     )

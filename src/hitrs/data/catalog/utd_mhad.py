@@ -10,7 +10,15 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from hitrs.data.catalog.base import Dataset, Entry, Facts, Source, by_recording, incomplete, matching_files
+from hitrs.data.catalog.dataset import (
+    Dataset,
+    Entry,
+    Facts,
+    SourceFile,
+    by_recording,
+    incomplete,
+    matching_files,
+)
 from hitrs.data.formats.utd_mhad import read_utd_mhad
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
@@ -43,7 +51,7 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("utd20"),
         classes=CLASSES,
-        sources=[Source(path, partial(_read, source, path, *numbers)) for path, numbers in files],
+        sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
         split=by_recording({"odd-even": odd_even}),
         meta={"title": "UTD-MHAD", "units": "meters"},
         notes=incomplete(len(files), SEQUENCES),

@@ -10,13 +10,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from hitrs.data.cleaning.operation import Operation
-from hitrs.data.files import atomic_folder, explained_writes
+from hitrs.data.cleaning.operations import Operation
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
 from hitrs.data.store import SHARD_RECORDINGS, Store, check_destination, read_header
 from hitrs.data.writer import PARTS, finish_store
 from hitrs.errors import DataError
+from hitrs.files import atomic_folder, explained_writes
 
 RAW = "raw"
 

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, one
+from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.json_text import read_json, short, whole_number
-from hitrs.data.formats.people import Detection, arrange, frame_span, keypoints, layout_of_count
-from hitrs.data.names import natural_order
-from hitrs.data.recording import Recording
+from hitrs.data.formats.people import DetectedPerson, arrange, frame_span, keypoints, layout_of_count
+from hitrs.data.recording import Recording, natural_order
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout
 
@@ -67,7 +66,7 @@ def results_recording(
     if not isinstance(results, list):
         raise DataError(f"{path} is {short(results)}, expected a list of detections.")
     notes: list[str] = []
-    found: list[tuple[Any, np.ndarray, np.ndarray, Hashable]] = []
+    people: list[tuple[Any, np.ndarray, np.ndarray, Hashable]] = []
     count = 0
     for number, each in enumerate(results):
         where = f"{path}, detection {number}"
@@ -77,16 +76,16 @@ def results_recording(
         count = count or len(points)
         if len(points) != count:
             raise DataError(f"{where} has {len(points)} joints, but those before have {count}.")
-        found.append((_image(each["image_id"], where), points, seen, _person(each)))
-    if not found:
+        people.append((_image(each["image_id"], where), points, seen, _person(each)))
+    if not people:
         raise DataError(f"{path} is empty: it has no detections.")
     joints = count
     if layout is None and count in _WHOLE_BODIES:
         joints = _WHOLE_BODIES[count]
         notes.append(f"the first {joints} of {count} joints are the body; hands and face are left out")
     layout = layout_of_count(str(path), joints, known, layout)
-    frames = _frames(path, {image for image, *_ in found}, notes) if order is None else order
-    unknown = next((image for image, *_ in found if image not in frames), None)
+    frames = _frames(path, {image for image, *_ in people}, notes) if order is None else order
+    unknown = next((image for image, *_ in people if image not in frames), None)
     if unknown is not None:
         raise DataError(f"{path}: a detection is of image {unknown!r}, which is not among the images.")
     if order is None:
@@ -94,8 +93,8 @@ def results_recording(
     else:
         first, span = 0, len(order)
     detections = [
-        Detection(frames[image], points[:joints], seen[:joints], person)
-        for image, points, seen, person in found
+        DetectedPerson(frames[image], points[:joints], seen[:joints], person)
+        for image, points, seen, person in people
     ]
     positions, valid = arrange(path, detections, first, span, layout, notes)
     with located(path):

@@ -23,8 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.archive import load_arrays, member_names
-from hitrs.data.formats.base import Format, Head, check_layout, one
+from hitrs.data.formats.format import Format, Head, check_layout, one
+from hitrs.data.formats.npz import load_arrays, member_names
 from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES, gather
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
@@ -65,11 +65,11 @@ def read_amass(path: str | Path, layout: Layout | None = None) -> Recording:
         bad = ~np.isfinite(positions).all(axis=(1, 2))
         if bad.any():
             raise DataError(f"frame {int(bad.argmax())} has numbers that are not finite.")
-        found = get_layout(f"smpl{positions.shape[1]}")
+        own_layout = get_layout(f"smpl{positions.shape[1]}")
         return Recording(
             positions[:, None],
             np.ones((len(positions), 1, positions.shape[1]), bool),
-            check_layout(path, layout, found),
+            check_layout(path, layout, own_layout),
             name=path.stem,
             fps=_rate(content, notes),
             source=path.name,

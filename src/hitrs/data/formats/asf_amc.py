@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from hitrs.data.formats.asf import Skeleton, read_asf
-from hitrs.data.formats.base import Format, check_layout, one
+from hitrs.data.formats.format import Format, check_layout, one
 from hitrs.data.formats.markers import tree_layout, unique_names
 from hitrs.data.formats.text_rows import gather, number_blocks, open_text
 from hitrs.data.recording import Recording
@@ -47,7 +47,7 @@ def read_amc(path: str | Path, layout: Layout | None = None) -> Recording:
     """
     path = Path(path)
     skeleton = read_asf(find_asf(path))
-    found, order = _layout(skeleton)
+    own_layout, order = _layout(skeleton)
     jumps: list[int] = []
     with open_text(path) as file:
         lines = enumerate(file, 1)
@@ -66,7 +66,7 @@ def read_amc(path: str | Path, layout: Layout | None = None) -> Recording:
         return Recording(
             positions,
             np.ones(positions.shape[:-1], bool),
-            check_layout(path, layout, found),
+            check_layout(path, layout, own_layout),
             name=path.stem,
             source=path.name,
             notes=tuple(notes),
@@ -76,10 +76,12 @@ def read_amc(path: str | Path, layout: Layout | None = None) -> Recording:
 def find_asf(path: Path) -> Path:
     """The skeleton of a motion file; DataError if there is none or it is not clear which it is."""
     try:
-        found = sorted(entry.path for entry in os.scandir(path.parent) if entry.name.lower().endswith(".asf"))
+        skeletons = sorted(
+            entry.path for entry in os.scandir(path.parent) if entry.name.lower().endswith(".asf")
+        )
     except OSError as error:
         raise DataError(f"cannot read the folder of {path}: {error.strerror}.") from error
-    files = [Path(name) for name in found]
+    files = [Path(name) for name in skeletons]
     own = [file for file in files if path.stem.startswith(file.stem)]
     if own:
         return max(own, key=lambda file: len(file.stem))

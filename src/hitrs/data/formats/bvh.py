@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, check_layout, one
+from hitrs.data.formats.format import Format, check_layout, one
 from hitrs.data.formats.markers import tree_layout, unique_names
 from hitrs.data.formats.text_rows import gather, number_blocks, open_text
 from hitrs.data.recording import Recording
@@ -62,7 +62,7 @@ def read_bvh(path: str | Path, layout: Layout | None = None) -> Recording:
         columns = sum(len(joint.channels) for joint in joints)
         if columns == 0:
             raise DataError(f"{path}: no joint has channels, so nothing can move.")
-        found = _layout(path, joints)
+        own_layout = _layout(path, joints)
         blocks = number_blocks(lines, columns, None, path, len(joints))
         positions = gather(blocks, lambda rows: _positions(rows, joints), path)[:, None]  # (T, 1, J, 3)
     if len(positions) != declared:
@@ -75,7 +75,7 @@ def read_bvh(path: str | Path, layout: Layout | None = None) -> Recording:
         return Recording(
             positions,
             np.ones(positions.shape[:-1], bool),
-            check_layout(path, layout, found),
+            check_layout(path, layout, own_layout),
             name=path.stem,
             fps=_rate(seconds),
             source=path.name,

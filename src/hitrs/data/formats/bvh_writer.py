@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.files import atomic_file, explained_writes
 from hitrs.data.formats.markers import unique_names
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
+from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout
 from hitrs.skeleton.kinematics import axis_rotations, downwards, forward
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, one
+from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.markers import MAX_JOINTS, METERS, fit_layout
 from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
 from hitrs.data.recording import Recording
@@ -50,7 +50,7 @@ def read_c3d(path: str | Path, layout: Layout | None = None) -> Recording:
         except Exception as error:  # the library has no errors of its own: whatever it meets comes out
             reason = str(error) or type(error).__name__
             raise DataError(f"is not a C3D file that can be read ({reason}); it may be damaged.") from error
-        found, order = fit_layout(labels, layout, notes)
+        fitted, order = fit_layout(labels, layout, notes)
         points = points[:, order]
         scale = METERS.get(unit.lower())
         if scale is None:
@@ -64,7 +64,7 @@ def read_c3d(path: str | Path, layout: Layout | None = None) -> Recording:
         return Recording(
             np.where(valid[..., None], positions, 0)[:, None],
             valid[:, None],
-            found,
+            fitted,
             name=path.stem,
             fps=rate if math.isfinite(rate) and rate > 0 else None,
             source=path.name,

@@ -12,10 +12,9 @@ from typing import Any
 
 from hitrs.data.formats.alphapose import FORMAT as ALPHAPOSE
 from hitrs.data.formats.alphapose import LAYOUTS, RESULTS, results_recording
-from hitrs.data.formats.base import Format, Head, one
+from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.json_text import read_json, short, whole_number
-from hitrs.data.names import natural_order
-from hitrs.data.recording import Recording
+from hitrs.data.recording import Recording, natural_order
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout
 
@@ -41,10 +40,12 @@ def read_coco(path: str | Path, layout: Layout | None = None) -> Recording:
             f"{path} is {short(content)}, expected COCO keypoints: lists 'images' and 'annotations', or a "
             "list of results."
         )
-    found = [each for each in content["annotations"] if not isinstance(each, dict) or "keypoints" in each]
-    if not found:
+    annotations = [
+        each for each in content["annotations"] if not isinstance(each, dict) or "keypoints" in each
+    ]
+    if not annotations:
         raise DataError(f"{path} has no annotation with keypoints.")
-    return results_recording(path, found, LAYOUTS, layout, _order(path, content["images"]))
+    return results_recording(path, annotations, LAYOUTS, layout, _order(path, content["images"]))
 
 
 def _order(path: Path, images: list[Any]) -> dict[Any, int]:

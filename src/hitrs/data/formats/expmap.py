@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, check_layout, one
+from hitrs.data.formats.format import Format, Head, check_layout, one
 from hitrs.data.formats.text_rows import gather, number_blocks, open_text
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located

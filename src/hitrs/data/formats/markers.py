@@ -45,12 +45,12 @@ def side_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     paired: set[int] = set()
     for name, left in index.items():
         for one, other in _SIDES:
-            twins = []
+            counterparts = []
             if name.startswith(one):
-                twins.append(other + name[len(one) :])
+                counterparts.append(other + name[len(one) :])
             if re.search(rf"[_.\-]{one}$", name):
-                twins.append(name[: -len(one)] + other)
-            right = next((index[twin] for twin in twins if twin in index), None)
+                counterparts.append(name[: -len(one)] + other)
+            right = next((index[counterpart] for counterpart in counterparts if counterpart in index), None)
             if right is not None and not {left, right} & paired:
                 pairs.append((left, right))
                 paired |= {left, right}
@@ -91,17 +91,17 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     Raises:
         DataError: if there are no markers, or the given layout has a joint that is none of them.
     """
-    found = marker_layout(names)
+    layout = marker_layout(names)
     if given is None:
-        return found, list(range(found.n_joints))
-    missing = next((joint for joint in given.joints if joint not in found.joints), None)
+        return layout, list(range(layout.n_joints))
+    missing = next((joint for joint in given.joints if joint not in layout.joints), None)
     if missing is not None:
-        near = difflib.get_close_matches(missing, found.joints, n=1) or found.joints[:3]
+        near = difflib.get_close_matches(missing, layout.joints, n=1) or layout.joints[:3]
         raise DataError(
             f"has no joint '{missing}' of layout '{given.name}' that was asked for; "
             f"it has {', '.join(near)}, ...."
         )
-    left = found.n_joints - given.n_joints
+    left = layout.n_joints - given.n_joints
     if left:
-        notes.append(f"{left} of {found.n_joints} markers are not in layout '{given.name}': left out")
-    return given, [found.index(joint) for joint in given.joints]
+        notes.append(f"{left} of {layout.n_joints} markers are not in layout '{given.name}': left out")
+    return given, [layout.index(joint) for joint in given.joints]

@@ -29,13 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.formats.base import HEAD_BYTES, Format, Head, one
 from hitrs.data.formats.csv_header import normal
-from hitrs.data.formats.frame_files import frame_files
-from hitrs.data.formats.frame_rate import regular_rate
+from hitrs.data.formats.format import HEAD_BYTES, Format, Head, one
+from hitrs.data.formats.frames import frame_files, regular_rate
 from hitrs.data.formats.json_text import read_json, read_json_lines, short
-from hitrs.data.formats.mediapipe_frame import Facts, Frame, Pose, has_landmarks, learn, read_frame
-from hitrs.data.formats.people import Detection, arrange, frame_span
+from hitrs.data.formats.mediapipe_frame import Frame, FrameFacts, Pose, has_landmarks, learn, read_frame
+from hitrs.data.formats.people import DetectedPerson, arrange, frame_span
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
@@ -65,7 +64,7 @@ def read_mediapipe(path: str | Path, layout: Layout | None = None) -> Recording:
     """
     path = Path(path)
     notes: list[str] = []
-    facts = Facts()
+    facts = FrameFacts()
     if path.suffix.lower() == ".json" and _is_frame(Head.of(path)):
         name, files = frame_files(path, FRAMES)
         frames = []
@@ -98,7 +97,7 @@ def read_mediapipe(path: str | Path, layout: Layout | None = None) -> Recording:
         return Recording(positions, valid, layout, name=name, fps=fps, source=path.name, notes=tuple(notes))
 
 
-def _values(path: Path, facts: Facts) -> Iterator[tuple[Any, str]]:
+def _values(path: Path, facts: FrameFacts) -> Iterator[tuple[Any, str]]:
     """What stands for each frame of a video's file, and where it stands."""
     if path.suffix.lower() != ".json" or _is_lines(Head.of(path)):
         for line, value in read_json_lines(path):
@@ -136,7 +135,7 @@ def _numbered(path: Path, frames: list[Frame]) -> tuple[int, int]:
     return frame_span(path, numbers or range(len(frames)), "'frame' must count frames.")
 
 
-def _layout(path: Path, frames: Sequence[Frame], facts: Facts, given: Layout | None) -> Layout:
+def _layout(path: Path, frames: Sequence[Frame], facts: FrameFacts, given: Layout | None) -> Layout:
     if given is None:
         count = next((len(pose.points) for frame in frames for pose in frame.world), 33)
         return get_layout(_LAYOUTS.get(count, "mediapipe33") if facts.world else "mediapipe33_2d")
@@ -156,7 +155,7 @@ def _visible(poses: Sequence[Pose], notes: list[str]) -> None:
         notes.append(f"{hidden} joints count as not seen, as the file says that they were hardly visible")
 
 
-def _detections(path: Path, frames: Sequence[Frame], layout: Layout, solid: bool) -> Iterator[Detection]:
+def _detections(path: Path, frames: Sequence[Frame], layout: Layout, solid: bool) -> Iterator[DetectedPerson]:
     """World landmarks do not say where a body is: it is followed by its image landmarks where each has them,
     else by its place in the list."""
     followed = all(len(frame.image) == len(frame.world) for frame in frames)
@@ -171,15 +170,17 @@ def _detections(path: Path, frames: Sequence[Frame], layout: Layout, solid: bool
             seen = np.isfinite(points).all(-1) & (pose.visible >= VISIBLE)
             assert frame.number is not None
             if not solid:
-                yield Detection(frame.number, points, seen)
+                yield DetectedPerson(frame.number, points, seen)
             elif followed and frame.image[number].points.shape == pose.points.shape:
                 place = np.nan_to_num(frame.image[number].points[:, :2])
-                yield Detection(frame.number, points, seen, place=place)
+                yield DetectedPerson(frame.number, points, seen, place=place)
             else:
-                yield Detection(frame.number, points, seen, person=number)
+                yield DetectedPerson(frame.number, points, seen, person=number)
 
 
-def _to_pixels(detections: Sequence[Detection], size: tuple[float, float] | None, notes: list[str]) -> None:
+def _to_pixels(
+    detections: Sequence[DetectedPerson], size: tuple[float, float] | None, notes: list[str]
+) -> None:
     """Scale normalized image coordinates in place: x and z by the width, y by the height."""
     values = [np.abs(each.points[each.seen, :2]).ravel() for each in detections if each.seen.any()]
     if not values or np.median(np.concatenate(values)) > _NORMALIZED:

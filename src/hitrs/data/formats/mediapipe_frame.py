@@ -22,7 +22,7 @@ _LATEST = 1e15
 
 
 @dataclass
-class Facts:
+class FrameFacts:
     """What objects around the landmarks tell of the whole video."""
 
     size: tuple[float, float] | None = None
@@ -48,7 +48,7 @@ class Frame:
     image: list[Pose] = field(default_factory=list)
 
 
-def learn(values: dict[str, Any], facts: Facts) -> None:
+def learn(values: dict[str, Any], facts: FrameFacts) -> None:
     """Add size of the image and frame rate to the facts, where an object tells them."""
     keys = {normal(key): value for key, value in values.items()}
     for size in _SIZES:
@@ -70,7 +70,7 @@ def has_landmarks(value: Any) -> bool:
     return isinstance(value, dict) and not {normal(key) for key in value}.isdisjoint((*WORLD, *IMAGE))
 
 
-def read_frame(value: Any, where: str, facts: Facts) -> Frame:
+def read_frame(value: Any, where: str, facts: FrameFacts) -> Frame:
     """The poses of one frame.
 
     Args:

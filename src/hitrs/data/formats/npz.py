@@ -10,8 +10,8 @@ NaN.
 ``layout``           name of a layout, or a layout as JSON text; may be given when importing instead
 ``fps``              frames per second; leave it out where it is unknown
 ``label``            class name (or number) of a trimmed recording
-``subject``          who moves; ``camera``: which camera filmed
-``segments``         (S, 2) integers, labeled stretches [start, stop) of an untrimmed recording, 0-based
+``subject``          who moves; ``camera``: which camera filmed; ``session``: when
+``segments``         (S, 2) integers, labeled segments [start, stop) of an untrimmed recording, 0-based
 ``segment_labels``   (S,) class names of the segments
 ===================  ====================================================================================
 
@@ -22,35 +22,39 @@ Pickled objects in a file are refused, because opening them could run code.
 from __future__ import annotations
 
 import json
+import lzma
+import math
+import sys
+import tokenize
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hitrs.data.files import atomic_file, explained_writes
-from hitrs.data.formats.archive import load_arrays, member_names
-from hitrs.data.formats.base import Format, Head, one
-from hitrs.data.recording import Recording, Segment
+from hitrs.data.formats.format import Format, Head, one
+from hitrs.data.recording import CATEGORIES, Recording, Segment
 from hitrs.errors import DataError, located
+from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout
 
 _KEYS = (
-    "positions", "joints", "valid", "layout", "fps", "label", "subject", "camera",
-    "segments", "segment_labels",
+    "positions", "joints", "valid", "layout", "fps", "label", *CATEGORIES, "segments", "segment_labels",
 )  # fmt: skip
 
 
-def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
+def read_npz(path: str | Path, layout: Layout | str | None = None) -> Recording:
     """Read one recording, named after its file.
 
     Args:
-        layout: the layout of files that do not name one.
+        layout: the layout (or its name) of files that do not name one.
 
     Raises:
         DataError: for a file that is missing or damaged, an unknown key, a wrong shape, an infinite
             coordinate, no frames, or a layout that is not given, or not the one that the file names.
     """
-    path = Path(path)
+    path, layout = Path(path), None if layout is None else get_layout(layout)
     content = _load(path)
     if ("positions" in content) == ("joints" in content):
         raise DataError(f"{path} needs one key 'positions' (or 'joints') with an array (T, P, J, C).")
@@ -72,39 +76,61 @@ def read_npz(path: str | Path, layout: Layout | None = None) -> Recording:
                 f"{path}: valid is {valid.dtype} of shape {valid.shape}, expected bool of shape {seen.shape}."
             )
         seen &= valid
-    found = _layout(path, content.get("layout"), layout)
+    own_layout = _layout(path, content.get("layout"), layout)
     fps = _single(path, "fps", content, "fiu")
+    categories: dict[str, Any] = {key: _text(path, key, content) for key in CATEGORIES}
     with located(path):
         return Recording(
             positions,
             seen,
-            found,
+            own_layout,
             name=path.stem,
             fps=None if fps is None else float(fps),
             label=_text(path, "label", content),
             segments=_segments(path, content),
-            subject=_text(path, "subject", content),
-            camera=_text(path, "camera", content),
             source=path.name,
+            **categories,
         )
 
 
-def write_npz(recording: Recording, path: str | Path) -> None:
+def write_npz(
+    recording: Recording | np.ndarray,
+    path: str | Path,
+    *,
+    layout: Layout | str | Path | None = None,
+    **metadata: Any,
+) -> None:
     """Write a recording to an npz file that ``read_npz`` reads without further help; replaces an existing
     file.
 
+    Args:
+        recording: a recording, or an array (T, J, C) or (T, P, J, C) with NaN where a joint was not seen.
+        layout: of an array: a layout, its name or file.
+        metadata: of an array: ``fps``, ``label``, ``subject`` and so on, as ``Recording`` takes them.
+
+    Example:
+        >>> write_npz(positions, "walk_03.npz", layout="ntu25", fps=30, label="walk")
+
     Raises:
-        DataError: if the path does not end in .npz or cannot be written; nothing is left behind then.
+        DataError: if the path does not end in .npz or cannot be written; nothing is left behind then. Also if
+            the array does not fit the layout.
+        LayoutError: if there is no such layout.
     """
     path = Path(path)
     if path.suffix != ".npz":
         raise DataError(f"{path}: the name of an npz file must end in .npz.")
+    if not isinstance(recording, Recording):
+        recording = Recording(recording, layout=layout, **{"name": path.stem, **metadata})
+    elif layout is not None or metadata:
+        raise DataError(
+            f"{path}: a recording has its own layout and metadata; change it before it is written."
+        )
     content: dict[str, Any] = {
         "positions": recording.positions,
         "valid": recording.valid,
         "layout": json.dumps(recording.layout.to_dict()),
     }
-    for key in ("fps", "label", "subject", "camera"):
+    for key in ("fps", "label", *CATEGORIES):
         if (value := getattr(recording, key)) is not None:
             content[key] = value
     if recording.segments:
@@ -152,10 +178,10 @@ def _layout(path: Path, text: np.ndarray | None, given: Layout | None) -> Layout
         return given
     if given is not None and str(text) == given.name:  # one of your own, by the name it has in its file
         return given
-    found = parse_layout(str(text), path)
-    if given is not None and found != given:
-        raise DataError(f"{path} has layout '{found.name}', but '{given.name}' was asked for.")
-    return found
+    own_layout = parse_layout(str(text), path)
+    if given is not None and own_layout != given:
+        raise DataError(f"{path} has layout '{own_layout.name}', but '{given.name}' was asked for.")
+    return own_layout
 
 
 def parse_layout(text: str, path: Path) -> Layout:
@@ -194,3 +220,62 @@ def _matches(head: Head) -> bool:
 
 
 FORMAT = Format("npz", "numpy arrays", (".npz",), _matches, one(read_npz))
+
+
+MAX_BYTES = 1 << 30
+"""Arrays larger than this when unpacked are refused."""
+
+
+def member_names(path: Path) -> tuple[str, ...]:
+    """Names of the arrays in a file; none if it is no npz file. Raises nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return tuple(name[:-4] for name in archive.namelist() if name.endswith(".npy"))
+    except (OSError, ValueError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile):
+        return ()
+
+
+def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """The arrays of these names that a file has; others are not looked at.
+
+    Raises:
+        DataError: for a file that is missing or damaged, an array of objects (opening it could run code), or
+            one that is larger than ``MAX_BYTES`` or than the file says.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                key: _load_member(archive, path, key) for key in keys if f"{key}.npy" in archive.NameToInfo
+            }
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+    except (
+        ValueError, TypeError, RuntimeError, NotImplementedError, EOFError, SyntaxError, MemoryError,
+        OverflowError, KeyError, IndexError, UnicodeError, zipfile.BadZipFile, zlib.error,
+        lzma.LZMAError, tokenize.TokenError,
+    ) as error:  # fmt: skip
+        raise DataError(
+            f"{path} is not an npz file that can be read ({error}); it may be damaged."
+        ) from error
+
+
+def _load_member(archive: zipfile.ZipFile, path: Path, key: str) -> np.ndarray:
+    info = archive.getinfo(f"{key}.npy")
+    if info.file_size > MAX_BYTES:
+        raise DataError(f"{path}: '{key}' has {info.file_size:,} bytes; at most {MAX_BYTES:,} are read.")
+    with archive.open(info) as file:
+        version = np.lib.format.read_magic(file)
+        read_header = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read_header(file)
+    if dtype.hasobject:
+        raise DataError(f"{path}: '{key}' holds pickled objects, which are never opened; save plain arrays.")
+    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize > info.file_size:
+        raise DataError(f"{path}: '{key}' declares shape {shape}, more than is there; the file is damaged.")
+    with archive.open(info) as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    codes = np.dtype(np.uint32).newbyteorder(dtype.byteorder)
+    if dtype.kind == "U" and (np.frombuffer(array.tobytes(), codes) > sys.maxunicode).any():
+        raise DataError(f"{path}: '{key}' holds characters that do not exist; the file is damaged.")
+    return array

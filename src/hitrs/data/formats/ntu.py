@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, check_layout, one
 from hitrs.data.formats.bodies import Track, track_bodies
+from hitrs.data.formats.format import Format, Head, check_layout, one
 from hitrs.data.formats.json_text import LARGEST
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, check_layout, one
+from hitrs.data.formats.format import Format, Head, check_layout, kinect_recording, one
 from hitrs.data.formats.json_text import read_json
-from hitrs.data.formats.kinect import kinect_recording
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout

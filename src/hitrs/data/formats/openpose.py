@@ -11,10 +11,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-from hitrs.data.formats.base import Format, Head, one
-from hitrs.data.formats.frame_files import frame_files
+from hitrs.data.formats.format import Format, Head, one
+from hitrs.data.formats.frames import frame_files
 from hitrs.data.formats.json_text import read_json, short
-from hitrs.data.formats.people import Detection, arrange, frame_span, keypoints, layout_of_count
+from hitrs.data.formats.people import DetectedPerson, arrange, frame_span, keypoints, layout_of_count
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
@@ -39,8 +39,8 @@ def read_openpose(path: str | Path, layout: Layout | None = None) -> Recording:
     name, files = frame_files(path, FRAMES)
     first, count = frame_span(path, files, "Put the files of other videos into another folder.")
     notes: list[str] = []
-    found: Layout | None = None
-    detections: list[Detection] = []
+    own_layout: Layout | None = None
+    detections: list[DetectedPerson] = []
     solid = 0
     for frame, file in sorted(files.items()):
         for number, person in enumerate(_people(file)):
@@ -48,22 +48,26 @@ def read_openpose(path: str | Path, layout: Layout | None = None) -> Recording:
             value = _body(person, where)
             solid += bool(person.get("pose_keypoints_3d"))
             points, seen = keypoints(value, f"{where}: pose_keypoints_2d")
-            if found is None:
-                found = layout_of_count(where, len(points), _LAYOUTS, layout)
-            elif len(points) != found.n_joints:
-                raise DataError(f"{where} has {len(points)} joints, but those before have {found.n_joints}.")
-            detections.append(Detection(frame, points, seen))
-    if found is None:
-        found = layout or get_layout(_LAYOUTS[25])
-        if found.dims != 2:
-            raise DataError(f"{path} holds 2-D keypoints, but layout '{found.name}' is {found.dims}-D.")
+            if own_layout is None:
+                own_layout = layout_of_count(where, len(points), _LAYOUTS, layout)
+            elif len(points) != own_layout.n_joints:
+                raise DataError(
+                    f"{where} has {len(points)} joints, but those before have {own_layout.n_joints}."
+                )
+            detections.append(DetectedPerson(frame, points, seen))
+    if own_layout is None:
+        own_layout = layout or get_layout(_LAYOUTS[25])
+        if own_layout.dims != 2:
+            raise DataError(
+                f"{path} holds 2-D keypoints, but layout '{own_layout.name}' is {own_layout.dims}-D."
+            )
     if count > len(files):
         notes.append(f"{count - len(files)} frames have no file: nobody is seen in them")
     if solid:
         notes.append(f"3-D keypoints of {solid} detections are not read, only the 2-D ones")
-    positions, valid = arrange(path, detections, first, count, found, notes)
+    positions, valid = arrange(path, detections, first, count, own_layout, notes)
     with located(path):
-        return Recording(positions, valid, found, name=name, source=path.name, notes=tuple(notes))
+        return Recording(positions, valid, own_layout, name=name, source=path.name, notes=tuple(notes))
 
 
 def _people(file: Path) -> list[dict[str, Any]]:

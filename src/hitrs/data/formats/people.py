@@ -30,7 +30,7 @@ _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
 
 
 @dataclass(frozen=True)
-class Detection:
+class DetectedPerson:
     """One person in one frame."""
 
     frame: int
@@ -98,7 +98,7 @@ def frame_span(path: Path, frames: Collection[int], hint: str, least: int = 1000
 
 
 def arrange(
-    path: Path, detections: Sequence[Detection], first: int, count: int, layout: Layout, notes: list[str]
+    path: Path, detections: Sequence[DetectedPerson], first: int, count: int, layout: Layout, notes: list[str]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (T, P, J, C) and valid (T, P, J) of frames first to first + count - 1.
 
@@ -119,7 +119,7 @@ def arrange(
     people = _by_id(kept, notes) if tracked else _linked(kept, layout)
     places = _places(people)
     if len(people) > len(places):
-        how = "ids" if tracked else "stretches of detections, linked by position,"
+        how = "ids" if tracked else "tracks of detections, linked by position,"
         notes.append(
             f"{len(people)} {how} are {len(places)} persons: those never there at once share a place"
         )
@@ -144,25 +144,25 @@ def arrange(
     return positions, valid
 
 
-def _kept(detections: Sequence[Detection], notes: list[str]) -> list[Detection]:
-    frames: dict[int, list[Detection]] = defaultdict(list)
+def _kept(detections: Sequence[DetectedPerson], notes: list[str]) -> list[DetectedPerson]:
+    frames: dict[int, list[DetectedPerson]] = defaultdict(list)
     for each in detections:
         if each.seen.any():
             frames[each.frame].append(each)
     seen = sum(map(len, frames.values()))
     if seen < len(detections):
         notes.append(f"{len(detections) - seen} detections without any seen joint left out")
-    crowded = [found for found in frames.values() if len(found) > MAX_DETECTIONS]
-    for found in crowded:
-        found.sort(key=lambda each: -int(each.seen.sum()))
-        del found[MAX_DETECTIONS:]
+    crowded = [crowd for crowd in frames.values() if len(crowd) > MAX_DETECTIONS]
+    for crowd in crowded:
+        crowd.sort(key=lambda each: -int(each.seen.sum()))
+        del crowd[MAX_DETECTIONS:]
     if crowded:
         notes.append(f"only the {MAX_DETECTIONS} fullest detections kept in {len(crowded)} crowded frames")
     return [each for frame in sorted(frames) for each in frames[frame]]
 
 
-def _by_id(detections: list[Detection], notes: list[str]) -> list[list[Detection]]:
-    people: dict[Hashable, dict[int, Detection]] = defaultdict(dict)
+def _by_id(detections: list[DetectedPerson], notes: list[str]) -> list[list[DetectedPerson]]:
+    people: dict[Hashable, dict[int, DetectedPerson]] = defaultdict(dict)
     twice = 0
     for each in detections:
         before = people[each.person].get(each.frame)
@@ -171,33 +171,33 @@ def _by_id(detections: list[Detection], notes: list[str]) -> list[list[Detection
             people[each.person][each.frame] = each
     if twice:
         notes.append(f"{twice} detections left out whose frame has a fuller one of the same id")
-    return [list(found.values()) for found in people.values()]
+    return [list(frames.values()) for frames in people.values()]
 
 
-def _linked(detections: list[Detection], layout: Layout) -> list[list[Detection]]:
+def _linked(detections: list[DetectedPerson], layout: Layout) -> list[list[DetectedPerson]]:
     torso = [layout.joints.index(name) for name in _TORSO if name in layout.joints]
-    people: list[list[Detection]] = []
+    people: list[list[DetectedPerson]] = []
     active: list[tuple[int, np.ndarray, float]] = []  # person, its last center and size
-    frames: dict[int, list[Detection]] = defaultdict(list)
+    frames: dict[int, list[DetectedPerson]] = defaultdict(list)
     for each in detections:
         frames[each.frame].append(each)
-    for frame, found in frames.items():
+    for frame, there in frames.items():
         active = [one for one in active if frame - people[one[0]][-1].frame <= MAX_GAP][-_ACTIVE:]
-        places = [_place(each, torso) for each in found]
+        places = [_place(each, torso) for each in there]
         taken: dict[int, int] = {}  # detection -> person
         if active:
             far = np.linalg.norm(
                 np.stack([center for _, center, _ in active])[:, None]
                 - np.stack([center for center, _ in places]),
                 axis=-1,
-            )  # (active, found)
+            )  # (active, there)
             reach = np.maximum.outer([size for _, _, size in active], [size for _, size in places])
             near = np.argwhere(far <= reach)
             for person, detection in near[np.argsort(far[tuple(near.T)], kind="stable")]:
                 number = active[person][0]
                 if detection not in taken and number not in taken.values():
                     taken[int(detection)] = number
-        for detection, each in enumerate(found):
+        for detection, each in enumerate(there):
             if detection not in taken:
                 taken[detection] = len(people)
                 people.append([])
@@ -208,7 +208,7 @@ def _linked(detections: list[Detection], layout: Layout) -> list[list[Detection]
     return people
 
 
-def _place(detection: Detection, torso: list[int]) -> tuple[np.ndarray, float]:
+def _place(detection: DetectedPerson, torso: list[int]) -> tuple[np.ndarray, float]:
     """Center of the torso (of all joints where it is not seen), and the length of what is seen."""
     points = detection.points if detection.place is None else detection.place
     middle = [joint for joint in torso if detection.seen[joint]]
@@ -216,10 +216,10 @@ def _place(detection: Detection, torso: list[int]) -> tuple[np.ndarray, float]:
     return center, float(np.ptp(points[detection.seen], axis=0).max())
 
 
-def _places(people: list[list[Detection]]) -> list[list[Detection]]:
+def _places(people: list[list[DetectedPerson]]) -> list[list[DetectedPerson]]:
     """The people one after another in each place where they do not overlap in time."""
-    places: list[list[Detection]] = []
-    for person in sorted(people, key=lambda found: found[0].frame):
+    places: list[list[DetectedPerson]] = []
+    for person in sorted(people, key=lambda one: one[0].frame):
         free = next((place for place in places if place[-1].frame < person[0].frame), None)
         if free is None:
             places.append(list(person))

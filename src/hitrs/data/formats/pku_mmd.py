@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.files import atomic_file, explained_writes
-from hitrs.data.formats.base import Format, Head, check_layout, one
+from hitrs.data.formats.format import Format, Head, check_layout, one
 from hitrs.data.formats.text_rows import number_blocks, open_text
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
+from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout
 
 BODIES, JOINTS = 2, 25
@@ -63,12 +63,12 @@ def read_labels(path: Path) -> list[Instance]:
     Raises:
         DataError: naming the line that is not a label, two frames in order and perhaps a confidence.
     """
-    found = []
+    instances = []
     with open_text(path) as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                found.append(_instance(f"{path}, line {number}", line))
-    return found
+                instances.append(_instance(f"{path}, line {number}", line))
+    return instances
 
 
 def write_labels(path: Path, instances: Iterable[Instance]) -> None:

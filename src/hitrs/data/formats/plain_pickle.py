@@ -76,8 +76,8 @@ def load_plain(path: Path) -> Any:
 
 def as_array(value: Any) -> np.ndarray | None:
     """The array that a value of ``load_plain`` stands for, None if it is none."""
-    found = value.value if isinstance(value, _Box) else value
-    return found if isinstance(found, np.ndarray) else None
+    content = value.value if isinstance(value, _Box) else value
+    return content if isinstance(content, np.ndarray) else None
 
 
 class _Machine:
@@ -131,10 +131,10 @@ class _Machine:
             target[key] = value
 
     def push_global(self, module: Any, name: Any) -> None:
-        found = _Global((str(module), str(name)))
-        if _known(found) is None:
+        reference = _Global((str(module), str(name)))
+        if _known(reference) is None:
             raise _Refused(f"'{module}.{name}'"[:120])
-        self.stack.append(found)
+        self.stack.append(reference)
 
     def reduce(self) -> None:
         arguments, called = self.stack.pop(), self.stack.pop()

@@ -13,7 +13,7 @@ from typing import TextIO
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, check_layout, one
+from hitrs.data.formats.format import Format, Head, check_layout, one
 from hitrs.data.formats.text_rows import number_blocks, open_text
 from hitrs.data.recording import Recording, Segment
 from hitrs.errors import DataError, located

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head
+from hitrs.data.formats.format import Format, Head
 from hitrs.data.formats.plain_pickle import as_array, load_plain
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located

@@ -1,7 +1,7 @@
 """All file formats, and which of them a file is.
 
 The format is found by content; a file's suffix only says which formats are asked. Packages of others add
-formats through the entry point "hitrs.formats", whose value is a ``Format``.
+formats through the entry point "hitrs.formats", whose value is a ``Format``; scripts by ``register_format``.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from hitrs.data.formats.base import Format, Head
-from hitrs.data.plugins import load_plugins
+from hitrs.data.formats.format import Format, Head
 from hitrs.data.recording import Recording
-from hitrs.errors import DataError
-from hitrs.skeleton.layout import Layout
+from hitrs.errors import ConfigError, DataError, HitrsError
+from hitrs.plugins import load_plugins
+from hitrs.skeleton.layout import Layout, get_layout
 
 # In the order in which they are asked: those that know their files for certain come first.
 _MODULES = (
@@ -25,11 +26,60 @@ _MODULES = (
 )  # fmt: skip
 
 
-@cache
+_registered: dict[str, Format] = {}
+
+
 def all_formats() -> tuple[Format, ...]:
-    """Every format, those of other packages last."""
+    """Every format: this package's own, those of other packages, and those that were registered."""
+    return (*_packaged_formats(), *_registered.values())
+
+
+@cache
+def _packaged_formats() -> tuple[Format, ...]:
     own = [importlib.import_module(f"{__package__}.{name}").FORMAT for name in _MODULES]
     return (*own, *load_plugins("hitrs.formats", Format, {each.name for each in own}))
+
+
+def register_format(format: Format) -> Format:
+    """Add a file format from a script or notebook; the same name again replaces it.
+
+    It is known to this process. Where an import starts others (``workers``), they run the script's top level
+    again: register it there, not under ``if __name__ == "__main__":``.
+
+    Example:
+        >>> from hitrs.data.formats.format import Format, one
+        >>> def read_dots(path, layout):
+        ...     return Recording(np.loadtxt(path).reshape(-1, 20, 3), layout="kinect20", name=path.stem)
+        >>> dots = Format(
+        ...     name="dots", title="our tracker", suffixes=(".dots",),
+        ...     matches=lambda head: head.text.startswith("dots"), read=one(read_dots),
+        ... )
+        >>> hitrs.register_format(dots)
+
+    Raises:
+        ConfigError: if it is no ``Format``, or has the name of one of this or an installed package.
+    """
+    if not isinstance(format, Format):
+        raise ConfigError(f"a file format must be a Format, got {type(format).__name__}.")
+    if format.name in {each.name for each in _packaged_formats()}:
+        raise ConfigError(f"there is a file format '{format.name}' already; give yours another name.")
+    _registered[format.name] = format
+    return format
+
+
+@contextmanager
+def reader_defects(path: Path) -> Iterator[None]:
+    """Report whatever a reader raises like a damaged file: one of 100,000 files must not end an import, and
+    the reader may be somebody else's.
+    """
+    try:
+        yield
+    except HitrsError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"{path}: its reader failed ({type(error).__name__}: {error}). This is a defect of the reader."
+        ) from error
 
 
 def get_format(name: str) -> Format:
@@ -59,28 +109,32 @@ def find_format(path: Path, name: str | None = None) -> Format | None:
     if not candidates:
         return None
     head = Head.of(path)
-    return next((each for each in candidates if each.matches(head)), None)
+    with reader_defects(path):
+        return next((each for each in candidates if each.matches(head)), None)
 
 
 def read_recordings(
-    path: str | Path, layout: Layout | None = None, format: str | None = None
+    path: str | Path, layout: Layout | str | Path | None = None, format: str | None = None
 ) -> Iterator[Recording]:
     """Read all recordings of a file, one after another.
 
     Args:
-        layout: joint layout of files that do not say it themselves.
+        layout: joint layout (a layout, its name or file) of files that do not say it themselves.
         format: name of the file format; found by content if left out.
 
     Raises:
-        DataError: for a file that is missing or of no known format, or that its reader refuses.
+        DataError: for a file that is missing or of no known format, that its reader refuses, or over which
+            the reader fails.
+        LayoutError: if there is no such layout.
     """
     path = Path(path)
+    known = None if layout is None else get_layout(layout)
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
     if not path.is_file():
         raise DataError(f"there is no file {path}.")
-    found = find_format(path, format)
-    if found is None:
+    known_format = find_format(path, format)
+    if known_format is None:
         fitting = [each for each in all_formats() if path.suffix.lower() in each.suffixes]
         if not fitting:
             raise DataError(
@@ -93,11 +147,18 @@ def read_recordings(
             f"{path} is of no known format: its content fits none of {names}. It may be damaged; "
             "if you know the format, name it (--format)."
         )
-    yield from found.read(path, layout)
+    with reader_defects(path):
+        yield from known_format.read(path, known)
 
 
-def read_recording(path: str | Path, layout: Layout | None = None, format: str | None = None) -> Recording:
+def read_recording(
+    path: str | Path, layout: Layout | str | Path | None = None, format: str | None = None
+) -> Recording:
     """The only recording of a file; otherwise as ``read_recordings``.
+
+    Example:
+        >>> read_recording("S001C002P003R002A013.skeleton")
+        Recording('S001C002P003R002A013', 99 frames, 1 person, 25 joints of ntu25, unknown frame rate)
 
     Raises:
         DataError: also if the file holds none or several.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, one
+from hitrs.data.formats.format import Format, one
 from hitrs.data.formats.markers import MAX_JOINTS, METERS, fit_layout
 from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES, open_text
 from hitrs.data.recording import Recording
@@ -58,12 +58,12 @@ def read_trc(path: str | Path, layout: Layout | None = None) -> Recording:
         notes.append(f"the unit '{unit}' is not known: positions are as in the file, not converted to meters")
     fps = _rate(facts, notes)
     with located(path):
-        found, order = fit_layout(names, layout, notes)
+        fitted, order = fit_layout(names, layout, notes)
         positions: np.ndarray = np.stack(rows)[:, order] * np.float64(scale or 1.0)  # (T, J, 3)
         return Recording(
             positions[:, None],
             np.isfinite(positions).all(-1)[:, None],
-            found,
+            fitted,
             name=path.stem,
             fps=fps,
             source=path.name,

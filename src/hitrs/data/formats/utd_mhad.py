@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hitrs.data.formats.base import Format, Head, check_layout, one
-from hitrs.data.formats.kinect import kinect_recording
+from hitrs.data.formats.format import Format, Head, check_layout, kinect_recording, one
 from hitrs.data.formats.mat import load_mat, mat_names
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError

@@ -8,22 +8,22 @@ machines that share the folder read disjoint parts of the shards (``part``); a c
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from hitrs.data.catalog.base import Dataset, Source
-from hitrs.data.files import replace_folder
-from hitrs.data.importing.find import OwnOptions, find_dataset
+from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
+from hitrs.data.catalog.registry import find_dataset
 from hitrs.data.importing.plan import clear_leftovers, close_plan, divide, open_plan
-from hitrs.data.importing.pool import run_tasks
-from hitrs.data.importing.shard import Task
+from hitrs.data.importing.workers import ImportTask, run_tasks
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, read_index, remove_indices, shard_name
 from hitrs.data.store import Store, check_destination
 from hitrs.data.writer import finish_store
 from hitrs.errors import DataError, HitrsError
+from hitrs.files import replace_folder
 from hitrs.skeleton import Layout, get_layout, map_positions
 
 
@@ -33,49 +33,28 @@ class ImportJob:
     Args:
         src: the folder.
         dst: the store.
-        dataset: name of a data set of the catalog, or "folder" for files of your own; by default found by the
-            files.
-        layout: joint layout (name, file or layout) of your own files, where they do not say it themselves.
-        format: file format of your own files, where it cannot be found by content.
-        to: layout to which every recording is mapped, so that files of several layouts make one store.
-        test_subjects: subjects of your own files that test; by default about 28% of them.
-        split: "random" splits your own files by file instead of by subject.
-        strict: stop at the first file that cannot be read, instead of listing it and going on.
-        overwrite: replace an existing store at ``dst``.
+        options: which files, and how they are read.
 
     Raises:
         DataError: if the source or destination is not usable, or the options do not suit the data set.
     """
 
-    def __init__(
-        self,
-        src: str | Path,
-        dst: str | Path,
-        *,
-        dataset: str | None = None,
-        layout: str | Path | Layout | None = None,
-        format: str | None = None,
-        to: str | Path | Layout | None = None,
-        test_subjects: Sequence[str] | None = None,
-        split: str | None = None,
-        strict: bool = False,
-        overwrite: bool = False,
-    ) -> None:
+    def __init__(self, src: str | Path, dst: str | Path, options: ImportOptions | None = None) -> None:
+        options = options or ImportOptions()
         self.source, self.target = Path(src), Path(dst)
         if not self.source.is_dir():
             raise DataError(f"there is no folder {self.source} to import from.")
-        check_destination(self.target, overwrite)
-        given, wanted = _layout(layout), _layout(to)
-        found = find_dataset(self.source, dataset, OwnOptions(given, format, test_subjects, split))
-        self.dataset = found if wanted is None else _mapped(found, wanted)
-        self.strict = strict
-        options = {
-            "dataset": found.name,
+        check_destination(self.target, options.overwrite)
+        dataset = find_dataset(self.source, options)
+        self.dataset = dataset if options.to is None else _mapped(dataset, get_layout(options.to))
+        self.strict = options.strict
+        decisive = {
+            "dataset": dataset.name,
             "layout": self.dataset.layout.to_dict(),
-            "format": format,
-            "strict": strict,
+            "format": options.format,
+            "strict": options.strict,
         }
-        self.folder = open_plan(self.target, self.source, found.sources, options)
+        self.folder = open_plan(self.target, self.source, dataset.sources, decisive)
         self.parts = divide(self.dataset.sources)
         self.names = [shard_name(number) for number in range(len(self.parts))]
 
@@ -105,7 +84,7 @@ class ImportJob:
         total = sum(len(self.parts[n]) for n in which)
         before = total - sum(len(self.parts[n]) for n in missing)
         tasks = [
-            Task(
+            ImportTask(
                 folder=self._shard(n),
                 target=self.target,
                 root=self.source,
@@ -169,51 +148,39 @@ class ImportJob:
 def import_dataset(
     src: str | Path,
     dst: str | Path,
+    options: ImportOptions | None = None,
     *,
-    dataset: str | None = None,
-    layout: str | Path | Layout | None = None,
-    format: str | None = None,
-    to: str | Path | Layout | None = None,
-    test_subjects: Sequence[str] | None = None,
-    split: str | None = None,
-    strict: bool = False,
-    overwrite: bool = False,
     workers: int = 1,
+    **more: Any,
 ) -> Store:
     """Read a data set from the folder ``src``, write it to a new store ``dst`` and open that.
 
     Files that cannot be read are left out and listed in ``store.meta["quarantined"]`` with the reason.
 
     Args:
+        options: which files, and how they are read.
         workers: processes that read. With more than one a script must start its work under
             ``if __name__ == "__main__":``, as always where Python starts processes.
+        more: fields of ``ImportOptions`` by name, in place of those of ``options``.
 
-    The other arguments and errors are those of ``ImportJob``.
+    Example:
+        >>> store = import_dataset("recordings", "stores/own", layout="kinect20", workers=4)
+
+    Raises:
+        DataError: if the source or destination is not usable, the options do not suit the data set, no file
+            can be read, or writing fails.
     """
-    job = ImportJob(
-        src,
-        dst,
-        dataset=dataset,
-        layout=layout,
-        format=format,
-        to=to,
-        test_subjects=test_subjects,
-        split=split,
-        strict=strict,
-        overwrite=overwrite,
-    )
+    job = ImportJob(src, dst, replace(options or ImportOptions(), **more))
     job.run(workers)
     return job.finish()
 
 
-def _layout(given: str | Path | Layout | None) -> Layout | None:
-    return get_layout(given) if isinstance(given, str | Path) else given
-
-
-def _mapped(found: Dataset, layout: Layout) -> Dataset:
+def _mapped(dataset: Dataset, layout: Layout) -> Dataset:
     """The same data set with all recordings in another layout."""
-    sources = [Source(source.path, partial(_read_mapped, source.read, layout)) for source in found.sources]
-    return replace(found, layout=layout, sources=sources)
+    sources = [
+        SourceFile(source.path, partial(_read_mapped, source.read, layout)) for source in dataset.sources
+    ]
+    return replace(dataset, layout=layout, sources=sources)
 
 
 def _read_mapped(read: Callable[[], Iterable[Recording]], layout: Layout) -> Iterable[Recording]:

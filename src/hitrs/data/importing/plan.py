@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from hitrs import __version__
-from hitrs.data.catalog.base import Source
-from hitrs.data.files import atomic_file, explained_writes
+from hitrs.data.catalog.dataset import SourceFile
 from hitrs.errors import DataError
+from hitrs.files import explained_writes, write_json
 
 SHARD_FILES = 256
 """Files in a shard at most: what a kill costs per process, seconds of work."""
@@ -21,7 +21,7 @@ _SMALLEST = 32
 _FILE = "plan.json"
 
 
-def divide(sources: Sequence[Source]) -> list[tuple[Source, ...]]:
+def divide(sources: Sequence[SourceFile]) -> list[tuple[SourceFile, ...]]:
     """The files of each shard, in order."""
     size = min(SHARD_FILES, max(_SMALLEST, -(-len(sources) // _SHARDS)))
     return [tuple(sources[start : start + size]) for start in range(0, len(sources), size)]
@@ -32,7 +32,7 @@ def working_folder(target: Path) -> Path:
     return target.parent / f"{target.name}.importing"
 
 
-def open_plan(target: Path, root: Path, sources: Sequence[Source], options: Mapping[str, Any]) -> Path:
+def open_plan(target: Path, root: Path, sources: Sequence[SourceFile], options: Mapping[str, Any]) -> Path:
     """The working folder of an import: a new one, or that of an interrupted run of the same import.
 
     Args:
@@ -44,24 +44,23 @@ def open_plan(target: Path, root: Path, sources: Sequence[Source], options: Mapp
     folder = working_folder(target)
     plan = {"hitrs": __version__, "files": _digest(root, sources), **options}
     try:
-        found = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        earlier = json.loads((folder / _FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        found = None
+        earlier = None
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {folder / _FILE} ({error}); delete the folder {folder}.") from error
-    if found is None:
+    if earlier is None:
         if folder.exists() and any(folder.iterdir()):
             raise DataError(f"{folder} is in the way: an import is made there. Move it away.")
         with explained_writes(target):
             folder.mkdir(parents=True, exist_ok=True)
         try:
-            with atomic_file(folder / _FILE) as part:
-                part.write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
+            write_json(folder / _FILE, plan)
         except DataError:
             folder.rmdir()
             raise
-    elif found != plan:
-        other = next((key for key in plan if found.get(key) != plan[key]), "files")
+    elif earlier != plan:
+        other = next((key for key in plan if earlier.get(key) != plan[key]), "files")
         what = "the files have changed" if other == "files" else f"it had another {other}"
         raise DataError(
             f"{folder} holds an import that was interrupted, and {what} since. Delete that folder "
@@ -86,7 +85,7 @@ def clear_leftovers(folder: Path, shards: Path) -> None:
         path.rmdir()
 
 
-def _digest(root: Path, sources: Sequence[Source]) -> str:
+def _digest(root: Path, sources: Sequence[SourceFile]) -> str:
     """SHA-256 over the paths, sizes and times of all files."""
     digest = hashlib.sha256()
     for source in sources:

@@ -48,10 +48,12 @@ class ImportSummary:
             f"frames      {self.frames}",
             f"joints      {self.unseen} of {self.joints} not seen ({100 * self.unseen / self.joints:.2g}%)",
         ]
-        for name, (train, test, twins) in self.protocols.items():
+        for name, (train, test, duplicates) in self.protocols.items():
             lines.append(f"protocol    {name}: {train} train, {test} test")
-            if twins:
-                lines.append(f"            {twins} of the test recordings are exact copies of training ones")
+            if duplicates:
+                lines.append(
+                    f"            {duplicates} of the test recordings are exact copies of training ones"
+                )
         if self.quarantined:
             lines.append(f"! left out  {len(self.quarantined)} files that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
@@ -75,7 +77,11 @@ def summarize_import(store: Store) -> ImportSummary:
         unseen=store.joints_total - store.joints_seen,
         joints=store.joints_total,
         protocols={
-            name: (len(store.split(name, "train")), len(store.split(name, "test")), len(store.twins(name)))
+            name: (
+                len(store.split(name, "train")),
+                len(store.split(name, "test")),
+                len(store.duplicates(name)),
+            )
             for name in store.protocols
         },
         quarantined=tuple((item["source"], item["reason"]) for item in store.meta.get("quarantined", ())),

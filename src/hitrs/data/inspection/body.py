@@ -7,7 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from hitrs.data.inspection.measures import masked_median
+from hitrs.data.inspection.motion import masked_median
 from hitrs.skeleton.layout import Layout
 from hitrs.skeleton.names import anatomical_names
 
@@ -120,13 +120,13 @@ def _middle(positions: np.ndarray, valid: np.ndarray, joints: np.ndarray) -> tup
 def _limbs(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """(R, 2) ends of the arms' and legs' parts that the layout has, and (R,) an adult's lengths in meters."""
     names = anatomical_names(layout.joints)
-    found = [
+    limbs = [
         (names.index(f"{side}_{upper}"), names.index(f"{side}_{lower}"), length)
         for (upper, lower), length in _LIMBS.items()
         for side in ("left", "right")
         if f"{side}_{upper}" in names and f"{side}_{lower}" in names
     ]
-    return np.array([row[:2] for row in found], int).reshape(-1, 2), np.array([row[2] for row in found])
+    return np.array([row[:2] for row in limbs], int).reshape(-1, 2), np.array([row[2] for row in limbs])
 
 
 @lru_cache(maxsize=16)

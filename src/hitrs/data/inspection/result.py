@@ -88,9 +88,9 @@ class Inspection:
     """Recording -> its bones over those of the median recording, where they are much longer or shorter."""
     protocols: dict[str, tuple[int, int]]
     """Name -> recordings in train and test."""
-    twins: dict[str, tuple[str, ...]]
+    duplicates: dict[str, tuple[str, ...]]
     """Protocol -> test recordings whose exact content also stands in the training part."""
-    near_twins: dict[str, tuple[str, ...]]
+    near_duplicates: dict[str, tuple[str, ...]]
     """Protocol -> further test recordings that are training ones but for a shift and rounding."""
     copies: tuple[tuple[str, ...], ...]
     """Groups of recordings of the same content, whatever part they are in."""
@@ -178,10 +178,10 @@ class Inspection:
         return "; unbalanced" if counts and max(counts) > IMBALANCE * min(counts) else ""
 
     def _recordings(self) -> list[str]:
-        found: tuple[tuple[Iterable[str], str], ...] = (
+        findings: tuple[tuple[Iterable[str], str], ...] = (
             (self.unlabeled, "without a label"),
-            (self.glitches, f"with {sum(self.glitches.values())} labeled stretches of 1 to 4 frames"),
-            (self.overlaps, "with labeled stretches that overlap"),
+            (self.glitches, f"with {sum(self.glitches.values())} labeled segments of 1 to 4 frames"),
+            (self.overlaps, "with labeled segments that overlap"),
             (self.one_frame, "of one frame"),
             (self.nobody, "in which nobody is ever seen (nothing, zeros or NaN)"),
             (self.all_zero, "of nothing but zeros"),
@@ -198,7 +198,7 @@ class Inspection:
             (_worst(self.odd_size), "with bodies much larger or smaller than the others"),
             (self.odd_unit, "that suggest another unit"),
         )
-        return [f"! recordings    {len(list(n))} {text}: {_some(n)}" for n, text in found if n]
+        return [f"! recordings    {len(list(n))} {text}: {_some(n)}" for n, text in findings if n]
 
     def _joints(self) -> list[str]:
         lines = []
@@ -232,19 +232,20 @@ class Inspection:
     def _splits(self) -> list[str]:
         lines = []
         for name, (_, test) in self.protocols.items():
-            twins, near = self.twins[name], self.near_twins[name]
-            if twins:
+            exact, near = self.duplicates[name], self.near_duplicates[name]
+            if exact:
                 lines.append(
-                    f"! leak          {name}: {len(twins)} test recordings are exact copies of training ones"
+                    f"! leak          {name}: {len(exact)} test recordings are exact copies of training ones"
                 )
             if near:
                 lines.append(
-                    f"! leak          {name}: {len(near)} {'more ' * bool(twins)}test recordings are "
+                    f"! leak          {name}: {len(near)} {'more ' * bool(exact)}test recordings are "
                     "training ones but for a shift and rounding"
                 )
-            if twins or near:
-                clean = test - len(twins) - len(near)
-                lines.append(f"                ({_some([*twins, *near])}); {clean} test recordings are clean")
+            if exact or near:
+                rest = test - len(exact) - len(near)
+                names = _some([*exact, *near])
+                lines.append(f"                ({names}); {rest} test recordings remain without them")
             if self.untrained[name]:
                 lines.append(
                     f"! classes       {name}: no training recording shows {_some(self.untrained[name])}"

@@ -1,6 +1,6 @@
 """A body that moves: degrees of freedom, limb lengths, and forward kinematics on the NTU-25 joints.
 
-The world is in metres, y up; a body with heading 0 stands at the origin on the floor and faces +z, so its
+The world is in meters, y up; a body with heading 0 stands at the origin on the floor and faces +z, so its
 left is +x. A pose is one row of joint angles (radians) in the order of `DOFS`. All limb signs are anatomical
 and the same on both sides (flex = forward, side = away from the body, twist = inward); central ones count to
 the body's left. That makes mirroring a motion a swap of columns and a flip of the central signs.
@@ -25,8 +25,8 @@ CENTRAL = (
     "heading", "pelvis_pitch", "pelvis_roll", "spine_pitch", "spine_roll", "spine_twist",
     "neck_pitch", "neck_roll", "neck_twist",
     "support",  # the foot that stays where it is: -1 the right one, 0 both, +1 the left one
-    "lift",     # metres between the lowest foot and the floor
-    "path_x", "path_z",  # metres, in the world: where the feet stand
+    "lift",     # meters between the lowest foot and the floor
+    "path_x", "path_z",  # meters, in the world: where the feet stand
 )  # fmt: skip
 DOFS: tuple[str, ...] = CENTRAL + tuple(f"{side}_{name}" for side in SIDES for name in _LIMB)
 DOF = {name: i for i, name in enumerate(DOFS)}
@@ -83,7 +83,7 @@ _JOINTS: tuple[tuple[str, str, str], ...] = (
 
 @dataclass(frozen=True)
 class Body:
-    """Limb lengths in metres.
+    """Limb lengths in meters.
 
     The means are the segment lengths of Drillis and Contini (1966) as fractions of the body height; hips and
     shoulders stand narrower, where a Kinect sees them.
@@ -96,7 +96,7 @@ class Body:
     trunk: float = 1.0
     width: float = 1.0
     stance: float = 0.1
-    """Half the distance between the ankles at rest, metres."""
+    """Half the distance between the ankles at rest, meters."""
 
     @property
     def ankle_height(self) -> float:
@@ -109,7 +109,7 @@ class Body:
         return float(np.arcsin((self.stance - 0.047 * self.height * self.width) / leg))
 
     def offsets(self) -> dict[str, tuple[float, float, float]]:
-        """Metres from the joint that each joint is placed from, in the axes of its segment."""
+        """Meters from the joint that each joint is placed from, in the axes of its segment."""
         h = self.height
         leg, arm, trunk, width = h * self.legs, h * self.arms, h * self.trunk, h * self.width
         offsets = {
@@ -135,7 +135,7 @@ class Body:
 
 
 def forward(body: Body, pose: Floats) -> Floats:
-    """Positions of all joints: `pose` (T, len(DOFS)) to (T, J, 3), metres, world axes, joints as in `LAYOUT`.
+    """Positions of all joints: `pose` (T, len(DOFS)) to (T, J, 3), meters, world axes, joints as in `LAYOUT`.
 
     The feet carry the body: the supporting foot (see `support`) stays at its place on the path, and the
     lowest point of the feet stands on the floor (y = 0) or `lift` above it.

@@ -35,8 +35,8 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Step:
-    """A stretch of a timeline: an action, or (None) nothing in particular."""
+class Move:
+    """A part of a timeline: an action, or (None) nothing in particular."""
 
     action: Action | None
     frames: int
@@ -66,26 +66,26 @@ def draw_subject(rng: np.random.Generator) -> Subject:
     )  # fmt: skip
 
 
-def action_step(action: Action, subject: Subject, rng: np.random.Generator) -> Step:
+def action_move(action: Action, subject: Subject, rng: np.random.Generator) -> Move:
     """The action at the subject's tempo."""
     seconds = rng.uniform(*action.seconds) / subject.tempo
-    return Step(action, round(seconds * FPS))
+    return Move(action, round(seconds * FPS))
 
 
 def perform(
     subject: Subject,
-    steps: Sequence[Step],
+    moves: Sequence[Move],
     rng: np.random.Generator,
     *,
     seated: bool = False,
     walks: bool = True,
 ) -> Floats:
-    """The timeline as joint angles, (frames of all steps, len(DOFS)) radians.
+    """The timeline as joint angles, (frames of all moves, len(DOFS)) radians.
 
     `seated` says whether the body sits to begin with; `walks` whether it may take steps where it has nothing
     to do.
     """
-    frames = sum(step.frames for step in steps)
+    frames = sum(move.frames for move in moves)
     pose = np.tile(subject.rest, (frames, 1))
     # Drawn once for the whole timeline, so that standing up undoes sitting down.
     size = _size(rng, spread=0.06, legs=(0.88, 1.06))
@@ -93,16 +93,16 @@ def perform(
     chair = key_table([(0, SEATED)], subject.rest, size)[1][0]
     busy = {limb: np.zeros(frames, bool) for limb in LIMBS}
     start = 0
-    for step in steps:
-        now = slice(start, start + step.frames)
-        start += step.frames
-        if step.action is not None:
-            motion = _enact(step.action, subject, step.frames, size, rng)
+    for move in moves:
+        now = slice(start, start + move.frames)
+        start += move.frames
+        if move.action is not None:
+            motion = _enact(move.action, subject, move.frames, size, rng)
             pose[now] += motion
             for limb in LIMBS:
                 busy[limb][now] |= bool(np.abs(motion[:, limb_columns(limb)]).max() > 0.02)
-        if step.action is not None and step.action.before != step.action.after:
-            seated = step.action.after == "seated"
+        if move.action is not None and move.action.before != move.action.after:
+            seated = move.action.after == "seated"
         elif seated:
             pose[now] += chair
             busy["legs"][now] = True

@@ -10,7 +10,7 @@ from hitrs.data.store import Store, write_store
 from hitrs.data.synthetic.actions import ACTIONS
 from hitrs.data.synthetic.body import LAYOUT
 from hitrs.data.synthetic.performance import FPS, Subject, draw_subject
-from hitrs.data.synthetic.scenes import Scene, trimmed_scene, untrimmed_scene
+from hitrs.data.synthetic.scenes import MotionScene, trimmed_scene, untrimmed_scene
 from hitrs.data.synthetic.world import CAMERAS, Camera, film, sense
 from hitrs.errors import ConfigError
 
@@ -26,7 +26,7 @@ _SUBJECT, _TRIMMED, _UNTRIMMED = range(3)  # separate streams of random numbers
 def synthesize(n_subjects: int = SUBJECTS, per_class: int = 48, seed: int = 0) -> Iterator[Recording]:
     """Trimmed recordings, `per_class` of each class; classes, subjects and cameras take turns.
 
-    Each is (T, P, 25, 3) metres in camera axes (y up) at 30 frames a second, T about 25 to 90, with a label,
+    Each is (T, P, 25, 3) meters in camera axes (y up) at 30 frames a second, T about 25 to 90, with a label,
     a subject ("1" to `n_subjects`) and a camera ("1" to "3"). P is 2 where two persons interact or a
     bystander is there.
 
@@ -121,7 +121,7 @@ def cross_view(recording: Recording) -> str:
     return "test" if recording.camera == "3" else "train"
 
 
-def _film(name: str, scene: Scene, who: int, camera: Camera, rng: np.random.Generator) -> Recording:
+def _film(name: str, scene: MotionScene, who: int, camera: Camera, rng: np.random.Generator) -> Recording:
     seen = film(scene.world, camera, scene.yaw, rng)
     sensed = [sense(seen[:, person], rng) for person in range(seen.shape[1])]
     return Recording(

@@ -11,7 +11,7 @@ from hitrs.data.synthetic.performance import smooth_noise
 
 @dataclass(frozen=True)
 class Camera:
-    """Where a camera stands: metres, and radians away from where the subjects roughly face."""
+    """Where a camera stands: meters, and radians away from where the subjects roughly face."""
 
     name: str
     yaw: float
@@ -39,7 +39,7 @@ _CHAINS = tuple(
 
 
 def film(world: Floats, camera: Camera, facing: float, rng: np.random.Generator) -> Floats:
-    """World positions (T, P, J, 3) in the camera's axes: x to its left, y up, z into the scene, metres.
+    """World positions (T, P, J, 3) in the camera's axes: x to its left, y up, z into the scene, meters.
 
     `facing` turns the whole scene (radians; 0: heading 0 looks along the yaw that cameras are measured from).
     The camera stands a little differently each time.

@@ -10,9 +10,9 @@ from typing import Literal
 import numpy as np
 
 from hitrs.errors import DataError
-from hitrs.tasks.detection.framewise import segment_f1
+from hitrs.tasks.detection.metrics.average_precision import voc_class_precisions
+from hitrs.tasks.detection.metrics.frames import segment_f1
 from hitrs.tasks.detection.segments import Proposal, SegmentSettings, of_class, propose
-from hitrs.tasks.detection.voc import class_precisions
 
 Mode = Literal["runs", "threshold"]
 Score = tuple[float, float]
@@ -61,7 +61,7 @@ def choose_settings(
         if mode == "threshold" or levels == 1
     )
     tried = (_with_thresholds(base, probabilities, truths, grid.thresholds, n_classes) for base in bases)
-    return max(tried, key=lambda each: _rounded(each[0]))[1]
+    return max(tried, key=lambda scored: _rounded(scored[0]))[1]
 
 
 def _with_thresholds(
@@ -72,25 +72,25 @@ def _with_thresholds(
     n_classes: int,
 ) -> tuple[Score, SegmentSettings]:
     """The best threshold of each class under ``base``, and the score with them."""
-    labels = sorted({each.label for segments in truths for each in segments})
+    labels = sorted({segment.label for segments in truths for segment in segments})
     table = np.zeros((len(thresholds), len(labels), 2))  # mAP and F1 of each threshold and class
     for row, threshold in zip(table, thresholds, strict=True):
         settings = replace(base, threshold=(threshold,))
-        found = [propose(values, settings) for values in probabilities]
-        for place, label in enumerate(labels):
-            row[place] = _class_score(of_class(truths, label), of_class(found, label))
+        proposals = [propose(values, settings) for values in probabilities]
+        for column, label in enumerate(labels):
+            row[column] = _class_score(of_class(truths, label), of_class(proposals, label))
     common = max(range(len(thresholds)), key=lambda i: _rounded(table[i].mean(0)))
     chosen = np.full(n_classes, thresholds[common])
     total = np.zeros(2)
-    for place, label in enumerate(labels):
-        own = max(range(len(thresholds)), key=lambda i: _rounded(table[i, place]))
+    for column, label in enumerate(labels):
+        own = max(range(len(thresholds)), key=lambda i: _rounded(table[i, column]))
         chosen[label] = thresholds[own]
-        total += table[own, place]
+        total += table[own, column]
     return tuple(total / len(labels)), replace(base, threshold=tuple(chosen.tolist()))
 
 
-def _class_score(truth: Sequence[Sequence[Proposal]], found: Sequence[Sequence[Proposal]]) -> Score:
-    return class_precisions(truth, found, (0.5,))[0], segment_f1(truth, found, 0.5)
+def _class_score(truth: Sequence[Sequence[Proposal]], proposals: Sequence[Sequence[Proposal]]) -> Score:
+    return voc_class_precisions(truth, proposals, (0.5,))[0], segment_f1(truth, proposals, 0.5)
 
 
 def _rounded(score: Sequence[float] | np.ndarray) -> tuple[float, ...]:

@@ -1,25 +1,176 @@
-"""A causal detector frame by frame: every frame costs the same, and nothing older than its history is kept.
+"""Online detection: one frame in, what happens now out, by past frames only.
 
-The scores are those of ``DetectionModel.forward`` on the recording up to the frame. A frame goes through
-F-TRS once; its joint features are kept for as long as a clip needs them. When a frame completes a clip, C-TRS
-sees that clip and V-TRS the last ``history`` clips. The temporal head keeps what its layers look back on.
+Every frame costs the same but for every ``stride``-th, which completes a clip (`hitrs bench stream`
+measures both), and nothing older than the model's history is kept. The scores are those of
+``DetectionModel.forward`` on the recording up to the frame. A frame goes through F-TRS; its joint features
+are kept for as long as a clip needs them. When a frame completes a clip, C-TRS computes that clip and V-TRS
+the last ``history`` clips. The temporal head keeps the inputs that its layers look back on.
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.errors import ConfigError
+from hitrs.errors import ConfigError, DataError
+from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.detection.model import MOTION_SCALE, DetectionModel
+from hitrs.tasks.detection.predict import background
+from hitrs.tasks.detection.segments import Proposal
+from hitrs.tasks.inputs import as_recording
+from hitrs.transforms.preprocessing import RunningPreprocessing
 from hitrs.transforms.windows import padding
 
 
-class OnlineModel:
-    """A detector and what it remembers of one recording.
+@dataclass(frozen=True)
+class Event:
+    """An action has started or ended."""
+
+    kind: Literal["started", "ended"]
+    label: str
+    segment: Proposal
+    """So far, or whole; its score is the mean probability of the class."""
+
+
+@dataclass(frozen=True)
+class OnlineResult:
+    """The newest frame, as a model classifies it."""
+
+    frame: int
+    """Its number, from 0."""
+    label: str | None
+    """The most probable class; None for background."""
+    probabilities: np.ndarray
+    """(K + 1,), background last."""
+    events: tuple[Event, ...]
+
+
+class OnlineDetector(DeployedModel[DetectionModel]):
+    """A causal detector for one recording, frame by frame; its memory is bounded by its history.
+
+    The probabilities are those that ``Detector`` gives for the whole recording. A segment is a run of
+    frames of one label; it has started when it is as long as the model's segment settings ask for
+    (``min_length``). Smoothing and merging need frames to come and are left out.
+
+    >>> online = hitrs.OnlineDetector("runs/detector")
+    >>> for frame in camera:  # (J, 3) or (P, J, 3), in meters
+    ...     print(online.update(frame).label)
+    >>> online.finish()
+    (Event(kind='ended', label='wave', segment=Proposal(start=31, stop=75, label=0, score=0.93)),)
 
     Args:
-        model: trained with ``detect.causal``.
+        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+
+    Raises:
+        CheckpointError: if there is no model, or it is one for something else.
+        ConfigError: if it looks at frames to come, or its preprocessing needs the whole recording.
+    """
+
+    model_class = DetectionModel
+
+    def __init__(self, model: str | os.PathLike[str] | DetectionModel, *, device: str | None = None):
+        super().__init__(model, device=device)
+        self._min_length = self.model.segments.min_length
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is the first of a recording."""
+        card = self.model.card
+        self._preprocess = RunningPreprocessing(card.preprocessing, card.layout)
+        self._stepper = OnlineModel(self.model, card.persons)  # made anew for the bodies of the first frame
+        self._persons: int | None = None
+        self._absent = 0  # frames in a row in which nobody was seen
+        self._run = _Run(len(self.classes), 0)
+
+    @property
+    def frames(self) -> int:
+        """Frames of the recording so far."""
+        return self._stepper.time
+
+    def update(self, frame: np.ndarray, valid: np.ndarray | None = None) -> OnlineResult:
+        """The next frame.
+
+        Args:
+            frame: (J, C), or (P, J, C) with P as in the first frame and every body in its own slot; joints of
+                the model's layout, in the unit of the training data (meters).
+            valid: (J,) or (P, J) bool, True where the joint was seen; default: what is not NaN.
+
+        Raises:
+            DataError: if it is malformed, not finite, or has more bodies than the first frame.
+            LayoutError: if its joints or dimensions are not the model's.
+        """
+        time = self._stepper.time
+        seen = None if valid is None else np.asarray(valid)[None]
+        given = as_recording(np.asarray(frame)[None], self.layout, valid=seen, name=f"frame {time}")
+        if self._persons is None:
+            self._persons = given.n_persons
+            self._stepper = OnlineModel(self.model, given.n_persons)
+        if given.n_persons != self._persons:
+            raise DataError(
+                f"frame {time} has {given.n_persons} bodies, the first frame had {self._persons}; give every "
+                "frame as many slots as there will ever be bodies, with `valid` False where one is absent"
+            )
+        # copies: what is given may be read-only, or the caller's buffer for every frame
+        positions = torch.tensor(given.positions[0], device=self.device)
+        seen_joints = torch.tensor(given.valid[0], device=self.device)
+        scores = self._stepper(*self._preprocess(positions, seen_joints))
+        self._absent = 0 if given.valid.any() else self._absent + 1
+        probabilities = scores.float().softmax(-1).cpu().numpy()
+        if self._absent >= self.model.settings.stride:
+            probabilities = background(len(self.classes))
+        best = int(probabilities.argmax())
+        events = []
+        if best != self._run.label:
+            events = self._end(time)
+            self._run = _Run(best, time)
+        self._run.add(float(probabilities[best]))
+        if best < len(self.classes) and self._run.frames == self._min_length:
+            events.append(self._event("started", time + 1))
+        label = self.classes[best] if best < len(self.classes) else None
+        return OnlineResult(time, label, probabilities, tuple(events))
+
+    def finish(self) -> tuple[Event, ...]:
+        """End the recording, and an action that goes on; the next frame is the first of another recording."""
+        events = self._end(self._stepper.time)
+        self.reset()
+        return tuple(events)
+
+    def _end(self, stop: int) -> list[Event]:
+        action = self._run.label < len(self.classes) and self._run.frames >= self._min_length
+        return [self._event("ended", stop)] if action else []
+
+    def _event(self, kind: Literal["started", "ended"], stop: int) -> Event:
+        run = self._run
+        proposal = Proposal(run.start, stop, run.label, run.total / run.frames)
+        return Event(kind, self.classes[run.label], proposal)
+
+
+@dataclass
+class _Run:
+    """Frames in a row of one label."""
+
+    label: int
+    start: int
+    frames: int = 0
+    total: float = 0.0
+    """Of the probabilities of the label."""
+
+    def add(self, probability: float) -> None:
+        self.frames += 1
+        self.total += probability
+
+
+class OnlineModel:
+    """A detector frame by frame, with its memory of one recording.
+
+    Args:
+        model: trained with ``detect.head.causal``.
         persons: P, body slots.
     Raises:
         ConfigError: if the model looks ahead.
@@ -29,7 +180,7 @@ class OnlineModel:
         if not model.settings.causal:
             raise ConfigError(
                 "this detector looks at frames to come, so it cannot run online; train one that does not "
-                "with `hitrs finetune STORE --task detection --detect.causal`"
+                "with `hitrs finetune STORE --task detection --detect.head.causal`"
             )
         encoder = model.encoder
         config = encoder.config
@@ -39,8 +190,8 @@ class OnlineModel:
         self.pad = padding(config.window, config.dilation)
         self.history = min(model.settings.history, config.max_clips)
         self.time = 0  # frames so far
-        self.clips = 0  # clips so far, at most the history
-        self._before: tuple[Tensor, Tensor] | None = None  # the last frame
+        self.n_clips = 0  # clips so far, at most the history
+        self._previous: tuple[Tensor, Tensor] | None = None  # the last frame
         device = next(model.parameters()).device
         self._window = torch.arange(config.window, device=device) * config.dilation - self.pad
         # the last frames' joint features, frame t at t modulo their number
@@ -54,7 +205,7 @@ class OnlineModel:
         self._clips = torch.zeros(self.persons, self.history, encoder.clip_width, device=device)
         self._in_clip = torch.zeros(self.persons, self.history, dtype=torch.bool, device=device)
         hidden = model.settings.hidden
-        self._around = torch.zeros(self.persons, hidden, device=device)  # of the newest clip
+        self._context = torch.zeros(self.persons, hidden, device=device)  # projection of the newest clip
         self._head = model.head.memory()
 
     @torch.inference_mode()
@@ -64,68 +215,68 @@ class OnlineModel:
         Args:
             positions: (P, J, C), preprocessed and in the model's stream; valid: (P, J).
         """
-        pose, in_frame = self._pose(positions, valid)
+        poses, in_frame = self._pose_features(positions, valid)
         if self.time >= self.pad and (self.time - self.pad) % self.model.settings.stride == 0:
-            self._complete(self.time - self.pad)
+            self._complete_clip(self.time - self.pad)
         seen = in_frame
-        if self.clips:
-            seen = in_frame | self._in_clip[:, self.clips - 1]
+        if self.n_clips:
+            seen = in_frame | self._in_clip[:, self.n_clips - 1]
         seen = seen[:, None].float()
-        value = ((pose + self._around) * seen).sum(0) / seen.sum().clamp(min=1)
+        value = ((poses + self._context) * seen).sum(0) / seen.sum().clamp(min=1)
         scores = self.model.head.step(value, self._head, self.time)
         self.time += 1
         return scores
 
-    def _pose(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """What the frame level says of each body, (P, H), and where it was seen, (P,)."""
+    def _pose_features(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
+        """Feature of each body's pose, (P, H), 0 where no joint was seen; and where one was, (P,)."""
         if self.paper:
             missing = max(0, self.persons - len(positions))
             positions = torch.nn.functional.pad(positions[: self.persons], (0, 0, 0, 0, 0, missing))
             valid = torch.nn.functional.pad(valid[: self.persons], (0, 0, 0, missing))
-        raw = self._raw(positions, valid)
+        raw = self._raw_features(positions, valid)
         if self.paper:
             valid = torch.ones_like(valid)
         place = self.time % self._joints.shape[1]
         in_frame = valid.any(-1)
         self._seen[:, place] = valid
-        described = torch.zeros_like(self._around)
+        poses = torch.zeros_like(self._context)
         if bool(in_frame.any()):
             own = valid[in_frame]
             features = self.model.encoder.frame(positions[in_frame], own)
             self._joints[in_frame, place] = features.to(self._joints.dtype)
-            of_pose = self.model.of_pose((features * own[..., None]).flatten(1)).float()
-            described[in_frame] = of_pose + self.model.of_input(raw[in_frame]).float()
-        return described, in_frame
+            projected = self.model.pose_proj((features * own[..., None]).flatten(1)).float()
+            poses[in_frame] = projected + self.model.input_proj(raw[in_frame]).float()
+        return poses, in_frame
 
-    def _raw(self, positions: Tensor, valid: Tensor) -> Tensor:
+    def _raw_features(self, positions: Tensor, valid: Tensor) -> Tensor:
         """Positions and how they changed since the frame before, (P, 2 J C)."""
-        before = self._before if self._before is not None else (positions, valid)
-        self._before = (positions, valid)
-        motion = (positions - before[0]).masked_fill(~(valid & before[1])[..., None], 0.0)
+        previous = self._previous if self._previous is not None else (positions, valid)
+        self._previous = (positions, valid)
+        motion = (positions - previous[0]).masked_fill(~(valid & previous[1])[..., None], 0.0)
         return torch.cat([positions, MOTION_SCALE * motion], dim=-1).flatten(1)
 
-    def _complete(self, center: int) -> None:
-        """The clip centered on a frame is complete."""
+    def _complete_clip(self, center: int) -> None:
+        """Compute the features of the clip centered on a frame, of which the last frame is there now."""
         encoder = self.model.encoder
         places = (center + self._window) % self._joints.shape[1]
         valid = self._seen[:, places]  # (P, W, J)
-        there = valid.flatten(1).any(1)
-        if self.clips == self.history:  # the oldest is forgotten
+        present = valid.flatten(1).any(1)
+        if self.n_clips == self.history:  # the oldest is forgotten
             self._clips = self._clips.roll(-1, 1)
             self._in_clip = self._in_clip.roll(-1, 1)
         else:
-            self.clips += 1
-        newest = self.clips - 1
-        self._in_clip[:, newest] = there
-        self._around = torch.zeros_like(self._around)
-        if not bool(there.any()):
+            self.n_clips += 1
+        newest = self.n_clips - 1
+        self._in_clip[:, newest] = present
+        self._context = torch.zeros_like(self._context)
+        if not bool(present.any()):
             return
-        joints = self._joints[there][:, places].flatten(0, 1)  # (k W, J, D)
+        joints = self._joints[present][:, places].flatten(0, 1)  # (k W, J, D)
         rows = torch.arange(len(joints), device=joints.device).view(-1, len(places))
-        features = encoder.clip(joints, rows, valid[there])  # (k, 2D)
-        self._clips[there, newest] = features
+        features = encoder.clip(joints, rows, valid[present])  # (k, 2D)
+        self._clips[present, newest] = features
         if self.model.settings.context == "video":
-            past, present = self._clips[there, : self.clips], self._in_clip[there, : self.clips]
-            of_video = encoder.video.newest(past, present)
-            features = torch.cat([features, of_video.to(features.dtype)], dim=-1)
-        self._around[there] = self.model.of_clip(features).float()
+            past, in_past = self._clips[present, : self.n_clips], self._in_clip[present, : self.n_clips]
+            video = encoder.video.encode_last_clip(past, in_past)
+            features = torch.cat([features, video.to(features.dtype)], dim=-1)
+        self._context[present] = self.model.clip_proj(features).float()

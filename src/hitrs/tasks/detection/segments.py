@@ -8,9 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from hitrs.errors import ConfigError, DataError
-from hitrs.tasks.detection.overlap import iou
-from hitrs.transforms.choices import check_choices
+from hitrs.errors import ConfigError, DataError, check_literals
 
 _SLACK = 1e-9
 """A mean of equal probabilities may come out a little below them."""
@@ -50,7 +48,7 @@ class SegmentSettings:
     higher score stays."""
 
     def __post_init__(self) -> None:
-        check_choices(self)
+        check_literals(self)
         if not self.threshold or not all(0 <= value <= 1 for value in self.threshold):
             raise ConfigError(
                 f"threshold must hold one value in [0, 1], or one a class, got {self.threshold}"
@@ -74,7 +72,7 @@ def propose(probabilities: np.ndarray, settings: SegmentSettings) -> list[Propos
         DataError: for another shape, or values that are not finite.
         ConfigError: if the settings hold thresholds for another number of classes.
     """
-    probabilities = checked(probabilities)
+    probabilities = _checked(probabilities)
     n_classes = probabilities.shape[1] - 1
     if len(settings.threshold) not in (1, n_classes):
         raise ConfigError(
@@ -84,19 +82,22 @@ def propose(probabilities: np.ndarray, settings: SegmentSettings) -> list[Propos
     least = np.broadcast_to(np.asarray(settings.threshold, dtype=np.float64), n_classes)
     values = smooth(probabilities, settings.smoothing)
     if settings.mode == "runs":
-        found = scored_runs(values, one_hot(values.argmax(1), n_classes), settings.merge, settings.min_length)
+        proposals = scored_runs(
+            values, one_hot(values.argmax(1), n_classes), settings.merge, settings.min_length
+        )
     else:
         heights = [least + (1 - least) * level / settings.levels for level in range(settings.levels)]
         masks = [values[:, :-1] >= height - _SLACK for height in heights]
-        found = sorted(
+        proposals = sorted(
             {p for mask in masks for p in scored_runs(values, mask, settings.merge, settings.min_length)},
-            key=_place,
+            key=_by_time,
         )
-    found = [p for p in found if p.score >= least[p.label] - _SLACK]
-    return suppress(found, settings.nms) if settings.levels > 1 else found  # else none of a class overlap
+    proposals = [p for p in proposals if p.score >= least[p.label] - _SLACK]
+    # with one level none of a class overlap
+    return suppress(proposals, settings.nms) if settings.levels > 1 else proposals
 
 
-def checked(probabilities: np.ndarray) -> np.ndarray:
+def _checked(probabilities: np.ndarray) -> np.ndarray:
     """The probabilities as float64 (T, K + 1), or a DataError."""
     values = np.asarray(probabilities, dtype=np.float64)
     if values.ndim != 2 or values.shape[0] < 1 or values.shape[1] < 2:
@@ -141,31 +142,41 @@ def scored_runs(values: np.ndarray, mask: np.ndarray, merge: int, min_length: in
     first, last = np.r_[True, apart][: len(start)], np.r_[apart, True][: len(start)]
     start, stop, label = start[first], stop[last], label[first]
     kept = stop - start >= min_length
-    found = [
+    proposals = [
         Proposal(a, b, k, float(values[a:b, k].mean()))
         for a, b, k in zip(start[kept].tolist(), stop[kept].tolist(), label[kept].tolist(), strict=True)
     ]
-    return sorted(found, key=_place)
+    return sorted(proposals, key=_by_time)
 
 
 def suppress(proposals: Sequence[Proposal], limit: float) -> list[Proposal]:
     """Temporal non-maximum suppression within each class; of equal scores the earlier one stays."""
     kept: list[Proposal] = []
     for label in {p.label for p in proposals}:
-        own = sorted((p for p in proposals if p.label == label), key=lambda p: (-p.score, *_place(p)))
+        own = sorted((p for p in proposals if p.label == label), key=lambda p: (-p.score, *_by_time(p)))
         rivals = iou([(p.start, p.stop) for p in own], [(p.start, p.stop) for p in own]) > limit
         alive = np.ones(len(own), dtype=bool)
-        for rank, each in enumerate(own):
+        for rank, proposal in enumerate(own):
             if alive[rank]:
-                kept.append(each)
+                kept.append(proposal)
                 alive[rank + 1 :] &= ~rivals[rank, rank + 1 :]
-    return sorted(kept, key=_place)
+    return sorted(kept, key=_by_time)
+
+
+def iou(first: Sequence[tuple[int, int]] | np.ndarray, second: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Intersection over union in time (N, M) of intervals (N, 2) and (M, 2); 1 for two equal points."""
+    a = np.asarray(first, dtype=np.float64).reshape(-1, 1, 2)
+    b = np.asarray(second, dtype=np.float64).reshape(1, -1, 2)
+    shared = np.maximum(np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0]), 0.0)
+    union = (a[..., 1] - a[..., 0]) + (b[..., 1] - b[..., 0]) - shared
+    same = (a == b).all(-1).astype(np.float64)
+    return np.divide(shared, union, out=same, where=union > 0)
 
 
 def of_class(recordings: Sequence[Sequence[Proposal]], label: int) -> list[list[Proposal]]:
     """Of each recording what carries one label."""
-    return [[each for each in segments if each.label == label] for segments in recordings]
+    return [[segment for segment in segments if segment.label == label] for segments in recordings]
 
 
-def _place(proposal: Proposal) -> tuple[int, int, int]:
+def _by_time(proposal: Proposal) -> tuple[int, int, int]:
     return proposal.start, proposal.stop, proposal.label

@@ -1,4 +1,4 @@
-"""How far a prediction is off: distances of joints, angles between bones, Euler angles of rotations.
+"""Errors of predictions: distances of joints, angles and lengths of bones, Euler angles of rotations.
 
 MPJPE at a horizon is the distance between predicted and true joints in that frame (not the mean up to it),
 averaged over the joints, then the windows of an action, then the actions.
@@ -6,14 +6,30 @@ averaged over the joints, then the windows of an action, then the actions.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
+from hitrs.data.store import Store
 from hitrs.skeleton.layout import Layout
+from hitrs.tasks.prediction.config import Span
+from hitrs.tasks.prediction.model import PredictionModel
+from hitrs.tasks.prediction.predict import BASELINES, Frames, predict
+from hitrs.tasks.prediction.windows import Window, cut_out
 
+HORIZONS = (2, 4, 8, 10, 14, 25)
+"""Predicted frames that are reported, counted from 1: 80, 160, 320, 400, 560 and 1000 ms at 25 per second."""
+UNSCORED = {"human36m": (0, 1, 6, 11, 16, 20, 23, 24, 28, 31)}
+"""Joints that a data set's protocol leaves out of the mean: they do not move, or coincide with others."""
+MILLIMETERS = 1000.0
 STILL = 1e-4
 """Angles that vary less than this (standard deviation, radians) are not counted, as the literature does."""
+
+
+def horizons_of(predicted: int) -> tuple[int, ...]:
+    """The literature's horizons as far as they are predicted, and the last predicted frame."""
+    return (*(h for h in HORIZONS if h < predicted), predicted)
 
 
 def joint_errors(predicted: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -81,6 +97,26 @@ def angle_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return np.linalg.norm((first - second)[:, moving], axis=1)
 
 
+def bone_lengths(positions: np.ndarray, layout: Layout) -> np.ndarray:
+    """(..., J, C) -> (..., bones), in the order of ``layout.bones()``."""
+    child, parent = np.array(layout.bones(), np.int64).reshape(-1, 2).T
+    return np.linalg.norm(positions[..., child, :] - positions[..., parent, :], axis=-1)
+
+
+def bone_drift(predicted: np.ndarray, last: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
+    """Mean change of bone lengths against the last observed pose in each frame, (H,), in the unit given.
+
+    Args:
+        predicted: (H, ..., J, C).
+        last: (..., J, C).
+        valid: (..., J), True for joints that were observed.
+    """
+    child, parent = np.array(layout.bones(), np.int64).reshape(-1, 2).T
+    change = np.abs(bone_lengths(predicted, layout) - bone_lengths(last, layout)).reshape(len(predicted), -1)
+    counted = (valid[..., child] & valid[..., parent]).reshape(-1)
+    return change[:, counted].mean(1) if counted.any() else np.full(len(predicted), np.nan)
+
+
 def by_action(
     errors: Sequence[np.ndarray], actions: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -95,6 +131,97 @@ def by_action(
         groups.setdefault(action, []).append(error)
     means = {action: _mean(np.stack(group)) for action, group in groups.items()}
     return means, _mean(np.stack(list(means.values())))
+
+
+def model_metrics(model: PredictionModel, store: Store, windows: Sequence[Window]) -> dict[str, Any]:
+    """:func:`prediction_metrics` of what a model predicts, in the store's own layout."""
+    return prediction_metrics(
+        store, windows, model.head_config.span, lambda observed: predict(model, observed, store.layout)
+    )
+
+
+def prediction_metrics(
+    store: Store,
+    windows: Sequence[Window],
+    span: Span,
+    predict_windows: Callable[[Sequence[Frames]], Sequence[Frames]],
+) -> dict[str, Any]:
+    """MPJPE at every horizon, its means per action, bone drift and bone angles; and the baselines'.
+
+    MPJPE and drift are in millimeters for 3-D stores (in meters), in pixels for 2-D ones. A true joint that
+    was not seen does not count, nor one that the model does not predict, for the prediction and the
+    baselines alike.
+
+    Args:
+        predict_windows: observed frames of some windows, in the store's layout, to predicted ones.
+    Returns:
+        JSON values: "windows", "horizons", "ms" (None if the frame rate is unknown), "mpjpe@h",
+        "bone_drift@h", "bone_angle@h" (degrees, 3-D only), "actions" (action -> "mpjpe@h") and "baselines"
+        (name -> the same).
+    """
+    frames = [cut_out(store, window, span) for window in windows]
+    observed = [(positions, valid) for positions, valid, _, _ in frames]
+    futures = [(positions, valid) for _, _, positions, valid in frames]
+    actions = [window.action for window in windows]
+    scored = np.ones(store.layout.n_joints, bool)
+    scored[list(UNSCORED.get(store.meta.get("dataset", ""), ()))] = False
+    predictions = predict_windows(observed)
+    counted = [valid & scored for _, valid in predictions]
+    horizons = horizons_of(span.predicted)
+
+    def metrics_of(predictions: Sequence[Frames]) -> dict[str, Any]:
+        return _metrics(store.layout, observed, predictions, futures, counted, actions, horizons)
+
+    rates = np.unique(store.fps[[window.recording for window in windows]])
+    fps = float(rates[0]) / span.frame_step if len(rates) == 1 and np.isfinite(rates[0]) else None
+    return {
+        "windows": len(windows),
+        "horizons": list(horizons),
+        "ms": None if fps is None else [round(1000 * h / fps, 1) for h in horizons],
+        **metrics_of(predictions),
+        "baselines": {
+            name: metrics_of([baseline(*window, span.predicted) for window in observed])
+            for name, baseline in BASELINES.items()
+        },
+    }
+
+
+def _metrics(
+    layout: Layout,
+    observed: Sequence[Frames],
+    predictions: Sequence[Frames],
+    futures: Sequence[Frames],
+    counted: Sequence[np.ndarray],
+    actions: Sequence[str],
+    horizons: Sequence[int],
+) -> dict[str, Any]:
+    rows = np.array(horizons) - 1
+    unit = MILLIMETERS if layout.dims == 3 else 1.0
+    errors, drifts, angles = [], [], []
+    for (past, seen), (predicted, _), (truth, valid), window_counted in zip(
+        observed, predictions, futures, counted, strict=True
+    ):
+        counts = window_counted & valid
+        errors.append(unit * joint_errors(predicted, truth, counts)[rows])
+        drifts.append(unit * bone_drift(predicted, past[-1], seen[-1] & counts.all(0), layout)[rows])
+        if layout.dims == 3:
+            angles.append(bone_angles(predicted, truth, counts, layout)[rows])
+    action_errors, error = by_action(errors, actions)
+    _, drift = by_action(drifts, actions)
+    metrics = {**_named("mpjpe", horizons, error), **_named("bone_drift", horizons, drift)}
+    if angles:
+        metrics |= _named("bone_angle", horizons, by_action(angles, actions)[1])
+    return {
+        **metrics,
+        "actions": {action: _named("mpjpe", horizons, values) for action, values in action_errors.items()},
+    }
+
+
+def _named(name: str, horizons: Sequence[int], values: np.ndarray) -> dict[str, float | None]:
+    return {
+        f"{name}@{h}": None if np.isnan(value) else round(float(value), 2)
+        for h, value in zip(horizons, values, strict=True)
+    }
 
 
 def _mean(values: np.ndarray) -> np.ndarray:

@@ -6,8 +6,8 @@ Published protocols draw few windows with a fixed seed; they are followed to the
 - Human3.6M (``human36m_windows``): every 2nd frame; windows of the two takes of an action in turn, four each
   (the eight of S-RNN and after) or 128 each (the 256 of later papers).
 
-A window is told by its cut, the first frame to be predicted, so that models that observe more or fewer frames
-predict the same ones.
+A window is given by its cut, the first frame to be predicted, so that models that observe more or fewer
+frames predict the same ones.
 """
 
 from __future__ import annotations
@@ -19,28 +19,14 @@ import numpy as np
 
 from hitrs.data.store import Store
 from hitrs.errors import DataError
+from hitrs.tasks.prediction.config import Span
 
 SEED = 1234567890
-"""Of the literature's draws (``numpy.random.RandomState``)."""
-HORIZONS = (2, 4, 8, 10, 14, 25)
-"""Predicted frames that are reported, counted from 1: 80, 160, 320, 400, 560 and 1000 ms at 25 per second."""
+"""Of the literature's windows (``numpy.random.RandomState``)."""
 PREFIX = 50
 """Observed frames that the literature's windows have room for."""
 SPREAD = 8
 """Windows of each recording where no protocol says more."""
-
-
-@dataclass(frozen=True)
-class Span:
-    """How many frames are observed and predicted, of every ``step``-th frame of a recording."""
-
-    observed: int
-    predicted: int
-    step: int = 1
-
-    @property
-    def total(self) -> int:
-        return self.observed + self.predicted
 
 
 @dataclass(frozen=True)
@@ -50,21 +36,21 @@ class Window:
     recording: int
     """Index in the store."""
     cut: int
-    """The first frame to predict, counted in every ``step``-th frame."""
+    """The first frame to predict, counted in every ``frame_step``-th frame."""
     action: str
     """Whose mean it belongs to."""
 
 
-def stepped_frames(store: Store, recording: int, step: int) -> int:
-    """Frames of a recording when every ``step``-th is taken, the first included."""
-    return -(-int(store.frames[recording]) // step)
+def stepped_frames(store: Store, recording: int, frame_step: int) -> int:
+    """Frames of a recording when every ``frame_step``-th is taken, the first included."""
+    return -(-int(store.frames[recording]) // frame_step)
 
 
 def cmu_windows(store: Store, recordings: Sequence[int] | np.ndarray, predicted: int = 25) -> list[Window]:
     """Eight windows of each recording, drawn anew for each; a recording is an action of its own."""
-    found = []
+    windows = []
     for i in map(int, recordings):
-        draw = np.random.RandomState(SEED)
+        random = np.random.RandomState(SEED)
         frames = stepped_frames(store, i, 2)
         room = frames - PREFIX - predicted
         if room < 1:
@@ -74,17 +60,17 @@ def cmu_windows(store: Store, recordings: Sequence[int] | np.ndarray, predicted:
             )
         label = int(store.labels[i])
         action = store.classes[label] if label >= 0 else store.name(i)
-        found += [Window(i, int(draw.randint(0, room)) + PREFIX, action) for _ in range(SPREAD)]
-    return found
+        windows += [Window(i, int(random.randint(0, room)) + PREFIX, action) for _ in range(SPREAD)]
+    return windows
 
 
 def human36m_windows(
-    store: Store, recordings: Sequence[int] | np.ndarray, each: int = 4, tail: int = 100
+    store: Store, recordings: Sequence[int] | np.ndarray, per_take: int = 4, tail: int = 100
 ) -> list[Window]:
-    """``each`` windows of either take of every action, the takes in turn from one draw an action.
+    """``per_take`` windows of either take of every action, the takes in turn.
 
-    The draw is ``randint(16, frames - 50 - 100)`` (S-RNN's ``processdata.py``), 100 frames being left behind
-    the 50 observed ones.
+    Both takes of an action use one random generator: ``randint(16, frames - 50 - 100)`` (S-RNN's
+    ``processdata.py``), 100 frames being left behind the 50 observed ones.
 
     Raises:
         DataError: if an action has not two takes of one subject, or one is too short.
@@ -92,7 +78,7 @@ def human36m_windows(
     takes: dict[str, list[int]] = {}
     for i in map(int, recordings):
         takes.setdefault(store.classes[int(store.labels[i])], []).append(i)
-    found = []
+    windows = []
     for action, pair in takes.items():
         if len(pair) != 2:
             raise DataError(
@@ -102,27 +88,27 @@ def human36m_windows(
         ends = [stepped_frames(store, i, 2) - PREFIX - tail for i in pair]
         if min(ends) <= 16:
             raise DataError(f"a take of {action} of {store.path} is too short for Human3.6M's windows")
-        draw = np.random.RandomState(SEED)
-        for _ in range(each):
-            found += [
-                Window(i, int(draw.randint(16, end)) + PREFIX, action)
+        random = np.random.RandomState(SEED)
+        for _ in range(per_take):
+            windows += [
+                Window(i, int(random.randint(16, end)) + PREFIX, action)
                 for i, end in zip(pair, ends, strict=True)
             ]
-    return found
+    return windows
 
 
 def spread_windows(store: Store, recordings: Sequence[int] | np.ndarray, span: Span) -> list[Window]:
     """Up to eight windows of each recording that is long enough, evenly spread; nothing is drawn."""
-    found = []
+    windows = []
     for i in map(int, recordings):
-        room = stepped_frames(store, i, span.step) - span.total
+        room = stepped_frames(store, i, span.frame_step) - span.total
         if room < 0:
             continue
         label = int(store.labels[i])
         action = store.classes[label] if label >= 0 else "all"
         starts = np.unique(np.linspace(0, room, SPREAD).round().astype(int))
-        found += [Window(i, int(start) + span.observed, action) for start in starts]
-    return found
+        windows += [Window(i, int(start) + span.observed, action) for start in starts]
+    return windows
 
 
 def protocol_windows(store: Store, recordings: np.ndarray, span: Span) -> dict[str, list[Window]]:
@@ -136,10 +122,11 @@ def protocol_windows(store: Store, recordings: np.ndarray, span: Span) -> dict[s
         DataError: if no recording is long enough.
     """
     data = store.meta.get("dataset")
-    if data in ("cmu-motion", "human36m") and (span.step != 2 or span.observed > PREFIX):
+    if data in ("cmu-motion", "human36m") and (span.frame_step != 2 or span.observed > PREFIX):
         raise DataError(
             f"the protocol of {data} takes every 2nd frame and has {PREFIX} frames to observe, the model "
-            f"has step {span.step} and observes {span.observed}; train it with predict.step 2"
+            f"has frame step {span.frame_step} and observes {span.observed}; train it with "
+            "predict.head.frame_step 2"
         )
     if data == "cmu-motion":
         own = [i for i in recordings if not is_extra(store, int(i))]
@@ -157,12 +144,12 @@ def protocol_windows(store: Store, recordings: np.ndarray, span: Span) -> dict[s
     if data == "human36m":
         return {
             "all": human36m_windows(store, recordings),
-            "256": human36m_windows(store, recordings, each=128),
+            "256": human36m_windows(store, recordings, per_take=128),
         }
     windows = spread_windows(store, recordings, span)
     if not windows:
         raise DataError(
-            f"no test recording of {store.path} has the {span.total} frames (every {span.step}.) that "
+            f"no test recording of {store.path} has the {span.total} frames (every {span.frame_step}.) that "
             f"{span.observed} observed and {span.predicted} predicted ones need"
         )
     return {"all": windows}
@@ -183,7 +170,7 @@ def cut_out(
         (H, P, J).
     """
     first, last = window.cut - span.observed, window.cut + span.predicted
-    rows = slice(first * span.step, (last - 1) * span.step + 1, span.step)
+    rows = slice(first * span.frame_step, (last - 1) * span.frame_step + 1, span.frame_step)
     positions = store.positions(window.recording)[rows]
     valid = store.valid(window.recording)[rows]
     n = span.observed

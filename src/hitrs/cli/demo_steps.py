@@ -1,0 +1,298 @@
+"""The demo: every step of the way on synthetic motion, and the report at its end."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitrs import __version__
+from hitrs.cli.console import print_line, print_table
+from hitrs.cli.main import run_command
+from hitrs.config import Config, load_config
+from hitrs.data import Store, read_recording, write_npz
+from hitrs.data.protocol import ProtocolSplit, protocol_split
+from hitrs.errors import ConfigError
+from hitrs.experiments.label_subsets import stratified_subset
+from hitrs.models.encoder import HiTRS
+from hitrs.models.features import video_feature
+from hitrs.tasks.base import get_task
+from hitrs.tasks.probe import encoder_features, nearest_positions, probe
+from hitrs.tasks.recognition.recognizer import Recognizer
+from hitrs.training.log import read_metrics
+from hitrs.training.run_folder import machine
+from hitrs.transforms.dataset import SkeletonDataset
+from hitrs.viz import (
+    Report,
+    animate,
+    plot_comparison,
+    plot_confusion,
+    plot_embedding,
+    plot_finetuning,
+    plot_training,
+)
+
+PER_CLASS = 5
+"""Labels of each class that the comparison may use."""
+SHOWN = 3
+"""Test recordings that are recognized from their files."""
+LONG = 2
+"""Untrimmed test recordings in which actions are found."""
+SEEN = 25
+"""Frames after which a movement is continued."""
+_MARK = "made-by-hitrs-demo.txt"
+
+
+def run_demo(out: Path, size: str, config: str) -> None:
+    """Run the commands that a user would, on the embedded default data, and report what came out."""
+    began = time.monotonic()
+    _clear(out)
+    parts = ("store", "pretrained", "tuned", "scratch", "untrimmed", "detector", "predictor")
+    store, pretrained, tuned, scratch, untrimmed, detector, predictor = (out / part for part in parts)
+    seconds: dict[str, float] = {}
+    commands: list[str] = []
+
+    def command(*arguments: object) -> None:
+        words = [str(argument) for argument in arguments]
+        commands.append(" ".join(["hitrs", *words]))
+        print_line(f"\n$ {commands[-1]}", style="bold")
+        start = time.monotonic()
+        run_command(words)
+        seconds[commands[-1]] = time.monotonic() - start
+
+    command("import", "synthetic", store, "--size", size)
+    split = protocol_split(Store.open(store))
+    fraction = PER_CLASS / int(np.bincount(split.store.labels[split.train]).min())
+    few = ("--config", config, "--label-fraction", fraction)
+    command("pretrain", store, "--config", config, "--out", pretrained)
+    command("finetune", store, *few, "--from", pretrained, "--out", tuned)
+    command("finetune", store, *few, "--out", scratch)
+    files = _unknown(split, out / "unknown")
+    command("recognize", tuned, *files)
+
+    command("import", "synthetic", untrimmed, "--untrimmed", "--size", size)
+    with_task = ("--config", config, "--from", pretrained, "--task")
+    command("finetune", untrimmed, *with_task, "detection", "--out", detector)
+    long = _long(Store.open(untrimmed), out / "unknown")
+    command("detect", detector, *long, "--timeline", out / "plots" / "timeline.png")
+
+    command("finetune", store, *with_task, "prediction", "--out", predictor)
+    command("predict", predictor, files[0], "--at", SEEN, "--gif", out / "plots" / "prediction.gif")
+
+    labeled = split.train[stratified_subset(split.store.labels[split.train], fraction, 0)]
+    outcome = DemoOutcome(
+        split=split,
+        labels=len(labeled),
+        reports={
+            "pre-trained, then fine-tuned": _metrics(tuned),
+            "from scratch, as many updates": _metrics(scratch),
+            **_frozen(split, labeled, HiTRS.from_pretrained(pretrained), load_config(config)),
+        },
+        files=files,
+        detection=_metrics(detector),
+        prediction=_metrics(predictor),
+        commands=seconds,
+    )
+    print_line()
+    rows = [[name, f"{report['top1']:.1f}"] for name, report in outcome.reports.items()]
+    print_table([f"{len(labeled)} labels, {len(split.test)} test recordings", "top-1 in %"], rows)
+    report = write_report(outcome, out)
+    print_line(f"\ndone in {(time.monotonic() - began) / 60:.1f} minutes")
+    print_line(f"report      {report}")
+
+
+def _clear(out: Path) -> None:
+    """A folder with nothing in it but the mark by which the next demo knows that it may replace it."""
+    if out.exists() and not (out / _MARK).is_file():
+        raise ConfigError(f"{out} exists already and no demo made it; choose another --out")
+    if out.exists():
+        shutil.rmtree(out)
+    out.mkdir(parents=True)
+    (out / _MARK).write_text("hitrs demo made this folder and will replace it.\n", encoding="utf-8")
+
+
+def _unknown(split: ProtocolSplit, folder: Path) -> list[Path]:
+    """The first test recordings of some classes as files, as if they came from somewhere else."""
+    labels = np.asarray(split.store.labels)[split.test]
+    known = np.unique(labels)
+    folder.mkdir()
+    files = []
+    for label in known[:: max(1, len(known) // SHOWN)][:SHOWN]:
+        index = int(split.test[np.flatnonzero(labels == label)[0]])
+        files.append(folder / f"{split.store.name(index)}.npz")
+        write_npz(split.store[index], files[-1])
+    return files
+
+
+def _long(store: Store, folder: Path) -> list[Path]:
+    """The first untrimmed test recordings as files; the true segments are in them for the picture only."""
+    files = []
+    for index in store.split(store.protocols[0], "test")[:LONG]:
+        files.append(folder / f"{store.name(int(index))}.npz")
+        write_npz(store[int(index)], files[-1])
+    return files
+
+
+def _metrics(run_folder: Path) -> dict[str, Any]:
+    results = json.loads((run_folder / "results.json").read_text(encoding="utf-8"))
+    return results["metrics"]["all"]
+
+
+def _frozen(
+    split: ProtocolSplit, labeled: np.ndarray, encoder: HiTRS, config: Config
+) -> dict[str, dict[str, Any]]:
+    """What needs no training of an encoder: a linear layer on frozen features, and neighbors on positions."""
+    return {
+        "pre-trained, frozen, linear layer": probe(encoder, split, config, labeled)["linear"]["all"],
+        "nearest neighbor on positions": nearest_positions(split, labeled, encoder.card.layout, config)[
+            "all"
+        ],
+    }
+
+
+@dataclass(frozen=True)
+class DemoOutcome:
+    """What the demo found out."""
+
+    split: ProtocolSplit
+    labels: int
+    """Labeled recordings that the comparison used."""
+    reports: Mapping[str, Mapping[str, Any]]
+    """Method -> metrics on the test recordings; the first is the fine-tuned recognizer."""
+    files: Sequence[Path]
+    """Recordings that were recognized from their files."""
+    detection: Mapping[str, Any]
+    """Scores of the detector on the untrimmed test recordings."""
+    prediction: dict[str, Any]
+    """Errors of the predictor on the test recordings."""
+    commands: Mapping[str, float]
+    """Command -> seconds."""
+
+
+def write_report(outcome: DemoOutcome, folder: Path) -> Path:
+    """Draw the pictures of a demo in ``folder`` and write ``report.html`` with all of them; its path."""
+    split, plots = outcome.split, folder / "plots"
+    data = split.store
+    best = next(iter(outcome.reports.values()))
+    few, test, classes = outcome.labels, len(split.test), len(data.classes)
+    bars = [(name, found["top1"], None) for name, found in outcome.reports.items()]
+    plot_comparison(bars, plots / "comparison.png", f"Top-1 accuracy with {few} labels")
+    plot_training(read_metrics(folder / "pretrained" / "metrics.jsonl"), plots / "pretraining.png")
+    plot_finetuning(read_metrics(folder / "tuned" / "metrics.jsonl"), plots / "finetuning.png")
+    matrix = np.array(best["confusion"])
+    plot_confusion(matrix, data.classes, plots / "confusion.png", title="Test recordings")
+    _map(split, folder / "pretrained", plots / "embedding.png")
+    scenes = _scenes(outcome.files, folder / "tuned", plots)
+
+    facts = machine()
+    report = Report(
+        "What hitrs learned from synthetic motion",
+        f"hitrs {__version__}, {platform.system()}, torch {facts['torch']}, {facts['threads']} threads",
+    )
+    report.text(
+        f"An encoder saw {len(data.split(split.protocol, 'train'))} recordings of synthetic people, without "
+        f"labels. Then {few} labels, {few // classes} for each of {classes} actions, made a recognizer of "
+        f"it, which was tested on {test} recordings of people that neither step had seen."
+    )
+    report.text("## With and without pre-training")
+    report.figure(
+        plots / "comparison.png",
+        f"Top-1 accuracy on {test} test recordings; guessing would give {100 / classes:.0f} %. All methods "
+        f"use the same {few} labels, the two trained ones as many updates. One seed and one draw of labels: "
+        f"differences below {_uncertainty(test):.0f} points mean little.",
+    )
+    top1 = {name: found["top1"] for name, found in outcome.reports.items()}
+    report.text(_verdict(top1, _uncertainty(test)))
+    report.table(["method", "top-1 %"], [[name, figure] for name, figure in top1.items()])
+    report.text("## What it recognizes")
+    report.gallery(scenes)
+    report.figure(plots / "confusion.png", "Fine-tuned recognizer: which actions it takes for which.")
+    _detection(report, outcome.detection, plots / "timeline.png")
+    _prediction(report, outcome.prediction, plots / "prediction.gif")
+    report.text("## What it learned without labels")
+    report.figure(plots / "embedding.png", "Test recordings as the pre-trained encoder sees them.")
+    report.figure(plots / "pretraining.png", "Pre-training: loss, nearest-neighbor probe, each pretext task.")
+    report.figure(plots / "finetuning.png", "Fine-tuning with few labels.")
+    report.text("## Do it again")
+    report.code("\n".join(outcome.commands))
+    times = [[f"`{name.split()[1]}`", round(took, 1)] for name, took in outcome.commands.items()]
+    report.table(["command", "seconds"], times)
+    report.text(
+        f"Data: {data.meta['dataset']}, protocol {split.protocol}, content `{data.fingerprint[:12]}`. The "
+        "folders of the runs hold configuration, log, checkpoints and models. For your own recordings, put "
+        "your folder in place of `synthetic`."
+    )
+    return report.write(folder / "report.html")
+
+
+def _detection(report: Report, found: Mapping[str, Any], picture: Path) -> None:
+    report.text("## Actions found in longer recordings")
+    report.figure(
+        picture,
+        f"Two of {found['recordings']} untrimmed test recordings: what happens when (above), and what the "
+        "detector finds (below).",
+    )
+    report.table(
+        ["score on the test recordings", "%"],
+        [
+            ["frames named right, background included", found["frame/accuracy"]],
+            ["mAP (VOC) at an overlap of 0.3", found["voc/map@0.3"]],
+            ["mAP (VOC) at an overlap of 0.5", found["voc/map@0.5"]],
+        ],
+    )
+
+
+def _prediction(report: Report, found: dict[str, Any], picture: Path) -> None:
+    (head, rows), *_ = get_task("prediction").report("test recordings", {"all": found})
+    report.text("## Movements continued")
+    report.figure(picture, "What was seen, then what the predictor expects; paler: what happened.")
+    report.table(head, rows, caption="Mean error in mm; standing still and going on evenly for comparison.")
+
+
+def _verdict(top1: dict[str, float], margin: float) -> str:
+    """How the first method stands to each of the others, in words."""
+    (first, best), *others = top1.items()
+
+    def against(figure: float) -> str:
+        if abs(best - figure) <= margin:
+            return "about as good as"
+        return "clearly better than" if best > figure else "clearly worse than"
+
+    said = ", ".join(f"{against(figure)} {name} ({figure:.1f} %)" for name, figure in others)
+    return (
+        f"In this run **{first}** ({best:.1f} %) is {said}. After so few updates a network from scratch has "
+        "not converged; part of what pre-training brings is that it starts further on."
+    )
+
+
+def _map(split: ProtocolSplit, model: Path, picture: Path) -> None:
+    encoder = HiTRS.from_pretrained(model)
+    source = SkeletonDataset(split.store, split.test, encoder.card.layout, encoder.card.preprocessing)
+    features = encoder_features(encoder, source, video_feature)
+    plot_embedding(features, source.labels, split.store.classes, picture)
+
+
+def _scenes(files: Sequence[Path], model: Path, plots: Path) -> list[tuple[Path, str]]:
+    """An animation of each file with what the recognizer thinks of it, and its caption."""
+    recordings = [read_recording(file) for file in files]
+    results = Recognizer(model).recognize_many(recordings)
+    scenes = []
+    for file, recording, found in zip(files, recordings, results, strict=True):
+        picture = plots / f"{file.stem}.gif"
+        scores = [(p.label, p.probability) for p in found.scores]
+        animate(recording, picture, truth=recording.label, scores=scores, size=300)
+        verdict = "right" if found.label == recording.label else f"wrong: it is “{recording.label}”"
+        scenes.append((picture, f"“{found.label}”, {found.probability:.0%} sure; {verdict}"))
+    return scenes
+
+
+def _uncertainty(count: int) -> float:
+    """Two standard errors of an accuracy of 50 % on so many recordings, in points."""
+    return 2 * 100 * (0.25 / count) ** 0.5

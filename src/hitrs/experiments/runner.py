@@ -1,0 +1,204 @@
+"""Running the cells of a plan; each leaves a small JSON file, so that a table can be continued."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+
+from hitrs import __version__
+from hitrs.config import Config
+from hitrs.data.protocol import ProtocolSplit, protocol_split
+from hitrs.data.store import Store
+from hitrs.errors import DataError
+from hitrs.experiments.label_subsets import read_label_subset, select_subjects, stratified_subset
+from hitrs.experiments.plan import Cell, Plan
+from hitrs.experiments.results import Result
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.job import train_encoder
+from hitrs.skeleton.layout import get_layout
+from hitrs.skeleton.mapping import unseen_joints
+from hitrs.tasks.base import Metrics, TaskModel, get_task
+from hitrs.tasks.finetune import finetune
+from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.registry import section_name
+from hitrs.training.log import read_metrics
+from hitrs.training.run_folder import commit
+from hitrs.transforms.dataset import SkeletonDataset, training_layout
+
+
+class Outcome(TypedDict, total=False):
+    """What the run of a cell finds out; fields of its ``Result``."""
+
+    steps: int
+    labels: int
+    last: Mapping[str, Any]
+    online_knn: Mapping[str, float]
+    metrics: Mapping[str, Metrics]
+
+
+class Runner:
+    """Runs cells of one plan.
+
+    Args:
+        plan: the plan.
+        stores: folder that holds the stores by name.
+        runs: folder for run folders; large, not kept.
+        results: folder for the JSON files; small, kept.
+
+    >>> runner = Runner(read_plan("benchmarks/nw-ucla.yaml"), Path("stores"), Path("runs"), Path("results"))
+    >>> runner.run(runner.plan.cells[0]).metrics
+    """
+
+    def __init__(self, plan: Plan, stores: Path, runs: Path, results: Path):
+        self.plan = plan
+        self.stores, self.runs, self.results = stores, runs / plan.name, results / plan.name
+
+    def result_file(self, cell: Cell) -> Path:
+        return self.results / f"{cell.name}.json"
+
+    def finished(self, cell: Cell) -> bool:
+        return self.result_file(cell).is_file()
+
+    def run(self, cell: Cell) -> Result:
+        """Run one cell and write its result; a run that was interrupted goes on where it stopped.
+
+        Raises:
+            DataError: if a cell that it needs has no run folder here (weights are not kept with the results).
+        """
+        store = Store.open(self.stores / cell.store)
+        config = self._config(cell)
+        before = self._seconds_so_far(cell)
+        began = time.monotonic()
+        # pre-training needs no labels
+        usable = np.ones(len(store), bool) if cell.do == "pretrain" else get_task(cell.task).usable(store)
+        run = {
+            "pretrain": self._pretrain,
+            "knn": self._knn,
+            "probe": self._probe,
+            "finetune": self._finetune,
+            "ensemble": self._ensemble,
+            "layout": self._layout,
+        }[cell.do]
+        outcome = run(cell, config, protocol_split(store, cell.protocol, usable))
+        result = Result.of_cell(
+            cell,
+            **outcome,
+            seconds=round(before + time.monotonic() - began, 1),
+            data=store.fingerprint,
+            version=__version__,
+            commit=commit(),
+            machine={
+                "cpu": platform.machine(),
+                "threads": torch.get_num_threads(),
+                "torch": torch.__version__,
+            },
+        )
+        result.write(self.result_file(cell))
+        return result
+
+    def _config(self, cell: Cell) -> Config:
+        """The plan's configuration with the stream and seed of the cell, and what else the cell changes."""
+        config = self.plan.config
+        sections = ("pretrain", *dict.fromkeys([*config.tasks, section_name(cell.task)]))
+        seeds = {f"{section}.optim.seed": cell.seed for section in sections}
+        return config.changed({"preprocessing.stream": cell.stream, **seeds, **dict(cell.settings)})
+
+    def _seconds_so_far(self, cell: Cell) -> float:
+        # a continued run counts the time of its earlier parts, as far as they were logged
+        rows = [row for row in read_metrics(self._folder(cell) / "metrics.jsonl") if "seconds" in row]
+        return rows[-1]["seconds"] if rows else 0.0
+
+    def _pretrain(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        folder = self._folder(cell)
+        train = split.store.split(split.protocol, "train")  # the training part only, but all of it
+        layout = training_layout(split.store, config.layout)
+        dataset = SkeletonDataset(split.store, train, layout, config.preprocessing)
+        train_encoder(dataset, config, folder, resume=True)
+        rows = read_metrics(folder / "metrics.jsonl")
+        probes = {str(row["step"]): round(row["knn/accuracy"], 4) for row in rows if "knn/accuracy" in row}
+        return {"steps": config.pretrain.optim.steps, "last": _last(folder), "online_knn": probes}
+
+    def _knn(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        labeled = self._labeled(cell, split)
+        metrics = nearest_positions(split, labeled, split.store.layout, config)
+        return {"labels": len(labeled), "metrics": {"knn on positions": metrics}}
+
+    def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        labeled = self._labeled(cell, split)
+        return {"labels": len(labeled), "metrics": probe(self._encoder(cell), split, config, labeled)}
+
+    def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        folder, task = self._folder(cell), get_task(cell.task)
+        encoder = self._encoder(cell) if cell.source else None
+        layout = encoder.card.layout if encoder else training_layout(split.store, config.layout)
+        settings = encoder.card.preprocessing if encoder else config.preprocessing
+        dataset = SkeletonDataset(split.store, self._labeled(cell, split), layout, settings)
+        finetune(task, dataset, config, folder, encoder=encoder, resume=True)
+        metrics = task.evaluate([task.load(folder)], split, task.default_options(config))
+        return {
+            "steps": config.section(cell.task).optim.steps,
+            "labels": len(dataset),
+            "last": _last(folder),
+            "metrics": {"fine-tuned" if encoder else "scratch": metrics},
+        }
+
+    def _ensemble(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        task = get_task(cell.task)
+        models = [self._model(cell, member) for member in cell.of]
+        return {"metrics": {"ensemble": task.evaluate(models, split, task.default_options(config))}}
+
+    def _layout(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        assert cell.source is not None
+        task, model = get_task(cell.task), self._model(cell, cell.source)
+        layout, seen_as = model.card.layout, get_layout(str(cell.seen_as))
+        options = dataclasses.replace(task.default_options(config), seen_as=seen_as)
+        seen = int((~unseen_joints(split.store.layout, seen_as, layout)).sum())
+        name = f"seen as {seen_as.name} ({seen} of {layout.n_joints} joints)"
+        return {"metrics": {name: task.evaluate([model], split, options)}}
+
+    def _folder(self, cell: Cell) -> Path:
+        """The run folder of a cell."""
+        return self.runs / cell.name
+
+    def _encoder(self, cell: Cell) -> HiTRS:
+        assert cell.source is not None
+        return HiTRS.from_pretrained(self._made_by(cell, cell.source))
+
+    def _model(self, cell: Cell, source: Cell) -> TaskModel:
+        return get_task(source.task).load(self._made_by(cell, source))
+
+    def _made_by(self, cell: Cell, source: Cell) -> Path:
+        """The run folder with the model of a cell that this one needs."""
+        folder = self._folder(source)
+        if not (folder / "model").is_dir():
+            raise DataError(
+                f"{cell.name} needs the model of {source.name}, which is not in {folder}; run that cell again"
+            )
+        return folder
+
+    def _labeled(self, cell: Cell, split: ProtocolSplit) -> np.ndarray:
+        """The training recordings whose labels the cell may use, as store indices.
+
+        A subset is that of the list beside the plan if there is one, else it is made here.
+        """
+        train = select_subjects(split.store, split.train, cell.subjects)
+        if cell.label_fraction == 1:
+            return train
+        fraction, number = cell.label_fraction, cell.label_subset
+        listed = self.plan.folder / "label_subsets" / cell.task / f"{cell.store}-{cell.protocol}.json"
+        if listed.is_file() and not cell.subjects:
+            return read_label_subset(split.store, train, fraction, number, listed)
+        strata = get_task(cell.task).strata(split.store, train)
+        return train[stratified_subset(strata, fraction, number)]
+
+
+def _last(folder: Path) -> Mapping[str, Any]:
+    """The last line of a run's log that has a loss."""
+    return next(row for row in reversed(read_metrics(folder / "metrics.jsonl")) if "loss" in row)

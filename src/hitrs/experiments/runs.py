@@ -1,0 +1,389 @@
+"""Pre-training, fine-tuning, probing and evaluation as people start them, in a shell or in Python.
+
+A run folder that one of them has begun can be continued by the other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hitrs.config import Config, differences, dump_config, load_config, load_run_config
+from hitrs.data.protocol import ProtocolSplit, protocol_split
+from hitrs.data.store import Store
+from hitrs.errors import ConfigError, DataError
+from hitrs.experiments.label_subsets import select_subjects, stratified_subset
+from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+from hitrs.models.encoder import HiTRS
+from hitrs.pretext.job import train_encoder
+from hitrs.process import is_main_process
+from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
+from hitrs.tasks.finetune import finetune as train_model
+from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.training.log import read_metrics
+from hitrs.training.run_folder import run_folder, write_results
+from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
+
+DEFAULT = "small"
+"""Configuration of a run that names none."""
+
+Notify = Callable[[str], None]
+
+
+def _silent(line: str) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run."""
+
+    folder: Path
+    results: Mapping[str, Any] | None = None
+    """What ``results.json`` holds; None where nothing was tested."""
+
+    @property
+    def model(self) -> Path:
+        """Directory of the model."""
+        return self.folder / "model"
+
+    def log(self) -> list[dict[str, Any]]:
+        """Rows of ``metrics.jsonl``, one a logged step."""
+        return read_metrics(self.folder / "metrics.jsonl")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How good a model is on the test part."""
+
+    task: str
+    protocol: str
+    classes: tuple[str, ...]
+    """Of the store, then those that only the model knows."""
+    metrics: Metrics
+
+
+def pretrain(
+    store: Store | str | Path,
+    out: str | Path,
+    *,
+    config: Config | str | Path | None = None,
+    protocol: str | None = None,
+    resume: bool = False,
+    command: str | None = None,
+    notify: Notify = _silent,
+) -> Run:
+    """Pre-train an encoder on a store's training part, labels unseen, and write it to ``out/model``.
+
+    The folder holds configuration, run record, log and checkpoints, as ``hitrs pretrain`` writes them.
+
+    >>> run = hitrs.pretrain("motion", "runs/tiny", config="tiny")
+    >>> encoder = hitrs.HiTRS.from_pretrained(run.model)
+
+    Args:
+        store: a store, or its folder.
+        out: folder of the run.
+        config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
+        protocol: whose training part to learn from; the store's first if left out, everything if it has none.
+        resume: go on with the run in ``out``; it ends with the same weights as one that was not interrupted.
+        command: what the run record says was called.
+        notify: called with lines about what happens.
+
+    Raises:
+        ConfigError: if the folder is in use, or the run is resumed with other settings.
+        DataError, TrainingError: if there is nothing to train on, or the loss is not finite.
+    """
+    data, out = _opened(store), Path(out)
+    config = fit_to_data(_configuration(config, out, resume), data)
+    protocol = protocol or next(iter(data.protocols), None)
+    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
+    dataset = SkeletonDataset(data, indices, training_layout(data, config.layout), config.preprocessing)
+    facts = {
+        "task": "pretrain",
+        "store": str(data.path),
+        "data": data.fingerprint,
+        "protocol": protocol,
+        "seed": config.pretrain.optim.seed,
+    }
+    command = command or f"hitrs.pretrain({str(data.path)!r}, {str(out)!r})"
+    with _folder(out, config, facts, command, resume):
+        part = "all recordings" if protocol is None else f"the training part of {protocol}"
+        notify(
+            f"pre-training on {part} of {data.path}: {len(indices)} of {len(data)} recordings, labels unseen"
+        )
+        train_encoder(dataset, config, out, resume=resume)
+    return Run(out)
+
+
+def finetune(
+    store: Store | str | Path,
+    out: str | Path,
+    *,
+    start: str | Path | None = None,
+    task: str = "recognition",
+    config: Config | str | Path | None = None,
+    protocol: str | None = None,
+    label_fraction: float = 1.0,
+    label_subset: int = 0,
+    subjects: Sequence[str] = (),
+    validation_subjects: Sequence[str] = (),
+    resume: bool = False,
+    command: str | None = None,
+    notify: Notify = _silent,
+) -> Run:
+    """Train the model of a task on a store's training part and write it to ``out/model``.
+
+    The test part only reports.
+
+    >>> run = hitrs.finetune("motion", "runs/tuned", start="runs/tiny", config="tiny", label_fraction=0.1)
+    >>> run.results["metrics"]["all"]["top1"]
+    53.5
+
+    Args:
+        store: a store with labels, or its folder.
+        out: folder of the run.
+        start: pre-trained encoder to start from (model directory, run folder or hub id), whose sizes and
+            preprocessing then hold; None: from scratch.
+        task: "recognition", "detection", "prediction", or a task of another package.
+        config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
+        protocol: training and test part; the store's first if left out. Without any, all labeled recordings
+            train.
+        label_fraction: share of the training labels, of every class.
+        label_subset: which subset of that size: its random seed.
+        subjects: use the labels of these training subjects only.
+        validation_subjects: training subjects that do not train but validate; detection also chooses on them
+            how frames become segments.
+        resume: go on with the run in ``out``.
+        command, notify: as for :func:`pretrain`.
+
+    Raises:
+        ConfigError: if the folder is in use, or the run is resumed with other settings.
+        DataError: if no recording has the labels that the task needs.
+    """
+    data, out, downstream = _opened(store), Path(out), get_task(task)
+    config = _configuration(config, out, resume)
+    encoder = None if start is None else HiTRS.from_pretrained(start)
+    if encoder is None:
+        config = fit_to_data(config, data)
+    else:
+        config = dataclasses.replace(
+            config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
+        )
+    protocol = protocol or next(iter(data.protocols), None)
+    usable = downstream.usable(data)
+    train = _labeled(data, protocol, usable, downstream.needs)
+    split = _tested(data, protocol, usable)
+    held_out = select_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
+    train = select_subjects(data, np.setdiff1d(train, held_out), subjects)
+    if not len(train):
+        raise DataError("every training subject validates, so nobody is left to train on; name fewer")
+    if label_fraction != 1:
+        train = train[stratified_subset(downstream.strata(data, train), label_fraction, label_subset)]
+    layout = training_layout(data, config.layout) if encoder is None else encoder.card.layout
+    known = SkeletonDataset(data, train, layout, config.preprocessing)
+    validation = SkeletonDataset(data, held_out, layout, config.preprocessing) if len(held_out) else None
+    facts = {
+        "task": task,
+        "store": str(data.path),
+        "data": data.fingerprint,
+        "protocol": protocol,
+        "from": None if start is None else str(start),
+        "label_fraction": label_fraction,
+        "label_subset": label_subset,
+        "subjects": list(subjects),
+        "validation_subjects": list(validation_subjects),
+        "seed": config.section(task).optim.seed,
+    }
+    if downstream.needs_rate and known.fps is None:
+        _note_rates(data, train, notify)
+    command = command or f"hitrs.finetune({str(data.path)!r}, {str(out)!r}, task={task!r})"
+    with _folder(out, config, facts, command, resume):
+        origin = "from scratch" if start is None else f"starting from {start}"
+        notify(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {origin}")
+        model = train_model(
+            downstream, known, config, out, encoder=encoder, validation=validation, resume=resume
+        )
+    if split is None or not is_main_process():
+        return Run(out)
+    metrics = downstream.evaluate([model], split, downstream.default_options(config))
+    results = {
+        **facts,
+        "labels": len(train),
+        "classes": list(data.classes),
+        "tested_on": split.protocol,
+        "metrics": metrics,
+    }
+    write_results(out, results)
+    return Run(out, results)
+
+
+def probe(
+    store: Store | str | Path,
+    model: str | Path,
+    *,
+    config: Config | str | Path | None = None,
+    protocol: str | None = None,
+) -> tuple[ProtocolSplit, dict[str, Metrics]]:
+    """Read a frozen encoder with nearest neighbors and with a linear layer, both from the training labels.
+
+    >>> split, reports = hitrs.probe("motion", "runs/tiny", config="tiny")
+    >>> reports["linear"]["all"]["top1"]
+    41.8
+
+    Args:
+        store: a store with labels, or its folder.
+        model: model directory, run folder or hub id; of a recognizer the encoder alone is used.
+        config: for how to probe; "small" if left out.
+        protocol: training and test part; the store's first protocol if left out.
+    Returns:
+        the split, and the metrics of "knn", "linear", "knn, all levels" and "linear, all levels".
+    """
+    split = protocol_split(_opened(store), protocol)
+    settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
+    return split, probe_encoder(HiTRS.from_pretrained(model), split, settings)
+
+
+def evaluate(
+    store: Store | str | Path,
+    models: str | Path | Sequence[str | Path],
+    *,
+    protocol: str | None = None,
+    options: EvalOptions | None = None,
+) -> Evaluation:
+    """How good a model is on the test part; a store without a protocol is tested as a whole.
+
+    >>> hitrs.evaluate("motion", "runs/tuned").metrics["all"]["top1"]
+    53.5
+
+    Args:
+        store: a store with labels, or its folder.
+        models: model directories, run folders or hub ids; several recognizers are one: their probabilities
+            are averaged.
+        protocol: whose test part; the store's first protocol if left out.
+        options: how to test; what is left out is as the run that made the model had it.
+
+    Raises:
+        ConfigError: for models of several tasks, or options that the task has no use for.
+        DataError: if there is nothing to test on, or recordings have another frame rate than the model.
+    """
+    sources = [str(m) for m in ([models] if isinstance(models, str | Path) else models)]
+    if not sources:
+        raise ConfigError("name at least one model to evaluate")
+    data = _opened(store)
+    task = _task_of(sources)
+    options = options or EvalOptions()
+    task.check_options(sources, options)
+    usable = task.usable(data)
+    if not usable.any():
+        raise DataError(
+            f"no recording of {data.path} has the labels of {task.name}, so there is nothing to compare with"
+        )
+    split = (
+        protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
+    )
+    loaded = [task.load(source) for source in sources]
+    if task.needs_rate:
+        for model in loaded:
+            for index in split.test:
+                if np.isfinite(rate := float(data.fps[index])):
+                    check_rate(rate, model.card.fps, f"recording '{data.name(int(index))}' of {data.path}")
+    if "views" in task.eval_options and options.views is None and len(sources) == 1:
+        options = dataclasses.replace(options, views=_run_options(task, sources[0]).views)
+    metrics = task.evaluate(loaded, split, options)
+    extra = dict.fromkeys(n for model in loaded for n in model.card.classes if n not in data.classes)
+    return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics)
+
+
+def fit_to_data(config: Config, store: Store) -> Config:
+    """2-D recordings are in pixels, which depend on the camera: they are always scaled by body size."""
+    if store.layout.dims == 2 and config.preprocessing.scale == "none":
+        return dataclasses.replace(
+            config, preprocessing=dataclasses.replace(config.preprocessing, scale="body")
+        )
+    return config
+
+
+def _opened(store: Store | str | Path) -> Store:
+    return store if isinstance(store, Store) else Store.open(store)
+
+
+def _configuration(config: Config | str | Path | None, out: Path, resume: bool) -> Config:
+    if isinstance(config, Config):
+        return config
+    if config is None and resume and (out / "config.yaml").is_file():
+        return load_config(out / "config.yaml")
+    return load_config(DEFAULT if config is None else config)
+
+
+def _folder(out: Path, config: Config, facts: Mapping[str, Any], command: str, resume: bool):
+    file = out / "config.yaml"
+    return run_folder(
+        out,
+        facts,
+        command=command,
+        resume=resume,
+        write_config=partial(dump_config, config, file, comment=f"Written by: {command}"),
+        changed=lambda: differences(load_config(file), config),
+    )
+
+
+def _labeled(data: Store, protocol: str | None, usable: np.ndarray, needs: str) -> np.ndarray:
+    """Store indices of the recordings that train."""
+    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
+    indices = indices[usable[indices]]
+    if not len(indices):
+        part = "" if protocol is None else f"in the training part of {protocol} "
+        raise DataError(f"no recording {part}of {data.path} has {needs} and import again")
+    return indices
+
+
+def _tested(data: Store, protocol: str | None, usable: np.ndarray) -> ProtocolSplit | None:
+    """The protocol's parts, if there is something to test on."""
+    if protocol is None or not usable[data.split(protocol, "test")].any():
+        return None
+    return protocol_split(data, protocol, usable)
+
+
+def _everything(data: Store, usable: np.ndarray) -> ProtocolSplit:
+    labeled = np.flatnonzero(usable)
+    return ProtocolSplit(data, "all labeled recordings", labeled[:0], labeled, labeled[:0])
+
+
+def _note_rates(data: Store, train: np.ndarray, notify: Notify) -> None:
+    rates = sorted({f"{rate:g}" for rate in np.asarray(data.fps)[train]} - {"nan"}, key=float)
+    if rates:
+        notify(
+            f"note: recordings have frame rates of {', '.join(rates)} or unknown ones, so the model "
+            "cannot tell whether a recording has its rate; `hitrs clean --fps` makes them one"
+        )
+
+
+def _task_of(models: Sequence[str]) -> Task:
+    """The task that all models are for."""
+    names = list(dict.fromkeys(read_card(resolve_pretrained(model))[0].task for model in models))
+    if len(names) > 1:
+        raise ConfigError(
+            f"models are evaluated together for one task only; these are for {' and '.join(names)}"
+        )
+    if names[0] == PRETRAINING:
+        raise ConfigError(
+            f"{models[0]} is a pre-trained encoder, which has no figures of its own; read it with `hitrs "
+            "probe`, or make a model of it with `hitrs finetune`"
+        )
+    return get_task(names[0])
+
+
+def _run_options(task: Task, model: str) -> EvalOptions:
+    """How the run that made a model tests it; nothing for a model without its run."""
+    for folder in (Path(model), Path(model).parent):
+        if (folder / "run.json").is_file() and (folder / "config.yaml").is_file():
+            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+            return task.default_options(load_run_config(folder / "config.yaml", run.get("format_version", 1)))
+    return EvalOptions()

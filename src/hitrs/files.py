@@ -1,0 +1,199 @@
+"""Writing files and folders so that they are either complete or not there, and saying why a write failed."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from hitrs.errors import DataError
+
+_FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
+
+
+@contextmanager
+def explained_writes(target: Path) -> Iterator[None]:
+    """Turn an OSError of a write into a DataError that names the target and the reason."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DataError(
+                f"the disk is full: could not finish writing {target}. Nothing was left behind; free some "
+                "space or choose another place, then run the command again."
+            ) from error
+        raise DataError(f"cannot write {target}: {error.strerror or error}.") from error
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Yields a temporary path; on success it replaces ``target``, on any failure it is removed.
+
+    Example:
+        >>> with atomic_file(path) as part, explained_writes(path):
+        ...     part.write_text("all or nothing", encoding="utf-8")
+    """
+    part = _sibling(target)
+    with explained_writes(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield part
+        with explained_writes(target):
+            os.replace(part, target)
+    finally:
+        with suppress(FileNotFoundError):  # it is gone when all went well
+            part.unlink()
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write values as an indented JSON file, which replaces an older one when it is complete.
+
+    Raises:
+        DataError: if it cannot be written; the older file stays.
+    """
+    with atomic_file(path) as part, explained_writes(path):
+        part.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def temporary_folder(target: Path) -> Iterator[Path]:
+    """Yields a new hidden folder beside ``target``, ``.NAME.*.part``; at the end it is removed, unless it was
+    put in place by ``replace_folder`` or ``add_folder``.
+
+    Raises:
+        OSError: if it cannot be made.
+    """
+    part = _sibling(target)
+    try:
+        part.mkdir(parents=True)
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yields a new temporary folder; on success it takes the place of ``target``, on any failure it is
+    removed. The caller decides beforehand whether an existing target may be replaced.
+
+    At every moment the old or the new folder exists whole: see ``replace_folder``.
+    """
+    recover_folder(target)
+    with ExitStack() as stack:
+        with explained_writes(target):
+            part = stack.enter_context(temporary_folder(target))
+        yield part
+        replace_folder(part, target)
+
+
+def replace_folder(part: Path, target: Path) -> None:
+    """Put a complete folder in the place of ``target``, on the same file system.
+
+    No system call exchanges two folders everywhere, so the old one is moved aside to ``.NAME.old``, the new
+    one is moved into place, and the old one is removed. A failing second move is undone here; after a kill
+    between the two, ``recover_folder`` does that.
+    """
+    recover_folder(target)
+    aside = _aside(target)
+    with explained_writes(target):
+        if target.exists():
+            _remove(aside)  # left by a kill during the removal below
+            os.replace(target, aside)
+        try:
+            os.replace(part, target)
+        except BaseException:
+            recover_folder(target)
+            raise
+    _remove(aside)
+
+
+def add_folder(part: Path, target: Path) -> bool:
+    """Put a complete folder at ``target``; False if another process has put one there meanwhile: that stays.
+
+    Raises:
+        OSError: if it cannot be moved for another reason.
+    """
+    try:
+        os.replace(part, target)
+    except OSError:
+        if not target.is_dir():
+            raise
+        return False
+    return True
+
+
+def recover_folder(target: Path) -> None:
+    """Put the old folder back after a kill between the two moves of ``replace_folder``.
+
+    Whoever reads a folder that is replaced as a whole calls this before finding it missing.
+    """
+    if not target.exists():
+        with suppress(OSError):  # nothing was aside, or another process was faster
+            os.replace(_aside(target), target)
+
+
+class HashedWriter:
+    """A file that is written once from start to end, and knows its size and SHA-256 when it is closed."""
+
+    def __init__(self, path: Path, target: Path) -> None:
+        """``target`` is what error messages name: ``path`` is usually temporary."""
+        self.target = target
+        self._hash = hashlib.sha256()
+        self._size = 0
+        with explained_writes(target):
+            self._file = path.open("xb")
+
+    def write(self, data: bytes | memoryview) -> int:
+        with explained_writes(self.target):
+            self._file.write(data)
+        self._hash.update(data)
+        self._size += len(data)
+        return len(data)
+
+    def close(self) -> dict[str, int | str]:
+        """Flush to disk and return {"bytes": size, "sha256": checksum}."""
+        with explained_writes(self.target):
+            self._file.flush()
+            # A folder is renamed next: its content must not lag behind its name.
+            os.fsync(self._file.fileno())
+            self._file.close()
+        return {"bytes": self._size, "sha256": self._hash.hexdigest()}
+
+    def abandon(self) -> None:
+        """Close without caring for the content (after a failure; the file is about to be deleted)."""
+        with suppress(OSError):  # closing flushes, which fails again on a full disk
+            self._file.close()
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file as hexadecimal digits, read in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 18):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def _sibling(target: Path) -> Path:
+    """A new hidden name beside the target, so that the final rename stays on one file system."""
+    return target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+def _aside(target: Path) -> Path:
+    """Where the old folder is while the new one takes its place: the same name for whoever recovers it."""
+    return target.parent / f".{target.name}.old"
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder or a link to one, as far as the system lets us: a leftover harms nobody."""
+    if path.is_symlink():
+        path.unlink()
+    else:
+        shutil.rmtree(path, ignore_errors=True)

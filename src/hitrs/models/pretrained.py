@@ -1,0 +1,69 @@
+"""A model on disk: weights, and everything that is needed to use them on a raw recording.
+
+A model directory holds ``config.json`` (the card: sizes, layout, class names, preprocessing) and
+``model.safetensors``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hitrs.errors import CheckpointError, DataError
+from hitrs.files import atomic_folder
+from hitrs.models.card import ModelCard, read_card, resolve_pretrained
+from hitrs.models.migration import migrate_weights
+
+
+def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, Tensor]) -> Path:
+    """Write a model directory, whole or not at all; an older one in the same place is replaced at the end.
+
+    Raises:
+        CheckpointError: if the disk is full, or the place cannot be written or holds something else.
+    """
+    folder = Path(folder).resolve()
+    try:
+        if folder.exists() and not (folder / "config.json").is_file() and any(folder.iterdir()):
+            raise CheckpointError(f"{folder} holds something else than a model; choose another place")
+        with atomic_folder(folder) as part:
+            tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+            save_file(tensors, part / "model.safetensors")
+            (part / "config.json").write_text(json.dumps(card.to_dict(), indent=2) + "\n", encoding="utf-8")
+    except (OSError, SafetensorError, DataError) as error:
+        raise CheckpointError(
+            f"could not write the model {folder}: {error}; free some space or choose another place"
+        ) from error
+    return folder
+
+
+def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
+    """Card and weights of a model directory, a run folder with one in ``model/``, or a hub id ``owner/name``.
+
+    Raises:
+        CheckpointError: if there is no model, or it cannot be read.
+    """
+    folder = resolve_pretrained(source)
+    card, version = read_card(folder)
+    try:
+        weights = load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError, ValueError) as error:
+        raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
+    return card, migrate_weights(weights, version)
+
+
+def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
+    """Load weights that must fit exactly.
+
+    Raises:
+        CheckpointError: naming the first parameters that are missing, unknown or of another shape.
+    """
+    try:
+        module.load_state_dict(dict(weights))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"the weights of {source} do not fit its configuration: {reason}") from None

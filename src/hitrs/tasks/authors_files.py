@@ -1,0 +1,140 @@
+"""Checkpoints of the authors' code to model directories, and back.
+
+A ``.pth`` file is a pickle, and unpickling can run code. So it is read by torch's restricted reader, which
+builds tensors and plain containers and nothing else, and refuses whatever else it meets.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hitrs.errors import CheckpointError, ConfigError
+from hitrs.files import atomic_file, explained_writes
+from hitrs.models.authors import from_authors, infer_config, to_authors
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
+from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
+from hitrs.skeleton import Layout, get_layout
+from hitrs.tasks.recognition.model import RecognitionModel
+
+_MARK = "s_input_map."
+"""Every checkpoint of the authors' model has parameters whose names begin like this."""
+_PREFIX = "module."
+"""What data-parallel training put before every name in the released files."""
+_NTU = (25, 3)
+"""Joints and coordinates of the data that the released checkpoints were trained on."""
+
+
+def read_authors(
+    source: Path, out: Path, heads: int = 8, layout: str | None = None, classes: Path | None = None
+) -> list[str]:
+    """Turn an authors' checkpoint into a model directory; lines about what it holds.
+
+    Args:
+        source: a ``.pth`` file of parameters.
+        out: the model directory.
+        heads: attention heads, which the weights do not tell.
+        layout: the joints' layout; ntu25 for 25 joints with 3 coordinates if left out.
+        classes: text file with one class name a line, in the order of the scores.
+    Raises:
+        CheckpointError: if it cannot be read or is no Hi-TRS.
+        ConfigError: if the layout or the class names do not fit.
+    """
+    ours = from_authors(_parameters(_load_plain(source), source))
+    config, joints, coords = infer_config(ours, heads)
+    names: tuple[str, ...] = ()
+    if "classifier.weight" in ours:
+        names = _class_names(classes, len(ours["classifier.weight"]))
+        ours = {name: value for name, value in ours.items() if not name.startswith("tasks.")}
+    card = ModelCard(config, _layout(layout, joints, coords), classes=names, trained={"from": source.name})
+    encoder = HiTRS(config, joints, coords)
+    if names:
+        load_weights(RecognitionModel(encoder, card), ours, source)
+    else:
+        own = {n.removeprefix("encoder."): v for n, v in ours.items() if n.startswith("encoder.")}
+        load_weights(encoder, own, source)
+    save_pretrained(out, card, ours)
+    kind = f"recognizer of {len(names)} classes" if names else "pre-trained encoder with its pretext heads"
+    count = sum(value.numel() for value in ours.values())
+    size = f"width {config.width}, {config.heads} x {config.head_width} heads, {config.layers} layers a level"
+    return [f"{kind}: {size}, {joints} joints, {count:,} parameters", f"model       {out}"]
+
+
+def write_authors(source: str | Path, out: Path) -> list[str]:
+    """Write a model directory, run folder or hub id as a file for the authors' code; lines about it."""
+    card, weights = load_pretrained(source)
+    theirs = {_PREFIX + name: value for name, value in to_authors(weights).items()}
+    content = io.BytesIO()
+    torch.save(theirs, content)
+    with atomic_file(out) as part, explained_writes(out):
+        part.write_bytes(content.getbuffer())
+    count = f"{len(theirs)} parameters in the authors' names, {card.model.heads} heads"
+    return [count, f"checkpoint  {out}"]
+
+
+def _load_plain(path: Path) -> Any:
+    """What a .pth file holds, if that is tensors and plain containers only."""
+    try:
+        with warnings.catch_warnings():  # about how old or new the pickle is
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no file {path}") from None
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if found is None:
+            raise CheckpointError(f"{path} is no PyTorch checkpoint of tensors alone, or damaged") from None
+        raise CheckpointError(
+            f"{path} holds more than tensors ({found[1]}), which could run code when it is read; nothing was "
+            "run. Ask for a file that holds the state_dict alone"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
+        raise CheckpointError(f"{path} is no PyTorch checkpoint, or it is cut short") from error
+
+
+def _parameters(content: Any, path: Path) -> dict[str, Tensor]:
+    """The dictionary of the model's parameters, which may lie inside another dictionary."""
+    candidates = [content, *content.values()] if isinstance(content, Mapping) else []
+    for candidate in candidates:
+        if not isinstance(candidate, Mapping):
+            continue
+        if any(str(name).removeprefix(_PREFIX).startswith(_MARK) for name in candidate):
+            wrong = [str(name) for name, value in candidate.items() if not isinstance(value, Tensor)]
+            if wrong:
+                raise CheckpointError(f"{path}: '{wrong[0]}' is not a tensor; expected parameters only")
+            return {str(name): value.float() for name, value in candidate.items()}
+    keys = ", ".join(str(key) for key in list(candidates[0])[:5]) if candidates else type(content).__name__
+    raise CheckpointError(f"{path} holds no Hi-TRS model: no parameter {_PREFIX}{_MARK}*, only {keys}")
+
+
+def _layout(name: str | None, joints: int, coords: int) -> Layout:
+    if name is None and (joints, coords) != _NTU:
+        raise ConfigError(f"the checkpoint has {joints} joints with {coords} coordinates; name its --layout")
+    layout = get_layout(name or "ntu25")
+    if (layout.n_joints, layout.dims) != (joints, coords):
+        raise CheckpointError(
+            f"the checkpoint has {joints} joints with {coords} coordinates, but layout {layout.name} has "
+            f"{layout.n_joints} with {layout.dims}"
+        )
+    return layout
+
+
+def _class_names(path: Path | None, count: int) -> tuple[str, ...]:
+    if path is None:
+        return tuple(f"A{number:03d}" for number in range(1, count + 1))
+    try:
+        names = tuple(line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the class names {path}: {error}") from error
+    if len(names) != count or len(set(names)) != count:
+        raise ConfigError(f"{path} has {len(set(names))} different names; the checkpoint has {count} classes")
+    return names

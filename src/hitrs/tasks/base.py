@@ -1,0 +1,251 @@
+"""What a downstream task is: one object that says what it needs, trains, predicts, measures and shows.
+
+Nothing outside of a task's folder asks for its name. A task of another package is a subclass of ``Task``
+behind the
+entry point "hitrs.tasks" (docs/extend.md).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import numpy as np
+from torch import nn
+
+from hitrs.data.protocol import ProtocolSplit
+from hitrs.data.store import Store
+from hitrs.errors import CheckpointError, ConfigError
+from hitrs.models.card import PRETRAINING, ModelCard
+from hitrs.models.config import ModelConfig
+from hitrs.models.encoder import HiTRS
+from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
+from hitrs.skeleton.layout import Layout
+from hitrs.tasks.registry import TASKS
+from hitrs.training.config import ProbeConfig
+from hitrs.training.loop import Job
+from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
+from hitrs.transforms.dataset import SkeletonDataset
+
+AnyModel = TypeVar("AnyModel", bound="TaskModel")
+Metrics = dict[str, dict[str, Any]]
+"""Part of the test recordings ("all" is the main one) -> name of a figure -> its value; JSON values."""
+ReportTable = tuple[list[str], list[list[Any]]]
+"""Head and rows."""
+
+
+class RunConfig(Protocol):
+    """What tasks read of a configuration (``hitrs.config.Config``)."""
+
+    @property
+    def model(self) -> ModelConfig: ...
+    @property
+    def preprocessing(self) -> PreprocessingConfig: ...
+    @property
+    def augment(self) -> AugmentConfig: ...
+    @property
+    def probe(self) -> ProbeConfig: ...
+    @property
+    def max_frames(self) -> int: ...
+    def section(self, task: str) -> Any: ...
+
+
+@dataclass(frozen=True)
+class MetricColumn:
+    """A column of a table."""
+
+    title: str
+    part: str
+    """"all", or "deduplicated": without test recordings that stand in the training part too."""
+    key: str
+    """Of the metrics."""
+
+
+@dataclass(frozen=True)
+class EvalOptions:
+    """What an evaluation may be asked for beside the model; a task refuses what it has no use for."""
+
+    views: int | None = None
+    """Turned copies of each recording whose scores are averaged."""
+    seen_as: Layout | None = None
+    """Test as if this joint layout had recorded the store."""
+
+    def given(self) -> tuple[str, ...]:
+        """Names of the options that are set."""
+        return tuple(name for name, value in vars(self).items() if value is not None)
+
+
+class TaskModel(nn.Module):
+    """An encoder and what stands on it for one task."""
+
+    task: ClassVar[str]
+    card: ModelCard
+
+    @classmethod
+    def untrained(cls: type[AnyModel], card: ModelCard) -> AnyModel:
+        """A model of the card's sizes with random weights."""
+        return cls(HiTRS(card.model, card.layout.n_joints, card.layout.dims), card)
+
+    @classmethod
+    def from_pretrained(cls: type[AnyModel], source: str | Path) -> AnyModel:
+        """The model of a model directory, run folder or hub id, in eval mode.
+
+        Raises:
+            CheckpointError: if there is none, or it is a model for something else.
+        """
+        card, weights = load_pretrained(source)
+        check_task(card, cls.task, source)
+        model = cls.untrained(card)
+        load_weights(model, weights, source)
+        return model.eval()
+
+    def save_pretrained(self, folder: str | Path) -> Path:
+        """Write the model as a model directory."""
+        return save_pretrained(folder, self.card, self.state_dict())
+
+
+class FinetuneJob(Job, Protocol):
+    """A job of the training loop that trains the model of a task."""
+
+    dataset: SkeletonDataset
+
+    @property
+    def model(self) -> TaskModel:
+        """What is trained, within ``module``."""
+
+    def facts(self) -> dict[str, Any]:
+        """Further facts for the model's card, for people."""
+
+
+class Task(ABC):
+    """One downstream task.
+
+    A subclass says in class attributes what it is called and what it works with, and in methods what is done.
+    """
+
+    name: ClassVar[str]
+    """For example "recognition"; ``--task`` takes it."""
+    verb: ClassVar[str]
+    """Command that uses a model of this task, for example "recognize"."""
+    about: ClassVar[str]
+    """What it answers, in a few words."""
+    needs: ClassVar[str]
+    """What it asks of a recording to train and test on, and where that comes from."""
+    config_class: ClassVar[type]
+    """Settings, a frozen dataclass whose attribute ``optim`` is a FinetuneOptimConfig."""
+    model_class: ClassVar[type[TaskModel]]
+    columns: ClassVar[tuple[MetricColumn, ...]]
+    """What tables of experiments show."""
+    eval_options: ClassVar[frozenset[str]] = frozenset()
+    """Fields of ``EvalOptions`` that its evaluation knows."""
+    ensembles: ClassVar[bool] = False
+    """Whether several models can be evaluated together."""
+    needs_rate: ClassVar[bool] = True
+    """Whether a model of this task answers otherwise for another frame rate, so that it should be known."""
+    store_columns: ClassVar[tuple[str, ...]] = ("store", "protocol")
+    """Fields of a result by which tables of experiments tell rows apart, beside labels, method and start."""
+
+    def usable(self, store: Store) -> np.ndarray:
+        """(N,) bool: recordings that have what training and testing need."""
+        return np.ones(len(store), bool)
+
+    def strata(self, store: Store, indices: np.ndarray) -> np.ndarray:
+        """(n,) int64: groups of which a subset of the labels takes the same share; by default all are one."""
+        return np.zeros(len(indices), np.int64)
+
+    @abstractmethod
+    def job(
+        self,
+        dataset: SkeletonDataset,
+        config: RunConfig,
+        encoder: HiTRS | None = None,
+        validation: SkeletonDataset | None = None,
+    ) -> FinetuneJob:
+        """What the training loop trains.
+
+        Args:
+            dataset: the training recordings.
+            encoder: a pre-trained encoder with its ``card``, or None to start from scratch.
+            validation: recordings to validate on while training, or None.
+        """
+
+    def after_training(  # noqa: B027  a hook
+        self, job: FinetuneJob, validation: SkeletonDataset | None
+    ) -> None:
+        """Choices that are made on validation recordings once the weights are there; by default none."""
+
+    def load(self, source: str | Path) -> TaskModel:
+        """The model of a model directory, run folder or hub id, in eval mode."""
+        return self.model_class.from_pretrained(source)
+
+    @abstractmethod
+    def evaluate(
+        self,
+        models: Sequence[TaskModel],
+        split: ProtocolSplit,
+        options: EvalOptions = EvalOptions(),
+    ) -> Metrics:
+        """The figures on the test part.
+
+        Args:
+            models: one, or several where ``ensembles``.
+        """
+
+    def default_options(self, config: RunConfig) -> EvalOptions:
+        """How the configuration of a run wants its model tested."""
+        return EvalOptions()
+
+    def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
+        """The figures for people: by default one table, a row for each of ``columns``."""
+        rows: list[list[Any]] = [
+            [column.title, f"{metrics[column.part][column.key]:.1f}"]
+            for column in self.columns
+            if metrics.get(column.part, {}).get(column.key) is not None
+        ]
+        return [([f"{self.name}, {name}", ""], rows)]
+
+    def tables(self, results: Sequence[dict[str, Any]]) -> str | None:
+        """Markdown of the results of experiments where rows of ``columns`` are not its form; else None."""
+        return None
+
+    def check_options(self, models: Sequence[str], options: EvalOptions) -> None:
+        """Refuse what an evaluation of this task has no use for.
+
+        Raises:
+            ConfigError: naming the option.
+        """
+        if len(models) > 1 and not self.ensembles:
+            raise ConfigError(f"models for {self.name} are evaluated one by one, got {len(models)}")
+        unknown = [option for option in options.given() if option not in self.eval_options]
+        if unknown:
+            option = unknown[0].replace("_", "-")
+            raise ConfigError(f"--{option} does not apply to {self.name}; {models[0]} is for that")
+
+
+def get_task(name: str) -> Task:
+    """A task by its name.
+
+    Raises:
+        ConfigError: if there is none of this name.
+    """
+    return TASKS.get(name)
+
+
+def check_task(card: ModelCard, task: str, source: str | Path) -> None:
+    """Refuse a model that is for something else.
+
+    Raises:
+        CheckpointError: with the command that makes a model of the wanted kind.
+    """
+    if card.task == task:
+        return
+    if card.task == PRETRAINING:
+        raise CheckpointError(
+            f"{source} is a pre-trained model without a head for {task}; make one of it with "
+            f"`hitrs finetune STORE --task {task} --from {source}`"
+        )
+    verb = f"; use it with `hitrs {get_task(card.task).verb}`" if card.task in TASKS.names() else ""
+    raise CheckpointError(f"{source} is a model for {card.task}, not for {task}{verb}")

@@ -1,0 +1,100 @@
+"""What the classes for applications share: a trained model, and raw recordings brought to what it reads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any, ClassVar, Generic
+
+import numpy as np
+import torch
+
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError
+from hitrs.skeleton import Layout
+from hitrs.tasks.base import AnyModel, TaskModel
+from hitrs.tasks.inputs import Input, as_recording, at_rate, known_layout
+from hitrs.transforms.dataset import InMemoryDataset
+
+
+class DeployedModel(Generic[AnyModel]):
+    """A trained model of a task with everything that a raw recording needs before it.
+
+    A subclass names the ``model_class`` and adds ``__call__``: :meth:`recording`, :meth:`inputs`, the task's
+    ``predict``, and its result.
+
+    Args:
+        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+
+    Raises:
+        CheckpointError: if there is no model, or it is one for something else.
+    """
+
+    model_class: ClassVar[type[TaskModel]]
+
+    def __init__(self, model: str | os.PathLike[str] | AnyModel, *, device: str | None = None):
+        loaded: Any = model
+        if isinstance(model, str | os.PathLike):
+            loaded = self.model_class.from_pretrained(os.fspath(model))
+        self.model: AnyModel = loaded.eval() if device is None else loaded.eval().to(torch.device(device))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.model.parameters()).device
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, in the order of the scores."""
+        return self.model.card.classes
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that recordings are mapped to."""
+        return self.model.card.layout
+
+    def recording(
+        self,
+        given: Input,
+        *,
+        valid: np.ndarray | None = None,
+        layout: Layout | str | os.PathLike[str] | None = None,
+        fps: float | None = None,
+        resample: bool = False,
+        name: str = "input",
+    ) -> Recording:
+        """What was given as a recording that the model can use, in its own layout, at the model's frame rate.
+
+        Args:
+            given: (T, J, C) or (T, P, J, C) in the unit of the training data (meters), a Recording, or the
+                path of a file.
+            valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not
+                NaN.
+            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            fps: frames per second where the input does not say it; None = unknown.
+            resample: bring a recording of another frame rate to the model's.
+            name: what messages call an array.
+
+        Raises:
+            DataError: if the recording is empty, not finite, unreadable, shows nobody, or has another frame
+                rate.
+            LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+        """
+        recording = as_recording(
+            given, self.layout, valid=valid, layout=known_layout(layout), fps=fps, name=name
+        )
+        _, visible = self.inputs([recording]).arrays(0)
+        if not visible.any():
+            raise DataError(
+                f"recording '{recording.name}': no joint was seen in any frame, so there is nothing to go by."
+            )
+        return at_rate(recording, self.model.card.fps, resample=resample)
+
+    def inputs(self, recordings: Sequence[Recording]) -> InMemoryDataset:
+        """Recordings as the model reads them: mapped to its layout, preprocessed, batched.
+
+        Raises:
+            LayoutError: if one does not fit the model.
+        """
+        return InMemoryDataset(recordings, self.layout, self.model.card.preprocessing)

@@ -1,0 +1,78 @@
+"""Action detection for applications: raw recordings of any length in, named segments out."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+
+from hitrs.skeleton import Layout
+from hitrs.tasks.deployed import DeployedModel
+from hitrs.tasks.detection.detection import Detection
+from hitrs.tasks.detection.model import DetectionModel
+from hitrs.tasks.detection.online import OnlineDetector
+from hitrs.tasks.detection.predict import predict
+from hitrs.tasks.detection.segments import propose
+from hitrs.tasks.inputs import Input
+
+
+class Detector(DeployedModel[DetectionModel]):
+    """A trained detector with everything that a raw recording needs before and after it.
+
+    Layout, preprocessing, class names and the settings that make segments of frames come from the model's
+    directory.
+
+    >>> detector = hitrs.Detector("runs/detector")
+    >>> detector("morning.npz").rows()[0]
+    {'name': 'morning', 'label': 'wave', 'start': 31, 'stop': 75, ...}
+    >>> detector(positions, layout="kinect20", fps=30).probabilities.shape  # frames, classes + background
+    (1850, 52)
+
+    Args:
+        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+
+    Raises:
+        CheckpointError: if there is no model, or it is one for something else.
+    """
+
+    model_class = DetectionModel
+
+    def __call__(
+        self,
+        recording: Input,
+        *,
+        valid: np.ndarray | None = None,
+        layout: Layout | str | os.PathLike[str] | None = None,
+        fps: float | None = None,
+        resample: bool = False,
+    ) -> Detection:
+        """Detect the actions in one recording.
+
+        Args:
+            recording: (T, J, C) or (T, P, J, C) in the unit of the training data (meters), a Recording, or
+                the path of a file.
+            valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not
+                NaN.
+            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            fps: frames per second of an array, or of a file that does not say it; None = unknown.
+            resample: bring a recording of another frame rate to the model's. Frames of the result then count
+                at the model's rate; seconds are the same.
+
+        Raises:
+            DataError: if the recording is empty, not finite, unreadable, shows nobody, or has another frame
+                rate.
+            LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+        """
+        usable = self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample)
+        probabilities = predict(self.model, self.inputs([usable]))[0]
+        proposals = tuple(propose(probabilities, self.model.segments))
+        return Detection(usable.name, usable.n_frames, usable.fps, proposals, self.classes, probabilities)
+
+    def online(self) -> OnlineDetector:
+        """The same model for frames as they come.
+
+        Raises:
+            ConfigError: if it was not trained for that.
+        """
+        return OnlineDetector(self.model)

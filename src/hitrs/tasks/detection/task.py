@@ -1,0 +1,97 @@
+"""Action detection as a downstream task."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.protocol import ProtocolSplit
+from hitrs.data.store import Store
+from hitrs.errors import ConfigError
+from hitrs.models.encoder import HiTRS
+from hitrs.tasks.base import EvalOptions, FinetuneJob, MetricColumn, Metrics, RunConfig, Task, TaskModel
+from hitrs.tasks.detection.choose import choose_settings
+from hitrs.tasks.detection.config import DetectionConfig
+from hitrs.tasks.detection.job import DetectionJob
+from hitrs.tasks.detection.metrics.frames import latency
+from hitrs.tasks.detection.metrics.score import score_detection, to_percent
+from hitrs.tasks.detection.model import DetectionModel
+from hitrs.tasks.detection.predict import predict
+from hitrs.tasks.detection.segments import propose
+from hitrs.tasks.detection.truth import true_labels, true_segments
+from hitrs.transforms.dataset import SkeletonDataset
+
+CONFIRM = 3
+"""Online, an action counts as named where so many frames in a row have its label."""
+
+
+class DetectionTask(Task):
+    """Segments of untrimmed recordings, each with a class."""
+
+    name = "detection"
+    verb = "detect"
+    about = "actions in untrimmed recordings, from where to where"
+    needs = "labeled segments; add segments.csv (or train for --task recognition)"
+    config_class = DetectionConfig
+    model_class = DetectionModel
+    columns = (
+        MetricColumn("frame accuracy", "all", "frame/accuracy"),
+        MetricColumn("F1@50", "all", "frame/f1@50"),
+        *(MetricColumn(f"mAP@{iou} (VOC)", "all", f"voc/map@{iou}") for iou in (0.1, 0.3, 0.5, 0.7)),
+        MetricColumn("mAP_a@0.5 (PKU)", "all", "pku/map_action@0.5"),
+    )
+
+    def usable(self, store: Store) -> np.ndarray:
+        return np.asarray(store.segment_counts) > 0
+
+    def job(
+        self,
+        dataset: SkeletonDataset,
+        config: RunConfig,
+        encoder: HiTRS | None = None,
+        validation: SkeletonDataset | None = None,
+    ) -> DetectionJob:
+        return DetectionJob(dataset, config, encoder, validation)
+
+    def after_training(self, job: FinetuneJob, validation: SkeletonDataset | None) -> None:
+        """Choose segment settings, thresholds among them, on the validation recordings."""
+        model = job.model
+        if validation is None or not isinstance(model, DetectionModel):
+            return
+        truths = true_segments(validation, validation.store.classes)
+        chosen = choose_settings(predict(model, validation), truths)
+        postprocessing = {**model.card.postprocessing, "segments": dataclasses.asdict(chosen)}
+        model.card = dataclasses.replace(model.card, postprocessing=postprocessing)
+
+    def evaluate(
+        self,
+        models: Sequence[TaskModel],
+        split: ProtocolSplit,
+        options: EvalOptions = EvalOptions(),
+    ) -> Metrics:
+        """Scores on the test part in percent; of a causal detector also how late it names actions.
+
+        Raises:
+            DataError: for a class of the test part that the model does not know.
+        """
+        (model,) = models
+        if not isinstance(model, DetectionModel):
+            raise ConfigError(f"expected a detector to evaluate, got {type(model).__name__}")
+        dataset = SkeletonDataset(split.store, split.test, model.card.layout, model.card.preprocessing)
+        classes, probabilities = model.card.classes, predict(model, dataset)
+        labels = [rows.argmax(1) for rows in probabilities]
+        actions = true_segments(dataset, classes)
+        proposals = [propose(rows, model.segments) for rows in probabilities]
+        scores: dict[str, Any] = to_percent(
+            score_detection(actions, proposals, true_labels(dataset, classes), labels, classes)
+        )
+        if model.settings.causal:
+            delays = latency(actions, labels, CONFIRM)
+            scores |= {key: value if value is None else round(value, 2) for key, value in delays.items()}
+        return {"all": scores}
+
+
+TASK = DetectionTask()

@@ -1,0 +1,132 @@
+"""What people hand to a model (arrays, recordings, files) as recordings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from hitrs.data.cleaning import Resample
+from hitrs.data.formats import read_recording
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError, LayoutError
+from hitrs.skeleton import Layout, get_layout, list_layouts
+from hitrs.transforms.dataset import check_rate
+
+Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
+"""An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
+
+
+def as_recording(
+    given: Input,
+    model: Layout,
+    *,
+    valid: np.ndarray | None = None,
+    layout: Layout | None = None,
+    fps: float | None = None,
+    name: str = "input",
+) -> Recording:
+    """A recording of the layout that the input has.
+
+    Args:
+        model: the model's layout, which an array has if no other is named.
+        valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not NaN.
+        layout: of an array, or of a file that does not say it itself.
+        fps: frames per second where the input does not say it; None = unknown.
+        name: what messages call an array.
+
+    Raises:
+        DataError: for an empty or malformed array, coordinates that are infinite, or NaN where ``valid`` says
+            seen, or a file that cannot be read.
+        LayoutError: if the joints or dimensions of an array are not the layout's; it names the layouts that
+            would fit.
+    """
+    if isinstance(given, str | os.PathLike):
+        given = _from_file(Path(given), model, layout)
+    if isinstance(given, Recording):
+        return given if fps is None or given.fps is not None else replace(given, fps=fps)
+    positions = np.asarray(given)
+    if positions.dtype.kind not in "fiu":
+        raise DataError(f"{name}: positions are {positions.dtype}, expected numbers.")
+    if positions.ndim == 3:
+        positions = positions[:, None]  # (T, P=1, J, C)
+    if positions.ndim != 4 or 0 in positions.shape:
+        state = "is empty" if positions.size == 0 else "is not a recording"
+        raise DataError(
+            f"{name} {state}: its shape is {np.shape(given)}, expected (frames, joints, coordinates) or "
+            "(frames, persons, joints, coordinates)."
+        )
+    expected = layout or model
+    if positions.shape[2:] != (expected.n_joints, expected.dims):
+        raise LayoutError(_misfit(name, positions.shape[2:], expected, named=layout is not None))
+    seen = ~np.isnan(positions).any(-1) if valid is None else np.asarray(valid)
+    if seen.ndim == 2:
+        seen = seen[:, None]
+    if seen.shape != positions.shape[:3] or seen.dtype != bool:
+        raise DataError(
+            f"{name}: valid is {seen.dtype} of shape {seen.shape}, expected bool of shape "
+            f"{positions.shape[:3]}."
+        )
+    return Recording(positions, seen, expected, name=name, fps=fps)
+
+
+def _from_file(path: Path, model: Layout, layout: Layout | None) -> Recording:
+    """A file's recording; one that does not say its layout has the given one, or else the model's."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
+    if layout is not None:
+        return read_recording(path, layout)
+    try:
+        return read_recording(path)
+    except DataError:
+        if path.suffix.lower() not in (".csv", ".npz"):  # the other formats have one layout
+            raise
+        return read_recording(path, model)
+
+
+def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) -> Recording:
+    """The recording at the frame rate of the model; unchanged where either rate is unknown.
+
+    Args:
+        fps: the rate that the model was trained at.
+        resample: bring another rate to it; its frames and segments then count at that rate.
+    Raises:
+        DataError: for another rate, by more than a tenth, without ``resample``.
+    """
+    if fps is None or recording.fps is None:
+        return recording
+    if resample:
+        return Resample(fps)(recording).recording
+    check_rate(recording.fps, fps, f"recording '{recording.name}'")
+    return recording
+
+
+def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | None:
+    """A layout from its name or file.
+
+    Raises:
+        LayoutError: if there is none.
+    """
+    return layout if layout is None or isinstance(layout, Layout) else get_layout(os.fspath(layout))
+
+
+def _misfit(name: str, shape: Sequence[int], expected: Layout, *, named: bool) -> str:
+    """What is wrong with an array of these joints and coordinates."""
+    joints, coords = shape
+    whose = "the layout" if named else "the model's layout"
+    misfit = (
+        f"{name} has {joints} joints with {coords} coordinates, but {whose} ({expected.name}) has "
+        f"{expected.n_joints} with {expected.dims}"
+    )
+    if not named and coords != expected.dims:
+        kinds = f"a model of {expected.dims}-D skeletons cannot read {coords}-D ones"
+        return f"{misfit}; {kinds}: use a model of {coords}-D data"
+    layouts = [get_layout(known) for known in list_layouts()]
+    fitting = [layout.name for layout in layouts if (layout.n_joints, layout.dims) == (joints, coords)]
+    if fitting:
+        return f"{misfit}; name the data's layout, which could be {' or '.join(fitting)}"
+    return f"{misfit}; no known layout has as many: describe yours in a layout file and name that"

@@ -1,0 +1,168 @@
+"""Motion prediction for applications: a recording in, the recording continued out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hitrs.data.interpolation import interpolate
+from hitrs.data.recording import Recording
+from hitrs.errors import DataError
+from hitrs.skeleton import Layout
+from hitrs.tasks.deployed import DeployedModel
+from hitrs.tasks.inputs import Input
+from hitrs.tasks.prediction.metrics import bone_drift, joint_errors
+from hitrs.tasks.prediction.model import PredictionModel
+from hitrs.tasks.prediction.predict import keep_bone_lengths, predict
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """A recording and the frames that a model predicts behind it, in its own coordinates and joints."""
+
+    recording: Recording
+    """What was observed, and behind it the predicted frames."""
+    start: int
+    """The first predicted frame."""
+    truth: Recording | None
+    """The true frames instead of the predicted ones, as far as they were given."""
+    bone_drift: float
+    """Mean change of bone lengths in the last predicted frame, in the unit of the recording."""
+
+    @property
+    def positions(self) -> np.ndarray:
+        """Predicted positions (H, P, J, C)."""
+        return self.recording.positions[self.start :]
+
+    @property
+    def valid(self) -> np.ndarray:
+        """(H, P, J), True for joints that the model predicts."""
+        return self.recording.valid[self.start :]
+
+    def errors(self) -> np.ndarray:
+        """Mean distance between predicted and true joints in every frame for which there is a truth.
+
+        Raises:
+            DataError: if there is no truth.
+        """
+        if self.truth is None:
+            raise DataError(
+                f"recording '{self.recording.name}' was predicted from its end: there is no truth"
+            )
+        rows = slice(self.start, min(self.truth.n_frames, self.recording.n_frames))
+        valid = self.recording.valid[rows] & self.truth.valid[rows]
+        return joint_errors(self.recording.positions[rows], self.truth.positions[rows], valid)
+
+
+class Predictor(DeployedModel[PredictionModel]):
+    """A trained predictor with everything that a raw recording needs before and after it.
+
+    Layout, preprocessing and the numbers of frames come from the model's directory.
+
+    >>> predictor = hitrs.Predictor("runs/predictor")
+    >>> predictor("walk.bvh").positions.shape  # frames, persons, joints, coordinates
+    (50, 1, 31, 3)
+    >>> predictor("walk.bvh", at=100).errors()[-1]  # from frame 100 on, compared with the rest of the file
+    0.083
+
+    Args:
+        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+
+    Raises:
+        CheckpointError: if there is no model, or it is one for something else.
+    """
+
+    model_class = PredictionModel
+
+    def __call__(
+        self,
+        recording: Input,
+        *,
+        valid: np.ndarray | None = None,
+        layout: Layout | str | os.PathLike[str] | None = None,
+        fps: float | None = None,
+        resample: bool = False,
+        at: int | None = None,
+        keep_bones: bool = True,
+    ) -> Continuation:
+        """Continue one recording.
+
+        The model looks at every n-th frame, as in training; frames between those it predicts are put on a
+        straight line, so that the continuation has the rate of the recording.
+
+        Args:
+            recording: (T, J, C) or (T, P, J, C) in the unit of the training data (meters), a Recording, or
+                the path of a file.
+            valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is
+                not NaN.
+            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            fps: frames per second of an array, or of a file that does not say it; None = unknown.
+            resample: bring a recording of another frame rate to the model's.
+            at: predict from this frame on and keep the rest as the truth; None: from the end on.
+            keep_bones: give bones the length that they had in the last observed frame.
+
+        Raises:
+            DataError: if the recording is empty, not finite, unreadable, shows nobody at the end, has fewer
+                frames than the model observes, or another frame rate.
+            LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+        """
+        given = self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample)
+        cut = given.n_frames if at is None else at
+        past, seen = self._observed(given, cut)
+        if not seen.any():
+            raise DataError(
+                f"recording '{given.name}': no joint was seen in the {len(past)} frames that the model "
+                "observes"
+            )
+        predicted, known = predict(self.model, [(past, seen)], given.layout)[0]
+        if keep_bones:
+            predicted = keep_bone_lengths(predicted, past[-1], seen[-1] & known[0], given.layout)
+        drift = bone_drift(predicted, past[-1], seen[-1] & known[0], given.layout)[-1]
+        frame_step = self.model.head_config.frame_step
+        positions, valid = _at_every_frame(past[-1:], seen[-1:], predicted, known, frame_step)
+        whole = replace(
+            given,
+            positions=np.concatenate([given.positions[:cut], positions]),
+            valid=np.concatenate([given.valid[:cut], valid]),
+            segments=(),
+            notes=(*given.notes, f"frames from {cut} on are predicted"),
+        )
+        return Continuation(whole, cut, given if cut < given.n_frames else None, float(drift))
+
+    def _observed(self, recording: Recording, cut: int) -> tuple[np.ndarray, np.ndarray]:
+        """The frames before ``cut`` that the model looks at."""
+        head = self.model.head_config
+        needed = (head.observed - 1) * head.frame_step + 1
+        if not 0 <= cut <= recording.n_frames:
+            raise DataError(
+                f"recording '{recording.name}' has {recording.n_frames} frames, so none can be predicted "
+                f"from frame {cut} on"
+            )
+        if cut < needed:
+            raise DataError(
+                f"recording '{recording.name}' has {cut} frames before the future, the model looks at "
+                f"{head.observed} (frame step {head.frame_step}: {needed} frames). Give a longer recording, "
+                "or train a model with a smaller predict.head.observed"
+            )
+        rows = slice(cut - needed, cut, head.frame_step)
+        return recording.positions[rows], recording.valid[rows]
+
+
+def _at_every_frame(
+    last: np.ndarray, seen: np.ndarray, predicted: np.ndarray, known: np.ndarray, frame_step: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted frames at every frame of the recording, on straight lines from one to the next.
+
+    Args:
+        last: the last observed frame, (1, P, J, C); seen: (1, P, J).
+        predicted: every ``frame_step``-th frame behind it, (H, P, J, C); known: (H, P, J).
+    Returns:
+        positions (H frame_step, P, J, C) and valid (H frame_step, P, J).
+    """
+    positions, valid = np.concatenate([last, predicted]), np.concatenate([seen & known[:1], known])
+    times = np.arange(1, len(predicted) * frame_step + 1) / frame_step
+    positions, valid = interpolate(positions, valid, times)
+    return np.where(valid[..., None], positions, np.float32(0)), valid

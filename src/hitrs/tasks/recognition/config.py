@@ -1,0 +1,51 @@
+"""Settings of action recognition. No torch here: ``--help`` reads this module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hitrs.errors import ConfigError
+from hitrs.training.config import FinetuneOptimConfig
+
+
+@dataclass(frozen=True)
+class RecognitionLossConfig:
+    """The loss of a recognizer: cross-entropy."""
+
+    label_smoothing: float = 0.0
+    """Share of the target spread over all classes."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(
+                f"recognize.loss.label_smoothing must lie in [0, 1), got {self.label_smoothing}"
+            )
+
+
+@dataclass(frozen=True)
+class RecognitionEvalConfig:
+    """How a recognizer is tested."""
+
+    test_views: int = 1
+    """Turned copies of each recording whose scores are averaged."""
+
+    def __post_init__(self) -> None:
+        if self.test_views < 1:
+            raise ConfigError(f"recognize.eval.test_views must be at least 1, got {self.test_views}")
+
+
+@dataclass(frozen=True)
+class RecognitionConfig:
+    """Training a recognizer. The defaults are the paper's fine-tuning, its 70 epochs in steps of NTU-60."""
+
+    optim: FinetuneOptimConfig = FinetuneOptimConfig(
+        steps=22_000, batch_size=32, warmup_steps=0, schedule="halving"
+    )
+    """How the weights are learned."""
+    loss: RecognitionLossConfig = RecognitionLossConfig()
+    """What is minimized."""
+    eval: RecognitionEvalConfig = RecognitionEvalConfig()
+    """How the result is tested."""
+
+
+CONFIG = RecognitionConfig

@@ -1,0 +1,77 @@
+"""Training a recognizer, from scratch or from a pre-trained encoder, as a job of the training loop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from hitrs.errors import DataError
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
+from hitrs.models.features import collect
+from hitrs.tasks.base import RunConfig
+from hitrs.tasks.recognition.config import RecognitionConfig
+from hitrs.tasks.recognition.model import RecognitionModel, RecognitionObjective
+from hitrs.training.batches import seed_of
+from hitrs.transforms.augmentation import crop_to
+from hitrs.transforms.dataset import SkeletonDataset
+from hitrs.transforms.random import KeyedGenerator
+
+
+class RecognitionJob:
+    """Labeled batches for the loop.
+
+    Args:
+        dataset: the labeled training recordings.
+        config: the whole configuration; model and preprocessing are the encoder's where one is given.
+        encoder: a pre-trained encoder with its ``card``, or None to start from scratch.
+        validation: recordings to validate on while training, or None.
+    Raises:
+        DataError: if a recording has no label.
+    """
+
+    def __init__(
+        self,
+        dataset: SkeletonDataset,
+        config: RunConfig,
+        encoder: HiTRS | None = None,
+        validation: SkeletonDataset | None = None,
+    ):
+        if not len(dataset):
+            raise DataError(
+                "there is no recording to train on; look at the protocol and the labels with `hitrs inspect`"
+            )
+        if (dataset.labels < 0).any():
+            missing = int(dataset.indices[np.argmax(dataset.labels < 0)])
+            raise DataError(f"recording {dataset.store.name(missing)} of {dataset.store.path} has no label")
+        self.dataset, self.config, self.validation = dataset, config, validation
+        settings: RecognitionConfig = config.section("recognition")
+        layout = dataset.layout
+        torch.manual_seed(seed_of(settings.optim.seed, "weights"))
+        if encoder is None:
+            encoder = HiTRS(config.model, layout.n_joints, layout.dims)
+        card = ModelCard(encoder.config, layout, dataset.settings, tuple(dataset.store.classes))
+        self.model = RecognitionModel(encoder, card)
+        self.module = RecognitionObjective(self.model, settings.loss.label_smoothing)
+        self._labels = torch.from_numpy(dataset.labels)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
+        """An augmented batch and its labels (B,)."""
+        batch = crop_to(self.dataset.batch(which), self.config.max_frames, generator)
+        batch = self.dataset.augmented(batch, self.config.augment, generator)
+        return batch, self._labels[which]
+
+    def evaluate(self, module: RecognitionObjective) -> dict[str, float]:
+        """Accuracy on the held-out recordings."""
+        if self.validation is None:
+            return {}
+        scores = collect(module.model, module.model, self.validation)
+        return {"validation/accuracy": float((scores.argmax(1) == self.validation.labels).mean())}
+
+    def facts(self) -> dict[str, Any]:
+        return {}

@@ -1,0 +1,41 @@
+"""Action recognition: the video features of a recording's bodies, averaged, and one linear layer."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from hitrs.models.card import ModelCard
+from hitrs.models.encoder import HiTRS
+from hitrs.models.features import recording_features
+from hitrs.tasks.base import TaskModel
+from hitrs.transforms.batch import Batch
+
+
+class RecognitionModel(TaskModel):
+    """Encoder and classifier."""
+
+    task = "recognition"
+
+    def __init__(self, encoder: HiTRS, card: ModelCard):
+        super().__init__()
+        self.encoder, self.card = encoder, card
+        self.classifier = nn.Linear(encoder.video_width, len(card.classes))
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Preprocessed recordings -> scores (B, classes), before softmax."""
+        return self.classifier(recording_features(self.encoder, batch, self.card))
+
+
+class RecognitionObjective(nn.Module):
+    """Cross-entropy of a recognition model."""
+
+    def __init__(self, model: RecognitionModel, label_smoothing: float = 0.0):
+        super().__init__()
+        self.model, self.label_smoothing = model, label_smoothing
+
+    def forward(self, batch: Batch, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss and accuracy; labels (B,) int64."""
+        logits = self.model(batch).float()
+        loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
+        return loss, {"accuracy": (logits.detach().argmax(1) == labels).float().mean()}

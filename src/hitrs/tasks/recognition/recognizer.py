@@ -1,0 +1,123 @@
+"""Action recognition for applications: raw recordings in, named classes with probabilities out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hitrs.data.recording import Recording
+from hitrs.skeleton import Layout
+from hitrs.tasks.deployed import DeployedModel
+from hitrs.tasks.inputs import Input, known_layout
+from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.predict import predict
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """A class and how probable the model takes it to be."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """The classes of one recording."""
+
+    name: str
+    """Name of the recording."""
+    scores: tuple[ClassScore, ...]
+    """All classes, the most probable first; the probabilities sum to 1."""
+
+    @property
+    def label(self) -> str:
+        """The most probable class."""
+        return self.scores[0].label
+
+    @property
+    def probability(self) -> float:
+        """Probability of the most probable class."""
+        return self.scores[0].probability
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: the name, and label and probability of every class."""
+        return {
+            "name": self.name,
+            "scores": [{"label": score.label, "probability": score.probability} for score in self.scores],
+        }
+
+
+class Recognizer(DeployedModel[RecognitionModel]):
+    """A trained recognizer with everything that a raw recording needs before it.
+
+    Layout, preprocessing (centering, alignment, stream ...) and class names come from the model's directory.
+    Long recordings are cut into overlapping chunks whose scores are averaged.
+
+    >>> recognizer = hitrs.Recognizer("runs/tuned")
+    >>> recognizer("morning.npz").label
+    'wave quickly'
+    >>> recognizer(positions, layout="kinect20").scores[:2]  # (T, J, 3) in meters
+    (ClassScore(label='wave quickly', probability=0.91), ClassScore(label='wave', probability=0.05))
+
+    Args:
+        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+
+    Raises:
+        CheckpointError: if there is no model, or it is one without classes.
+    """
+
+    model_class = RecognitionModel
+
+    def __call__(
+        self,
+        recording: Input,
+        *,
+        valid: np.ndarray | None = None,
+        layout: Layout | str | os.PathLike[str] | None = None,
+    ) -> Recognition:
+        """Recognize the action in one recording.
+
+        Args:
+            recording: (T, J, C) or (T, P, J, C) in the unit of the training data (meters), a Recording, or
+                the path of a file.
+            valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not
+                NaN.
+            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+
+        Raises:
+            DataError: if the recording is empty, not finite, unreadable, or shows nobody.
+            LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+        """
+        return self._recognize([self.recording(recording, valid=valid, layout=layout)])[0]
+
+    def recognize_many(
+        self, recordings: Iterable[Input], *, layout: Layout | str | os.PathLike[str] | None = None
+    ) -> list[Recognition]:
+        """Recognize many recordings at once, each as in ``__call__``; the results are in the same order.
+
+        Raises:
+            DataError, LayoutError: as in ``__call__``, for the first recording that is not usable.
+        """
+        known = known_layout(layout)
+        usable = [
+            self.recording(recording, layout=known, name=f"input {number}")
+            for number, recording in enumerate(recordings)
+        ]
+        return self._recognize(usable) if usable else []
+
+    def _recognize(self, recordings: Sequence[Recording]) -> list[Recognition]:
+        probabilities = predict(self.model, self.inputs(recordings))
+        return [
+            Recognition(recording.name, self._scores(row))
+            for recording, row in zip(recordings, probabilities, strict=True)
+        ]
+
+    def _scores(self, probabilities: np.ndarray) -> tuple[ClassScore, ...]:
+        order = np.argsort(-probabilities, kind="stable")
+        return tuple(ClassScore(self.classes[i], float(probabilities[i])) for i in order)

@@ -1,0 +1,172 @@
+"""Recordings of a store, or in memory, as a model sees them: mapped to its layout, preprocessed, batched."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+import torch
+
+from hitrs.data.recording import Recording
+from hitrs.data.store import Store
+from hitrs.errors import DataError, LayoutError
+from hitrs.skeleton.layout import Layout, get_layout
+from hitrs.skeleton.mapping import joint_map, map_positions
+from hitrs.transforms.augmentation import augment
+from hitrs.transforms.batch import Batch, collate
+from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
+from hitrs.transforms.preprocessing import preprocess
+from hitrs.transforms.random import KeyedGenerator
+
+RATE_SLACK = 0.1
+"""Rates that differ by less are taken as the same: people do not move at one pace either."""
+
+
+def check_rate(rate: float | None, model: float | None, what: str) -> None:
+    """DataError if a frame rate differs from the one that a model was trained at; unknown ones pass."""
+    if rate is None or model is None or 1 - RATE_SLACK <= rate / model <= 1 + RATE_SLACK:
+        return
+    raise DataError(
+        f"{what} has {rate:g} frames a second, the model was trained at {model:g}: its motion would seem "
+        f"{rate / model:.2g} times as slow. Resample it (--resample, `resample=True`, or a store with `hitrs "
+        f"clean --fps {model:g}`)."
+    )
+
+
+class ModelInputs(ABC):
+    """Recordings as a model sees them, by number from 0: mapped to its layout, preprocessed, batched."""
+
+    layout: Layout
+    """The model's."""
+    settings: PreprocessingConfig
+    """The model's preprocessing."""
+    origin: str
+    """What messages call the place where the recordings are."""
+    frames: np.ndarray
+    """(N,) number of frames."""
+    persons: np.ndarray
+    """(N,) number of body slots."""
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    @abstractmethod
+    def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        """Positions (T, P, J, C) and valid (T, P, J) of a recording in the model's layout, as it is."""
+
+    def batch(self, which: Sequence[int] | np.ndarray) -> Batch:
+        """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
+        arrays = [self.arrays(int(i)) for i in which]
+        return preprocess(collate(arrays), self.settings, self.layout)
+
+
+class InMemoryDataset(ModelInputs):
+    """Recordings in memory, each of its own layout.
+
+    Raises:
+        LayoutError: if one has another dimension than the model, or no joint that the model knows.
+    """
+
+    origin = "memory"
+
+    def __init__(self, recordings: Sequence[Recording], layout: Layout, settings: PreprocessingConfig):
+        self.recordings, self.layout, self.settings = recordings, layout, settings
+        for recording in recordings:
+            check_layouts(recording.layout, layout, f"recording '{recording.name}'")
+        self.frames = np.array([recording.n_frames for recording in recordings], np.int64)
+        self.persons = np.array([recording.n_persons for recording in recordings], np.int64)
+
+    def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        recording = self.recordings[i]
+        positions, valid = recording.positions, recording.valid
+        if recording.layout != self.layout:
+            positions, valid = map_positions(positions, valid, recording.layout, self.layout)
+        return positions, valid
+
+
+class SkeletonDataset(ModelInputs):
+    """Preprocessed batches of some recordings of a store.
+
+    Args:
+        store: where the recordings are.
+        indices: which of them, in this order.
+        layout: the model's layout; recordings of another one are mapped by joint name.
+        settings: the model's preprocessing.
+        seen_as: looks at the recordings as this layout would have recorded them: they are mapped to it first,
+            and what it lacks is masked. None = as they are.
+    Raises:
+        LayoutError: if the dimensions differ (2-D data for a 3-D model), or no joint has a counterpart.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        indices: Sequence[int] | np.ndarray,
+        layout: Layout,
+        settings: PreprocessingConfig,
+        seen_as: Layout | None = None,
+    ):
+        self.store, self.layout, self.settings = store, layout, settings
+        self.indices = np.asarray(indices, np.int64)
+        self.origin = str(store.path)
+        self.frames = np.asarray(store.frames)[self.indices].astype(np.int64)
+        self.persons = np.asarray(store.persons)[self.indices].astype(np.int64)
+        path = (store.layout, seen_as or store.layout, layout)
+        self._maps = [(have, want) for have, want in pairwise(path) if have != want]
+        if seen_as is None:
+            check_layouts(store.layout, layout, f"the store {store.path}")
+        for have, want in self._maps:
+            joint_map(have, want)  # raises where they do not fit
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class of each recording, (N,) int64, -1 for none."""
+        return np.asarray(self.store.labels)[self.indices].astype(np.int64)
+
+    @property
+    def subjects(self) -> np.ndarray:
+        return np.asarray(self.store.subjects)[self.indices].astype(np.int64)
+
+    @property
+    def fps(self) -> float | None:
+        """The frame rate of all its recordings; None if it is unknown or they differ."""
+        rates = np.unique(np.asarray(self.store.fps)[self.indices])  # NaN, unknown, counts as one rate
+        return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
+
+    def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        index = int(self.indices[i])
+        return self.mapped(self.store.positions(index), self.store.valid(index))
+
+    def augmented(
+        self, batch: Batch, config: AugmentConfig, generator: KeyedGenerator, in_time: bool = True
+    ) -> Batch:
+        """A changed copy of one of its batches, see :func:`hitrs.transforms.augmentation.augment`."""
+        mirror = torch.as_tensor(self.layout.mirror)
+        return augment(batch, config, generator, self.settings.up_axis, mirror, in_time)
+
+    def mapped(self, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Frames of the store, positions (..., J, C) and valid (..., J), in the model's layout."""
+        for have, want in self._maps:
+            positions, valid = map_positions(positions, valid, have, want)
+        return positions, valid
+
+
+def training_layout(store: Store, wanted: str) -> Layout:
+    """The layout to train in: the one of this name or file, the store's own if it is empty."""
+    return get_layout(wanted) if wanted else store.layout
+
+
+def check_layouts(have: Layout, want: Layout, what: str) -> None:
+    """Refuse data that a model of layout ``want`` cannot use.
+
+    Raises:
+        LayoutError: naming both layouts and what to do.
+    """
+    if have.dims != want.dims:
+        raise LayoutError(
+            f"{what} holds {have.dims}-D skeletons ({have.name}), the model was trained on {want.dims}-D "
+            f"ones ({want.name}); train a model on {have.dims}-D data, or lift the data to {want.dims}-D"
+        )
+    joint_map(have, want)  # raises where no joint has a counterpart

@@ -1,0 +1,130 @@
+"""Checkpoints: whole or not at all, and what is damaged is named."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from hitrs.errors import CheckpointError
+from hitrs.training import checkpoint
+from hitrs.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
+
+
+def make(seed: int = 0, width: int = 3) -> tuple[nn.Module, torch.optim.Optimizer]:
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(width, 4), nn.Linear(4, 2))
+    return module, torch.optim.AdamW(
+        [{"params": module[0].parameters(), "weight_decay": 0.1}, {"params": module[1].parameters()}]
+    )
+
+
+def update(module: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> None:
+    torch.manual_seed(seed)
+    module(torch.randn(5, 3)).square().sum().backward()
+    optimizer.step()
+    optimizer.zero_grad()
+
+
+def weights(module: nn.Module) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in module.parameters()]
+
+
+def test_training_goes_on_exactly_where_it_was(tmp_path: Path) -> None:
+    module, optimizer = make()
+    for seed in range(3):
+        update(module, optimizer, seed)
+    save_checkpoint(tmp_path, module, optimizer, {"step": 3, "seconds": 1.5})
+    again, its_optimizer = make(seed=9)
+    assert load_checkpoint(tmp_path, again, its_optimizer) == {"version": 2, "step": 3, "seconds": 1.5}
+    for seed in range(3, 6):
+        update(module, optimizer, seed)
+        update(again, its_optimizer, seed)
+    assert all(torch.equal(a, b) for a, b in zip(weights(module), weights(again), strict=True))
+
+
+def test_there_is_none(tmp_path: Path) -> None:
+    assert load_checkpoint(tmp_path / "checkpoints", *make()) is None
+    assert list_checkpoints(tmp_path / "checkpoints") == []
+
+
+def test_only_the_newest_is_kept(tmp_path: Path) -> None:
+    module, optimizer = make()
+    (tmp_path / ".step-00000001.partial").mkdir()  # a kill came in between
+    for step in (1, 2, 30):
+        save_checkpoint(tmp_path, module, optimizer, {"step": step})
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000030"]
+    save_checkpoint(tmp_path, module, optimizer, {"step": 30})  # the same again
+    assert [p.name for p in list_checkpoints(tmp_path)] == ["step-00000030"]
+
+
+def test_the_newest_of_two_is_taken(tmp_path: Path) -> None:
+    # a kill between writing the new one and removing the old one leaves both
+    module, optimizer = make()
+    save_checkpoint(tmp_path, module, optimizer, {"step": 9})
+    (tmp_path / "step-00000009").rename(tmp_path / "kept")
+    save_checkpoint(tmp_path, module, optimizer, {"step": 10})
+    (tmp_path / "kept").rename(tmp_path / "step-00000009")
+    assert load_checkpoint(tmp_path, module, optimizer)["step"] == 10
+
+
+@pytest.mark.parametrize("failing", ["model.safetensors", "optimizer.safetensors"])
+def test_a_full_disk_keeps_the_older_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    module, optimizer = make()
+    update(module, optimizer, 0)
+    save_checkpoint(tmp_path, module, optimizer, {"step": 1})
+    before = weights(module)
+    update(module, optimizer, 1)
+    really = checkpoint.save_file
+
+    def full(tensors, path: Path) -> None:
+        if path.name == failing:
+            path.write_bytes(b"half of it")
+            raise OSError(28, "No space left on device")
+        really(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", full)
+    with pytest.raises(CheckpointError, match=r"could not write .*step-00000002.*No space left.*--resume"):
+        save_checkpoint(tmp_path, module, optimizer, {"step": 2})
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+    assert load_checkpoint(tmp_path, module, optimizer)["step"] == 1
+    assert all(torch.equal(a, b) for a, b in zip(weights(module), before, strict=True))
+
+
+def test_a_checkpoint_without_its_end_does_not_count(tmp_path: Path) -> None:
+    module, optimizer = make()
+    save_checkpoint(tmp_path, module, optimizer, {"step": 1})
+    (tmp_path / "step-00000002").mkdir()
+    assert [p.name for p in list_checkpoints(tmp_path)] == ["step-00000001"]
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_damage_is_named(tmp_path: Path, name: str) -> None:
+    module, optimizer = make()
+    update(module, optimizer, 0)
+    file = save_checkpoint(tmp_path, module, optimizer, {"step": 1}) / name
+    whole = file.read_bytes()
+    for content in (whole[:-20], b"", b"\xff\xfe\x81"):
+        file.write_bytes(content)
+        with pytest.raises(CheckpointError, match=r"step-00000001 cannot be read"):
+            load_checkpoint(tmp_path, module, optimizer)
+    if name != "state.json":
+        file.unlink()
+        with pytest.raises(CheckpointError, match=r"step-00000001 cannot be read"):
+            load_checkpoint(tmp_path, module, optimizer)
+
+
+def test_another_version_or_model(tmp_path: Path) -> None:
+    module, optimizer = make()
+    update(module, optimizer, 0)
+    path = save_checkpoint(tmp_path, module, optimizer, {"step": 1})
+    with pytest.raises(CheckpointError, match=r"belongs to another model: .*size mismatch"):
+        load_checkpoint(tmp_path, *make(width=5))
+    state = json.loads((path / "state.json").read_text())
+    for wrong in ({**state, "version": 7}, []):
+        (path / "state.json").write_text(json.dumps(wrong))
+        with pytest.raises(CheckpointError, match=r"format version (7|None), this release goes on with 2"):
+            load_checkpoint(tmp_path, module, optimizer)
