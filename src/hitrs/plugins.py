@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
@@ -109,7 +111,12 @@ class Registry(Generic[T]):
 
 
 def _points(group: str) -> list[EntryPoint]:
-    return sorted(entry_points(group=group), key=lambda point: point.name)
+    return sorted(_installed(tuple(sys.path)).select(group=group), key=lambda point: point.name)
+
+
+@functools.cache  # reads every installed package's metadata, and each new Config asks for two groups
+def _installed(path: tuple[str, ...]) -> Any:
+    return entry_points()
 
 
 def _where(point: EntryPoint) -> str:

@@ -53,7 +53,10 @@ def test_every_command_explains_its_options(name: str, capsys: pytest.CaptureFix
 
 
 def test_a_switch_with_a_value_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["finetune", "store", "--out", "run", "--detect.head.causal", "True"]) == 2
+    assert (
+        main(["finetune", "store", "--out", "run", "--task", "detection", "--detect.head.causal", "True"])
+        == 2
+    )
     assert "a switch takes no value" in capsys.readouterr().err
 
 

@@ -67,7 +67,14 @@ class Toy:
 
 
 def config(**changes) -> OptimConfig:
-    values = {"steps": 12, "batch_size": 4, "accumulation_steps": 2, "lr": 0.05, "warmup_steps": 3, "log_every": 2}
+    values = {
+        "steps": 12,
+        "batch_size": 4,
+        "accumulation_steps": 2,
+        "lr": 0.05,
+        "warmup_steps": 3,
+        "log_every": 2,
+    }
     return OptimConfig(**{**values, "final_lr": 0.0, **changes})
 
 
