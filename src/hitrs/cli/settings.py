@@ -97,9 +97,9 @@ def with_options(run: Callable[..., None], options: Any) -> Callable[..., None]:
     def call(*args: Any, **values: Any) -> None:
         run(*args, **values)
 
-    del call.__wrapped__  # type: ignore[attr-defined]  # its signature would be looked at instead
+    del call.__wrapped__  # its signature would be looked at instead
     hints = typing.get_type_hints(run, include_extras=True)
-    kind = Annotated[type(options), arg(name="")]
+    kind: Any = Annotated[type(options), arg(name="")]
     call.__annotations__ = {**hints, "options": kind}
     signature = inspect.signature(run)
     call.__signature__ = signature.replace(  # type: ignore[attr-defined]

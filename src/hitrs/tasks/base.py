@@ -1,8 +1,7 @@
 """What a downstream task is: one object that says what it needs, trains, predicts, measures and shows.
 
 Nothing outside of a task's folder asks for its name. A task of another package is a subclass of ``Task``
-behind the
-entry point "hitrs.tasks" (docs/extend.md).
+behind the entry point "hitrs.tasks" (docs/extend.md).
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
 AnyModel = TypeVar("AnyModel", bound="TaskModel")
+AnyObjective = TypeVar("AnyObjective", bound="FreezableObjective")
 Metrics = dict[str, dict[str, Any]]
 """Part of the test recordings ("all" is the main one) -> name of a figure -> its value; JSON values."""
 ReportTable = tuple[list[str], list[list[Any]]]
@@ -105,6 +105,27 @@ class TaskModel(nn.Module):
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the model as a model directory."""
         return save_pretrained(folder, self.card, self.state_dict())
+
+
+class FreezableObjective(nn.Module):
+    """The model of a task with its loss, whose encoder can be kept as it is while the head learns.
+
+    Args:
+        model: the model of a task; an encoder that it does not have needs no freezing.
+        freeze_encoder: no gradient for the encoder, which stays in eval mode.
+    """
+
+    def __init__(self, model: TaskModel, freeze_encoder: bool):
+        super().__init__()
+        self.model, self.freeze_encoder = model, freeze_encoder
+        if freeze_encoder and (encoder := getattr(model, "encoder", None)) is not None:
+            encoder.requires_grad_(False)
+
+    def train(self: AnyObjective, mode: bool = True) -> AnyObjective:
+        super().train(mode)
+        if self.freeze_encoder and (encoder := getattr(self.model, "encoder", None)) is not None:
+            encoder.eval()
+        return self
 
 
 class FinetuneJob(Job, Protocol):

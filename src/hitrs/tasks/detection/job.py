@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from hitrs.errors import DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
-from hitrs.tasks.base import RunConfig
+from hitrs.tasks.base import FreezableObjective, RunConfig
 from hitrs.tasks.detection.config import DetectionConfig
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import predict
@@ -38,7 +38,7 @@ IGNORED = -1
 """Label of padding."""
 
 
-class DetectionObjective(nn.Module):
+class DetectionObjective(FreezableObjective):
     """Cross-entropy of a detection model.
 
     Args:
@@ -48,22 +48,15 @@ class DetectionObjective(nn.Module):
         freeze_encoder: keep the encoder as it is, in eval mode.
     """
 
+    model: DetectionModel
     weights: Tensor
 
     def __init__(
         self, model: DetectionModel, weights: Tensor, smoothness: float, freeze_encoder: bool = False
     ):
-        super().__init__()
-        self.model, self.smoothness, self.freeze_encoder = model, smoothness, freeze_encoder
+        super().__init__(model, freeze_encoder)
+        self.smoothness = smoothness
         self.register_buffer("weights", weights, persistent=False)
-        if freeze_encoder:
-            model.encoder.requires_grad_(False)
-
-    def train(self, mode: bool = True) -> DetectionObjective:
-        super().train(mode)
-        if self.freeze_encoder:
-            self.model.encoder.eval()
-        return self
 
     def forward(self, batch: Batch, labels: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and frame accuracy; labels (B, T) int64, -1 for padding."""

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS, unpack
-from hitrs.tasks.base import TaskModel
+from hitrs.tasks.base import FreezableObjective, TaskModel
 from hitrs.tasks.prediction.config import PredictionHeadConfig
 from hitrs.training.distributed import share_of_means
 from hitrs.transforms.batch import Batch, stream_bodies
@@ -192,7 +192,7 @@ class PredictionModel(TaskModel):
         return super().untrained(card) if card.head["context"] else cls(None, card)
 
 
-class PredictionObjective(nn.Module):
+class PredictionObjective(FreezableObjective):
     """Mean distance of joints plus ``velocity`` times that of their displacements from frame to frame.
 
     Joints that were not seen are masked.
@@ -202,17 +202,11 @@ class PredictionObjective(nn.Module):
         freeze_encoder: keep the encoder as it is, in eval mode.
     """
 
-    def __init__(self, model: PredictionModel, velocity: float, freeze_encoder: bool = False):
-        super().__init__()
-        self.model, self.velocity, self.freeze_encoder = model, velocity, freeze_encoder
-        if freeze_encoder and model.encoder is not None:
-            model.encoder.requires_grad_(False)
+    model: PredictionModel
 
-    def train(self, mode: bool = True) -> PredictionObjective:
-        super().train(mode)
-        if self.freeze_encoder and self.model.encoder is not None:
-            self.model.encoder.eval()
-        return self
+    def __init__(self, model: PredictionModel, velocity: float, freeze_encoder: bool = False):
+        super().__init__(model, freeze_encoder)
+        self.velocity = velocity
 
     def forward(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and its position part on windows: observed and future frames (S, T + H, J, C), valid (...)."""

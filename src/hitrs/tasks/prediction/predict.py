@@ -117,7 +117,8 @@ def keep_bone_lengths(
 
 def _forward_filled(positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     # copies: torch takes neither read-only arrays nor reversed views
-    filled, seen = forward_fill(*(torch.from_numpy(np.array(x, order="C")) for x in (positions, valid)))
+    given, own = (torch.from_numpy(np.array(x, order="C")) for x in (positions, valid))
+    filled, seen = forward_fill(given, own)
     return filled.numpy(), seen.numpy()
 
 
