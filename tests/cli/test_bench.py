@@ -61,7 +61,7 @@ def test_a_table_for_people(cases: list[Case], capsys: pytest.CaptureFixture[str
     assert lines[-2].split() == ["ours", "0.2", "5000.0", "5000.0", "5000.0", "1.00", "2.00", "2.00", "1.00"]
     assert lines[-1].split() == ["plain", "0.1", "10000.0", "10000.0", "10000.0", "1.00"]
     assert {case.batch_size for case in cases} == {1}
-    assert {case.config.pretext.views for case in cases} == {0.0}
+    assert {case.config.pretext["views"] for case in cases} == {0.0}
 
 
 def test_a_curve_is_drawn(cases: list[Case], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -343,7 +343,7 @@ def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> No
     assert found["segments"] == 6
     assert set(found["voc/ap@0.5"]) == {"wave", "nod", "bow"}
     said = fails("evaluate", store, out, "--protocol", "subjects", "--seen-as", "ntu25")
-    assert f"--seen-as is for recognizers; {out} is for detection" in said
+    assert f"--seen-as does not apply to detection, which {out} is for" in said
 
 
 def test_other_frame_rates_are_told(folder, quick, fails, capsys) -> None:
@@ -377,5 +377,5 @@ def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:
 
 
 def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned, fails) -> None:
-    assert "only recognizers are evaluated together" in fails("evaluate", store, tuned, folder / "detector")
+    assert "models are evaluated together for one task only; these are for recognition and detection" in fails("evaluate", store, tuned, folder / "detector")
     assert "has the labels of detection" in fails("evaluate", store, folder / "detector")

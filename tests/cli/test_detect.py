@@ -79,7 +79,7 @@ def test_bad_input(model: str, tuned: str, tmp_path: Path, fails) -> None:
         ("a,wave,10,99", "line 2: 'wave' ends at frame 99, but 'a' has 60 frames"),
         ("a,wave,30,20", "line 2: 'wave' runs from 30 to 20"),
         ("a,wav,10,20", "did you mean 'wave'"),
-        ("b,wave,10,20", "nothing about the recording 'a'"),
+        ("b,wave,10,20", "has no labels for the recording 'a'"),
     ]:
         labels.write_text(f"file,label,start,stop\n{row}\n", encoding="utf-8")
         message = fails("detect", model, file, "--timeline", tmp_path / "a.png", "--truth", labels)

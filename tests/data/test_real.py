@@ -53,6 +53,6 @@ def test_inspection_of_nw_ucla(nw_ucla: Store) -> None:
     assert found.one_frame == ("a02_s09_e04_v02", "a02_s09_e04_v03")
     assert (found.short, found.unit, found.fps) == (11, "meters", {})
     assert len(found.duplicates["cross-view"]) == 95
-    assert any("369 test recordings are rest" in line for line in found.lines())
+    assert any("369 test recordings remain without them" in line for line in found.lines())
     assert not found.frozen
     assert not found.all_zero

@@ -51,7 +51,7 @@ def run(
     layout = get_layout(seen_as) if seen_as else None
     done = evaluate(store, models, protocol=protocol, options=EvalOptions(views, layout))
     if confusion is not None and "confusion" not in done.metrics["all"]:
-        raise ConfigError(f"--confusion does not apply to {done.task}; {models[0]} is for that")
+        raise ConfigError(f"--confusion does not apply to {done.task}, which {models[0]} is for")
     if as_json:
         facts = {
             "protocol": done.protocol,

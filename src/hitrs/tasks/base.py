@@ -243,7 +243,7 @@ class Task(ABC):
         unknown = [option for option in options.given() if option not in self.eval_options]
         if unknown:
             option = unknown[0].replace("_", "-")
-            raise ConfigError(f"--{option} does not apply to {self.name}; {models[0]} is for that")
+            raise ConfigError(f"--{option} does not apply to {self.name}, which {models[0]} is for")
 
 
 def get_task(name: str) -> Task:
