@@ -377,5 +377,8 @@ def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:
 
 
 def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned, fails) -> None:
-    assert "models are evaluated together for one task only; these are for recognition and detection" in fails("evaluate", store, tuned, folder / "detector")
+    assert (
+        "models are evaluated together for one task only; these are for recognition and detection"
+        in fails("evaluate", store, tuned, folder / "detector")
+    )
     assert "has the labels of detection" in fails("evaluate", store, folder / "detector")
