@@ -182,7 +182,7 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     data = split.store
     best = next(iter(outcome.reports.values()))
     few, test, classes = outcome.labels, len(split.test), len(data.classes)
-    bars = [(name, found["top1"], None) for name, found in outcome.reports.items()]
+    bars = [(name, metrics["top1"], None) for name, metrics in outcome.reports.items()]
     plot_comparison(bars, plots / "comparison.png", f"Top-1 accuracy with {few} labels")
     plot_training(read_metrics(folder / "pretrained" / "metrics.jsonl"), plots / "pretraining.png")
     plot_finetuning(read_metrics(folder / "tuned" / "metrics.jsonl"), plots / "finetuning.png")
@@ -208,7 +208,7 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
         f"use the same {few} labels, the two trained ones as many updates. One seed and one draw of labels: "
         f"differences below {_uncertainty(test):.0f} points mean little.",
     )
-    top1 = {name: found["top1"] for name, found in outcome.reports.items()}
+    top1 = {name: metrics["top1"] for name, metrics in outcome.reports.items()}
     report.text(_verdict(top1, _uncertainty(test)))
     report.table(["method", "top-1 %"], [[name, figure] for name, figure in top1.items()])
     report.text("## What it recognizes")
@@ -232,25 +232,25 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     return report.write(folder / "report.html")
 
 
-def _detection(report: Report, found: Mapping[str, Any], picture: Path) -> None:
+def _detection(report: Report, metrics: Mapping[str, Any], picture: Path) -> None:
     report.text("## Actions found in longer recordings")
     report.figure(
         picture,
-        f"Two of {found['recordings']} untrimmed test recordings: what happens when (above), and what the "
+        f"Two of {metrics['recordings']} untrimmed test recordings: what happens when (above), and what the "
         "detector finds (below).",
     )
     report.table(
         ["score on the test recordings", "%"],
         [
-            ["frames named right, background included", found["frame/accuracy"]],
-            ["mAP (VOC) at an overlap of 0.3", found["voc/map@0.3"]],
-            ["mAP (VOC) at an overlap of 0.5", found["voc/map@0.5"]],
+            ["frames named right, background included", metrics["frame/accuracy"]],
+            ["mAP (VOC) at an overlap of 0.3", metrics["voc/map@0.3"]],
+            ["mAP (VOC) at an overlap of 0.5", metrics["voc/map@0.5"]],
         ],
     )
 
 
-def _prediction(report: Report, found: dict[str, Any], picture: Path) -> None:
-    (head, rows), *_ = get_task("prediction").report("test recordings", {"all": found})
+def _prediction(report: Report, metrics: dict[str, Any], picture: Path) -> None:
+    (head, rows), *_ = get_task("prediction").report("test recordings", {"all": metrics})
     report.text("## Movements continued")
     report.figure(picture, "What was seen, then what the predictor expects; paler: what happened.")
     report.table(head, rows, caption="Mean error in mm; standing still and going on evenly for comparison.")
@@ -284,12 +284,12 @@ def _scenes(files: Sequence[Path], model: Path, plots: Path) -> list[tuple[Path,
     recordings = [read_recording(file) for file in files]
     results = Recognizer(model).recognize_many(recordings)
     scenes = []
-    for file, recording, found in zip(files, recordings, results, strict=True):
+    for file, recording, result in zip(files, recordings, results, strict=True):
         picture = plots / f"{file.stem}.gif"
-        scores = [(p.label, p.probability) for p in found.scores]
+        scores = [(p.label, p.probability) for p in result.scores]
         animate(recording, picture, truth=recording.label, scores=scores, size=300)
-        verdict = "right" if found.label == recording.label else f"wrong: it is “{recording.label}”"
-        scenes.append((picture, f"“{found.label}”, {found.probability:.0%} sure; {verdict}"))
+        verdict = "right" if result.label == recording.label else f"wrong: it is “{recording.label}”"
+        scenes.append((picture, f"“{result.label}”, {result.probability:.0%} sure; {verdict}"))
     return scenes
 
 

@@ -40,15 +40,15 @@ def run(
         with progress_bar("inspecting") as bar:
             task = bar.task_ids[0]
             bar.update(task, total=len(store))
-            found = inspect_store(store, lambda done: bar.update(task, completed=done))
+            inspection = inspect_store(store, lambda done: bar.update(task, completed=done))
         if html is not None:
             from hitrs.viz.inspection import write_inspection  # here, as matplotlib takes a second to import
 
-            write_inspection(store, found, html)
+            write_inspection(store, inspection, html)
     if as_json:
-        print_line(json.dumps(found.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        print_line(json.dumps(inspection.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
         return
-    for line in found.lines():
+    for line in inspection.lines():
         print_line(line)
     if html is not None:
         print_line(f"  page          {html}")

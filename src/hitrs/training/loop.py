@@ -128,9 +128,9 @@ def fit(
                     told = time.monotonic()
             progress.update(bar, completed=done)
             if (config.eval_every and done % config.eval_every == 0) or done == config.steps:
-                found = _evaluate(accelerator, module, job)
-                if log is not None and found:
-                    log.write({"step": done, **found})
+                metrics = _evaluate(accelerator, module, job)
+                if log is not None and metrics:
+                    log.write({"step": done, **metrics})
             if _anyone(accelerator, stop.is_set()):
                 save(done)
                 raise Interrupted(
@@ -220,13 +220,13 @@ def _diverged(what: str, step: int, rate: float) -> TrainingError:
 
 
 def _evaluate(accelerator: Accelerator, module: nn.Module, job: Job) -> dict[str, float]:
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     if accelerator.is_main_process:
         plain = accelerator.unwrap_model(module).eval()
         with torch.no_grad(), accelerator.autocast():
-            found = job.evaluate(plain)
+            metrics = job.evaluate(plain)
     accelerator.wait_for_everyone()
-    return found
+    return metrics
 
 
 def _anyone(accelerator: Accelerator, stop: bool) -> bool:

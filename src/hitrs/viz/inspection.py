@@ -46,7 +46,7 @@ _LONGEST_TABLE = 300
 """Rows; a page with more is slow to open, and ``--json`` has everything."""
 
 
-def write_inspection(store: Store, found: Inspection, out: Path) -> Path:
+def write_inspection(store: Store, inspection: Inspection, out: Path) -> Path:
     """Write the findings on a store as one HTML page with pictures, and return its path.
 
     Raises:
@@ -54,31 +54,31 @@ def write_inspection(store: Store, found: Inspection, out: Path) -> Path:
         DataError: if the page cannot be written.
     """
     report = Report(
-        f"What is in {found.dataset}",
-        f"hitrs {__version__}, layout {found.layout}, content `{found.fingerprint[:12]}`",
+        f"What is in {inspection.dataset}",
+        f"hitrs {__version__}, layout {inspection.layout}, content `{inspection.fingerprint[:12]}`",
     )
-    lines = found.lines()
+    lines = inspection.lines()
     report.text(
-        f"{found.recordings} recordings with {found.frames} frames, {len(found.classes)} classes, "
-        f"{len(found.subjects) or 'unknown'} subjects."
+        f"{inspection.recordings} recordings with {inspection.frames} frames, "
+        f"{len(inspection.classes)} classes, {len(inspection.subjects) or 'unknown'} subjects."
     )
     attention = [_sentence(line) for line in lines if line.startswith("!")]
     report.text("## What needs attention")
-    report.text("\n".join(f"- {line}" for line in attention) if attention else "Nothing was found.")
+    report.text("\n".join(f"- {line}" for line in attention) if attention else "Nothing was inspection.")
     with TemporaryDirectory(prefix="hitrs-inspect-") as folder:
         pictures = Path(folder)
         report.text("## What is in it")
-        _content(report, found, pictures)
-        if found.somebody:
-            _bodies(report, store, found, pictures)
-        examples = list(_examples(store, found, pictures))
+        _content(report, inspection, pictures)
+        if inspection.somebody:
+            _bodies(report, store, inspection, pictures)
+        examples = list(_examples(store, inspection, pictures))
         if examples:
             report.text("## An example of each finding")
             for heading, picture, caption in examples:
                 if heading:
                     report.text(f"### {heading}")
                 report.figure(picture, caption)
-    rows = _rows(found)
+    rows = _rows(inspection)
     if rows:
         report.text("## Recordings")
         report.table(["recording", "what was found"], rows[:_LONGEST_TABLE])
@@ -94,33 +94,35 @@ def _sentence(line: str) -> str:
     return f"**{what}** {text.strip()}"
 
 
-def _content(report: Report, found: Inspection, folder: Path) -> None:
-    plot_lengths(found.lengths, folder / "lengths.png", {f"{PAPER_LENGTH}: all pretext tasks": PAPER_LENGTH})
+def _content(report: Report, inspection: Inspection, folder: Path) -> None:
+    marks = {f"{PAPER_LENGTH}: all pretext tasks": PAPER_LENGTH}
+    plot_lengths(inspection.lengths, folder / "lengths.png", marks)
     report.figure(
         folder / "lengths.png",
-        f"Frames of each recording: {found.shortest} to {found.longest}, median {found.median_length:g}.",
+        f"Frames of each recording: {inspection.shortest} to {inspection.longest}, "
+        f"median {inspection.median_length:g}.",
     )
-    if found.classes:
-        plot_counts(found.classes, folder / "classes.png", "Class balance", "recordings or labeled stretches")
-        report.figure(folder / "classes.png", "How often each class is shown.")
-    for name, (train, test) in found.protocols.items():
-        if found.duplicates[name] or found.near_duplicates[name]:
-            rest = test - len(found.duplicates[name]) - len(found.near_duplicates[name])
+    if inspection.classes:
+        picture = folder / "classes.png"
+        plot_counts(inspection.classes, picture, "Class balance", "recordings or labeled segments")
+        report.figure(picture, "How often each class is shown.")
+    for name, (train, test) in inspection.protocols.items():
+        if inspection.duplicates[name] or inspection.near_duplicates[name]:
+            rest = test - len(inspection.duplicates[name]) - len(inspection.near_duplicates[name])
             parts = f"{train} train, {test} test, of which {rest} have no duplicate in training"
             report.text(f"Protocol **{name}**: {parts}.")
 
 
-def _bodies(report: Report, store: Store, found: Inspection, folder: Path) -> None:
+def _bodies(report: Report, store: Store, inspection: Inspection, folder: Path) -> None:
     example = _typical(store)
-    if found.unseen:
-        plot_on_skeleton(
-            example, found.unseen, folder / "unseen.png", "Joints that are not seen", "% of bodies", found.up
-        )
-        report.figure(folder / "unseen.png", "Share of bodies that lack the joint, over all frames.")
-    if found.bone_variation and max(found.bone_variation.values()) < _RIGID:
+    if inspection.unseen:
+        picture, title = folder / "unseen.png", "Joints that are not seen"
+        plot_on_skeleton(example, inspection.unseen, picture, title, "% of bodies", inspection.up)
+        report.figure(picture, "Share of bodies that lack the joint, over all frames.")
+    if inspection.bone_variation and max(inspection.bone_variation.values()) < _RIGID:
         report.text("Bones keep their lengths, as in motion capture that was fitted to a skeleton.")
-    elif found.bone_variation:
-        percents = {joint: 100 * value for joint, value in found.bone_variation.items()}
+    elif inspection.bone_variation:
+        percents = {joint: 100 * value for joint, value in inspection.bone_variation.items()}
         plot_counts(percents, folder / "bones.png", "How much bones change their length", "%")
         report.figure(
             folder / "bones.png",
@@ -145,23 +147,23 @@ class _Scene:
     frames: tuple[int, ...] = ()
 
 
-def _examples(store: Store, found: Inspection, folder: Path) -> Iterator[tuple[str, Path, str]]:
+def _examples(store: Store, inspection: Inspection, folder: Path) -> Iterator[tuple[str, Path, str]]:
     """Heading, picture and caption for each kind of finding, on the recording that has most of it."""
     numbers = {store.name(index): index for index in range(len(store))}
     kinds: tuple[tuple[str, Mapping[str, float], Callable[[Recording], _Scene]], ...] = (
-        ("A body that jumps", found.jumps, _jump),
-        ("A pose that does not fit", found.breaks, _break),
-        ("A joint that leaves the body", found.spikes, _spike),
-        ("Bodies that exchange slots", found.swaps, _swap),
-        ("Left and right exchanged", found.flips, _flip),
-        ("A frozen joint", {name: len(joints) for name, joints in found.frozen_joints.items()}, _frozen),
-        ("A frame that is repeated", found.repeats, _repeat),
+        ("A body that jumps", inspection.jumps, _jump),
+        ("A pose that does not fit", inspection.breaks, _break),
+        ("A joint that leaves the body", inspection.spikes, _spike),
+        ("Bodies that exchange slots", inspection.swaps, _swap),
+        ("Left and right exchanged", inspection.flips, _flip),
+        ("A frozen joint", {name: len(joints) for name, joints in inspection.frozen_joints.items()}, _frozen),
+        ("A frame that is repeated", inspection.repeats, _repeat),
         (
             "Frames with nobody in them",
-            {n: c for n, c in found.empty.items() if n not in found.nobody},
+            {n: c for n, c in inspection.empty.items() if n not in inspection.nobody},
             _empty,
         ),
-        ("Most joints are missing", found.mostly_unseen, _least),
+        ("Most joints are missing", inspection.mostly_unseen, _least),
     )
     for number, (heading, findings, show) in enumerate(kinds):
         if findings:
@@ -172,38 +174,38 @@ def _examples(store: Store, found: Inspection, folder: Path) -> Iterator[tuple[s
             frames = scene.frames or tuple(range(first, min(first + 2 * _AROUND + 1, recording.n_frames)))
             picture = folder / f"example{number}.png"
             with suppress(DataError):  # none of these frames may show anybody: then there is nothing to draw
-                plot_strip(recording, frames, picture, found.up, scene.frame, scene.joint)
+                plot_strip(recording, frames, picture, inspection.up, scene.frame, scene.joint)
                 yield heading, picture, f"{name}: {scene.caption}"
-    if found.bone_drift:
-        name = max(found.bone_drift, key=lambda each: found.bone_drift[each])
+    if inspection.bone_drift:
+        name = max(inspection.bone_drift, key=lambda each: inspection.bone_drift[each])
         plot_bones(store[numbers[name]], folder / "drift.png", f"Bones of {name}")
-        caption = f"{name}: bones vary by {100 * found.bone_drift[name]:.0f}% on average."
+        caption = f"{name}: bones vary by {100 * inspection.bone_drift[name]:.0f}% on average."
         yield "Bones that change their length", folder / "drift.png", caption
-    if found.copies:
-        for place, name in enumerate(found.copies[0][:2]):
+    if inspection.copies:
+        for place, name in enumerate(inspection.copies[0][:2]):
             recording = store[numbers[name]]
             frames = tuple(np.unique(np.linspace(0, recording.n_frames - 1, 5).astype(int)).tolist())
-            plot_strip(recording, frames, folder / f"copy{place}.png", found.up)
+            plot_strip(recording, frames, folder / f"copy{place}.png", inspection.up)
             heading = "" if place else "The same sequence twice"
             yield heading, folder / f"copy{place}.png", f"{name}{_parts(store, numbers[name])}"
-    if found.glitches:
-        name = next(iter(found.glitches))
+    if inspection.glitches:
+        name = next(iter(inspection.glitches))
         recording = store[numbers[name]]
         short = [k for k, segment in enumerate(recording.segments) if segment.stop - segment.start <= GLITCH]
         plot_timeline(recording, short, folder / "labels.png")
-        caption = f"{name}: stretches of at most {GLITCH} frames in red."
+        caption = f"{name}: segments of at most {GLITCH} frames in red."
         yield "Labels that cannot be right", folder / "labels.png", caption
 
 
 def _parts(store: Store, index: int) -> str:
     """ " (protocol: part)" of each protocol that has the recording."""
-    found = [
+    names = [
         f"{protocol}: {part}"
         for protocol in store.protocols
         for part in ("train", "test")
         if index in store.split(protocol, part)
     ]
-    return f" ({', '.join(found[:3])})" if found else ""
+    return f" ({', '.join(names[:3])})" if names else ""
 
 
 def _jump(recording: Recording) -> _Scene:
@@ -290,7 +292,7 @@ def _least(recording: Recording) -> _Scene:
     return _Scene(frame, f"{int(seen[frame])} of {joints} joints are seen in frame {frame}.")
 
 
-def _rows(found: Inspection) -> list[list[str]]:
+def _rows(inspection: Inspection) -> list[list[str]]:
     """Recording -> what was found, in one line each; those with most findings first."""
     said: dict[str, list[str]] = {}
 
@@ -299,26 +301,30 @@ def _rows(found: Inspection) -> list[list[str]]:
             value = names[name] if isinstance(names, Mapping) else ""
             said.setdefault(name, []).append(text.format(value))
 
-    add(found.nobody, "nobody is ever seen")
-    add(found.all_zero, "nothing but zeros")
-    add(found.one_frame, "one frame")
-    add(found.frozen, "nothing moves")
-    add(found.glitches, "{} labels of at most 4 frames")
-    add(found.overlaps, "{} labels that overlap")
-    add(found.odd_unit, "in {}")
-    add({name: f"{ratio:.2g}" for name, ratio in found.odd_size.items()}, "{} times as large as others")
-    add(found.swaps, "{} exchanges of bodies")
-    add(found.flips, "{} exchanges of left and right")
-    add(found.jumps, "{} jumps")
-    add(found.breaks, "{} poses that do not fit")
-    add(found.spikes, "{} spikes")
-    add({name: f"{100 * value:.0f}" for name, value in found.bone_drift.items()}, "bones vary by {}%")
-    add({name: ", ".join(joints) for name, joints in found.frozen_joints.items()}, "frozen: {}")
-    add(found.repeats, "{} repeated frames")
-    add({name: n for name, n in found.empty.items() if name not in found.nobody}, "{} frames with nobody")
-    add({name: f"{100 * share:.0f}" for name, share in found.mostly_unseen.items()}, "{}% of joints missing")
-    for protocol, names in found.duplicates.items():
+    add(inspection.nobody, "nobody is ever seen")
+    add(inspection.all_zero, "nothing but zeros")
+    add(inspection.one_frame, "one frame")
+    add(inspection.frozen, "nothing moves")
+    add(inspection.glitches, "{} labels of at most 4 frames")
+    add(inspection.overlaps, "{} labels that overlap")
+    add(inspection.odd_unit, "in {}")
+    add({name: f"{ratio:.2g}" for name, ratio in inspection.odd_size.items()}, "{} times as large as others")
+    add(inspection.swaps, "{} exchanges of bodies")
+    add(inspection.flips, "{} exchanges of left and right")
+    add(inspection.jumps, "{} jumps")
+    add(inspection.breaks, "{} poses that do not fit")
+    add(inspection.spikes, "{} spikes")
+    add({name: f"{100 * value:.0f}" for name, value in inspection.bone_drift.items()}, "bones vary by {}%")
+    add({name: ", ".join(joints) for name, joints in inspection.frozen_joints.items()}, "frozen: {}")
+    add(inspection.repeats, "{} repeated frames")
+    nobody, unseen = inspection.nobody, inspection.mostly_unseen
+    add(
+        {name: count for name, count in inspection.empty.items() if name not in nobody},
+        "{} frames with nobody",
+    )
+    add({name: f"{100 * share:.0f}" for name, share in unseen.items()}, "{}% of joints missing")
+    for protocol, names in inspection.duplicates.items():
         add(names, f"stands in the training part of {protocol} too")
-    for protocol, names in found.near_duplicates.items():
+    for protocol, names in inspection.near_duplicates.items():
         add(names, f"nearly the same stands in the training part of {protocol}")
     return [[name, "; ".join(texts)] for name, texts in sorted(said.items(), key=lambda row: -len(row[1]))]

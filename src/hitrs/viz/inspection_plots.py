@@ -190,7 +190,7 @@ def plot_strip(
 
 
 def plot_timeline(recording: Recording, glitches: Sequence[int], out: Path) -> None:
-    """The labeled stretches of a recording over its frames; those with these numbers are marked."""
+    """The labeled segments of a recording over its frames; those with these numbers are marked."""
     names = list(dict.fromkeys(segment.label for segment in recording.segments))
     with sheet(out, 7.2, 0.9 + 0.36 * len(names), f"Labels of {recording.name}") as figure:
         axes = figure.add_subplot()
