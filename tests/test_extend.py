@@ -41,6 +41,8 @@ def install(site: Path) -> None:
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: hitrs-studio\nVersion: 1.0\n")
     groups = POINTS.findall(FILES["pyproject.toml"])
     assert len(groups) == FILES["pyproject.toml"].count("[project.entry-points.")
+    (modules,) = re.findall(r"^py-modules = \[(.*)\]$", FILES["pyproject.toml"], re.MULTILINE)
+    assert {f"{name}.py" for name in re.findall(r'"(\w+)"', modules)} == {n for n in FILES if n.endswith(".py")}
     points = [f"[{group}]\n{lines}" for group, lines in groups]
     (info / "entry_points.txt").write_text("".join(points).replace('"', ""))
 
@@ -76,12 +78,12 @@ def test_the_page_runs(tmp_path: Path) -> None:
     assert (len(own), own.protocols) == (4, ("random",))
 
     # the pretext task: in the log, the configuration and the model of the run, and with its curve in the plot
-    rows = read_metrics(tmp_path / "paced" / "metrics.jsonl")
+    rows = read_metrics(tmp_path / "velocity" / "metrics.jsonl")
     assert [row["step"] for row in rows if "masked_velocity/loss" in row] == [1, 2, 3, 4]
     assert all(row["masked_velocity/error"] > 0 for row in rows if "loss" in row)
-    assert "masked_velocity: 0.5" in (tmp_path / "paced" / "config.yaml").read_text(encoding="utf-8")
-    assert load_pretrained(tmp_path / "paced")[1]["tasks.masked_velocity.head.weight"].shape == (3, 32)
-    assert (tmp_path / "paced" / "plots" / "training.png").is_file()
+    assert "masked_velocity: 0.5" in (tmp_path / "velocity" / "config.yaml").read_text(encoding="utf-8")
+    assert load_pretrained(tmp_path / "velocity")[1]["tasks.masked_velocity.head.weight"].shape == (3, 32)
+    assert (tmp_path / "velocity" / "plots" / "training.png").is_file()
     run(["-c", REDRAW], tmp_path)
     assert "<!-- Velocity of masked joints (frame) -->" in (tmp_path / "training.svg").read_text()
 
@@ -91,7 +93,7 @@ from pathlib import Path
 from hitrs.training.log import read_metrics
 from hitrs.viz import plot_training
 
-plot_training(read_metrics(Path("paced/metrics.jsonl")), Path("training.svg"))
+plot_training(read_metrics(Path("velocity/metrics.jsonl")), Path("training.svg"))
 """
 
 

@@ -24,7 +24,7 @@ import yaml
 from ntu_files import chair, ntu_text, person, pku_text
 from scipy.io import savemat
 
-from hitrs.data.catalog.tables import read_label_table, read_segments
+from hitrs.data.catalog.label_files import read_label_table, read_segments
 from hitrs.data.formats.pku_mmd import read_labels
 from hitrs.data.formats.registry import read_recordings
 from hitrs.skeleton import get_layout

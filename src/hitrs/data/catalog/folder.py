@@ -34,7 +34,7 @@ from hitrs.data.catalog.dataset import (
     Splits,
     natural_order,
 )
-from hitrs.data.catalog.tables import (
+from hitrs.data.catalog.label_files import (
     LABELS,
     SEGMENTS,
     LabelRow,

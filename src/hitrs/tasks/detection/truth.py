@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from hitrs.data.catalog.tables import read_segments, to_segments
+from hitrs.data.catalog.label_files import read_segments, to_segments
 from hitrs.data.recording import Recording, Segment
 from hitrs.data.store import Store
 from hitrs.errors import DataError, located

@@ -15,7 +15,7 @@ from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predict import BASELINES
 from hitrs.tasks.prediction.windows import protocol_windows
-from hitrs.tasks.tables import markdown, mean_text
+from hitrs.tasks.markdown import markdown, mean_text
 from hitrs.transforms.dataset import SkeletonDataset, check_layouts
 
 Part: TypeAlias = Mapping[str, Any]

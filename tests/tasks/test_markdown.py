@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hitrs.tasks.tables import markdown, mean_deviation, mean_text
+from hitrs.tasks.markdown import markdown, mean_deviation, mean_text
 
 
 def test_deviation_is_that_of_a_sample():
