@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from hitrs.experiments.results import Result
 from hitrs.tasks.base import Metrics, Task, get_task
-from hitrs.tasks.registry import TASKS
 from hitrs.tasks.markdown import markdown, mean_text
+from hitrs.tasks.registry import TASKS
 
 METHODS = {
     "knn on positions": "1-NN on positions",

@@ -9,13 +9,13 @@ from typing import Any, TypeAlias, cast
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
+from hitrs.tasks.markdown import markdown, mean_text
 from hitrs.tasks.prediction.config import PredictionConfig
 from hitrs.tasks.prediction.job import PredictionJob
 from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predict import BASELINES
 from hitrs.tasks.prediction.windows import protocol_windows
-from hitrs.tasks.markdown import markdown, mean_text
 from hitrs.transforms.dataset import SkeletonDataset, check_layouts
 
 Part: TypeAlias = Mapping[str, Any]
