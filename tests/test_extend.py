@@ -42,9 +42,8 @@ def install(site: Path) -> None:
     groups = POINTS.findall(FILES["pyproject.toml"])
     assert len(groups) == FILES["pyproject.toml"].count("[project.entry-points.")
     (modules,) = re.findall(r"^py-modules = \[(.*)\]$", FILES["pyproject.toml"], re.MULTILINE)
-    assert {f"{name}.py" for name in re.findall(r'"(\w+)"', modules)} == {
-        n for n in FILES if n.endswith(".py")
-    }
+    files = {f"{name}.py" for name in re.findall(r'"(\w+)"', modules)}
+    assert files == {name for name in FILES if name.endswith(".py")}
     points = [f"[{group}]\n{lines}" for group, lines in groups]
     (info / "entry_points.txt").write_text("".join(points).replace('"', ""))
 
