@@ -81,7 +81,7 @@ def test_recognition() -> None:
 def test_windows(sizes: dict[str, int]) -> None:
     config = ModelConfig(**sizes)
     for frames in range(1, 60):
-        expected = window_table(frames, config.window, config.stride, config.dilation)
+        expected = window_table(frames, config.window, config.stride, config.dilation, config.padding)
         assert windows(frames, config) == expected.tolist()
 
 

@@ -105,7 +105,8 @@ def literal_features(encoder: HiTRS, positions: Tensor, valid: Tensor) -> Tensor
             embedded[f] = encoder.clip.embed(out)
             alive[f] = seen.nonzero()[:, 0].tolist()
     clips = []
-    for n, window in enumerate(window_table(frames, config.window, config.stride, config.dilation).tolist()):
+    sizes = config.window, config.stride, config.dilation, config.padding
+    for n, window in enumerate(window_table(frames, *sizes).tolist()):
         tokens, owners = [], []
         for place, f in enumerate(window):
             for row, joint in enumerate(alive.get(f, [])):
@@ -327,3 +328,51 @@ def test_the_backward_pass_repeats_bit_by_bit(encoder: HiTRS) -> None:
         gradients.append([p.grad.clone() for p in encoder.parameters() if p.grad is not None])
     encoder.zero_grad()
     assert all(torch.equal(a, b) for a, b in zip(*gradients, strict=True))
+
+
+SIDE_BY_SIDE = {"padded": False, "window": 4, "stride": 4, "dilation": 1}
+
+
+def test_training_leaves_out_half_of_each_clip() -> None:
+    encoder = make(**SIDE_BY_SIDE, frame_drop=0.5)
+    positions, valid, lengths = sequences([16, 12, 16], seen=1.0)
+    valid[0, 4:7] = False  # the second clip of the first sequence shows one frame
+    with torch.no_grad():
+        whole = encoder.encode_frames(positions, valid, lengths)
+        encoder.train()
+        drawn = [encoder.encode_frames(positions, valid, lengths).rows >= 0 for _ in range(60)]
+    there = whole.rows >= 0
+    assert torch.equal(there, valid.any(-1))  # nothing is left out in use
+    for kept in drawn:
+        assert not (kept & ~there).any()
+        assert kept.unflatten(1, (4, 4)).sum(-1).tolist() == [[2, 1, 2, 2], [2, 2, 2, 0], [2, 2, 2, 2]]
+    often = torch.stack(drawn).float().mean(0)[2]
+    assert ((often > 0.25) & (often < 0.75)).all()  # every frame has its turn
+
+
+def test_what_is_left_out_costs_and_changes_nothing() -> None:
+    encoder = make(**SIDE_BY_SIDE, frame_drop=0.5).train()
+    positions, valid, lengths = sequences([16, 12], seen=1.0)
+    with torch.no_grad():
+        torch.manual_seed(3)
+        frames = encoder.encode_frames(positions, valid, lengths)
+        assert len(frames.features) == 14
+        kept = frames.rows >= 0
+        torch.manual_seed(3)
+        spoiled = positions.masked_fill(~kept[..., None, None], 1e6)
+        again = encoder.encode_frames(spoiled, valid, lengths)
+    same(again.features, frames.features)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"window": 4}, "odd .* unless model.padded is false"),
+        ({"frame_drop": 0.5}, "side by side"),
+        ({**SIDE_BY_SIDE, "stride": 2, "frame_drop": 0.5}, "side by side"),
+        ({**SIDE_BY_SIDE, "frame_drop": 1.0}, r"lie in \[0, 1\)"),
+    ],
+)
+def test_windows_that_cannot_be(changes: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ModelConfig(**changes)

@@ -14,6 +14,7 @@ from hitrs.models.features import (
     collect,
     knn_scores,
     linear_scores,
+    pooled_features,
     recording_features,
     resampled_positions,
     video_feature,
@@ -61,6 +62,27 @@ def test_all_levels_over_time(encoder: HiTRS) -> None:
 
 
 @torch.no_grad()
+@torch.no_grad()
+def test_pooled_features(encoder: HiTRS) -> None:
+    positions, valid, lengths = sequences([30, 9], seen=0.6)
+    valid[1, :, 2] = False
+    pooled = pooled_features(encoder, positions, valid, lengths)
+    frames = encoder.encode_frames(positions, valid, lengths)
+    width = encoder.config.width
+    for s, length in enumerate(lengths.tolist()):
+        alone = positions[s : s + 1, :length], valid[s : s + 1, :length], lengths[s : s + 1]
+        clips = encoder.encode_all_clips(encoder.encode_frames(*alone), alone[2]).features
+        expected = [encoder(*alone).video[0], clips.mean(0)]
+        means, most = [], []
+        for joint in range(JOINTS):
+            rows = [row for row in frames.rows[s].tolist() if row >= 0 and frames.valid[row, joint]]
+            own = frames.features[rows, joint] if rows else torch.zeros(1, width)
+            means.append(own.mean(0))
+            most.append(own.max(0).values)
+        expected += [*means, *most]
+        torch.testing.assert_close(pooled[s], torch.cat(expected), atol=1e-5, rtol=1e-4)
+
+
 def test_the_papers_feature_is_the_video_feature(encoder: HiTRS) -> None:
     batch = sequences([31, 9], seen=0.8)
     assert torch.equal(video_feature(encoder, *batch), encoder(*batch).video)

@@ -13,7 +13,7 @@ from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import Frames, HiTRS, Videos, slot_table
 from hitrs.models.pretrained import load_weights
 from hitrs.pretext.objective import PretextObjective
-from hitrs.transforms.windows import padding, window_table
+from hitrs.transforms.windows import window_table
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def frames(reference, objective) -> Frames:
 
 
 def unpad(padded: Tensor, lengths: Tensor) -> Tensor:
-    pad = padding(7, 2)
+    pad = ModelConfig().padding
     return padded[:, pad : pad + int(lengths.max())]
 
 

@@ -149,7 +149,11 @@ def test_configuration_that_is_no_text(folder: Path) -> None:
         ("model", {"width": 9}, "width"),
         ("layout", {"name": "x", "center": "a", "joints": [["a", "b"], ["b", "a"]]}, "root"),
         ("preprocessing", {"color": "red"}, "color"),
-        ("preprocessing", {"stream": "sound"}, "stream must be one of joint, bone, motion, got 'sound'"),
+        (
+            "preprocessing",
+            {"stream": "sound"},
+            "stream must be one of joint, bone, motion, fused, got 'sound'",
+        ),
         ("model", {"mode": "fast"}, "mode must be one of default, paper, got 'fast'"),
         ("classes", None, "not iterable"),
     ],

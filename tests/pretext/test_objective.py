@@ -82,10 +82,11 @@ def literal(
             feature = encoder.encode_clips(frames[s], zero, frames_of[None])
             order_losses.append(-tasks["clip_order"].head(feature)[0].log_softmax(0)[target])
 
+    sizes = config.window, config.stride, config.dilation, config.padding
     clips = []  # of each sequence {place: feature}
     for s, n in enumerate(lengths.tolist()):
         own = {}
-        for place, window in enumerate(window_table(n, config.window, config.stride, config.dilation)):
+        for place, window in enumerate(window_table(n, *sizes)):
             window = torch.tensor(window)
             if (frames[s].rows[0, window] >= 0).any():
                 own[place] = encoder.encode_clips(frames[s], zero, window[None])[0]
@@ -105,7 +106,7 @@ def literal(
         for place in own:
             context[s, place], at[numbers] = numbers, own[place]
             numbers += 1
-    width = max(len(window_table(n, config.window, config.stride, config.dilation)) for n in lengths.tolist())
+    width = max(len(window_table(n, *sizes)) for n in lengths.tolist())
     swapped = tasks["video_order"].draw(context[:, :width], generator)
     video_losses = []
     for s, row in zip(swapped.sequences.tolist(), swapped.slots.tolist(), strict=True):

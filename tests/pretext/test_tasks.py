@@ -8,12 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from factories import JOINTS, keyed_generator, tiny
+from factories import JOINTS, keyed_generator, sequences, tiny
+from hitrs.errors import ConfigError
 from hitrs.models.encoder import HiTRS
+from hitrs.pretext.clip_motion import ClipMotion
 from hitrs.pretext.clip_order import ClipOrder, displacement
 from hitrs.pretext.future_clip import FutureClip
 from hitrs.pretext.losses import draw_pair, exchange
 from hitrs.pretext.masked_joint import MaskedJoint
+from hitrs.pretext.objective import PretextObjective
 from hitrs.pretext.video_order import VideoOrder
 from hitrs.pretext.views import Views
 
@@ -275,3 +278,60 @@ def test_nobody_takes_part() -> None:
         result.loss.backward()  # every process of a run finds a gradient for the same parameters
         assert all(p.grad is not None and (p.grad == 0).all() for p in task.parameters())
         assert inputs[0].grad is not None
+
+
+SIDE_BY_SIDE = {"padded": False, "window": 4, "stride": 4, "dilation": 1}
+
+
+def test_clip_motion_against_a_loop() -> None:
+    torch.manual_seed(0)
+    encoder = HiTRS(tiny(**SIDE_BY_SIDE, frame_drop=0.5), JOINTS)
+    weights = {**dict.fromkeys(("masked_joint", "clip_order", "video_order", "future_clip"), 0.0)}
+    objective = PretextObjective(encoder, {**weights, "clip_motion": 1.0}).train()
+    positions, valid, lengths = sequences([16, 11, 3], seen=0.8)
+    task, asked = objective.tasks["clip_motion"], {}
+    task.register_forward_pre_hook(lambda _, inputs: asked.update(encoded=inputs[0]))
+    loss, metrics = objective(positions, valid, lengths, torch.arange(3), keyed_generator(3))
+    encoded = asked["encoded"]
+    assert torch.equal(encoded.masked.positions, positions)  # nothing is hidden but the frames left out
+    rows, slots = encoded.frames.rows, encoded.clips.slots
+    features, targets = [], []
+    for s, length in enumerate(lengths.tolist()):
+        for f in range(length):
+            for joint in range(JOINTS):
+                clip, place = divmod(f, 4)
+                others = [
+                    g
+                    for g in range(4 * clip, min(4 * clip + 4, length))
+                    if rows[s, g] >= 0 and encoded.frames.valid[rows[s, g], joint]
+                ]
+                if not valid[s, f, joint] or rows[s, f] >= 0 or not others:
+                    continue
+                joints = encoded.frames.features[rows[s, others], joint].mean(0)
+                of_clip = encoded.clips.features[slots[s, clip]]
+                features.append(task.joint(joints) + task.clip(of_clip) + task.place[place])
+                targets.append(positions[s, f, joint] - positions[s, others, joint].mean(0))
+    assert len(features) > 50
+    target = torch.stack(targets)
+    target = target / target.std(0)
+    prediction = task.head(torch.stack(features))
+    torch.testing.assert_close(loss, torch.nn.functional.smooth_l1_loss(prediction, target))
+    torch.testing.assert_close(metrics["clip_motion/error"], (prediction - target).square().mean().sqrt())
+    loss.backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in task.parameters())
+
+
+def test_clip_motion_needs_frames_that_are_left_out() -> None:
+    with pytest.raises(ConfigError, match=r"set model\.frame_drop"):
+        ClipMotion(encoder())
+
+
+def test_other_tasks_beside_clip_motion() -> None:
+    torch.manual_seed(0)
+    model = HiTRS(tiny(**SIDE_BY_SIDE, frame_drop=0.5), JOINTS)
+    objective = PretextObjective(model, {"clip_motion": 1.0, "views": 1.0}).train()
+    positions, valid, lengths = sequences([16, 11, 13, 14], seen=0.9)
+    loss, metrics = objective(positions, valid, lengths, torch.tensor([0, 1, 0, 1]), keyed_generator(4))
+    assert {name.split("/")[0] for name in metrics} == set(objective.tasks)
+    assert len(objective.tasks) == 6
+    assert loss.isfinite()

@@ -28,7 +28,6 @@ from hitrs.training.loop import make_accelerator, update
 from hitrs.training.optimizer import make_optimizer
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.random import KeyedGenerator
-from hitrs.transforms.windows import padding
 
 
 def measure(case: Case) -> Measurement:
@@ -135,7 +134,7 @@ def draw_pretext_batch(
     config = objective.encoder.config
     inputs = PretextInputs(positions, valid, lengths, torch.arange(len(lengths)), generator)
     masked = objective.masking(positions, valid, lengths, generator)
-    pad = padding(config.window, config.dilation)
+    pad = config.padding
     padded = torch.arange(positions.shape[1] + 2 * pad, device=lengths.device)
     rows = torch.where(padded < lengths[:, None] + 2 * pad, 0, -1)
     nothing = positions[:0]

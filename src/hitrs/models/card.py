@@ -46,6 +46,11 @@ class ModelCard:
         if not self.task:
             object.__setattr__(self, "task", "recognition" if self.classes else PRETRAINING)
 
+    @property
+    def channels(self) -> int:
+        """Numbers of a joint that the encoder takes at once."""
+        return self.preprocessing.channels(self.layout.dims)
+
     def to_dict(self) -> dict[str, Any]:
         return {
             "format_version": VERSION,

@@ -20,7 +20,7 @@ from hitrs.models.card import ModelCard
 from hitrs.models.config import CheckpointedLevels, ModelConfig
 from hitrs.models.layers import TransformerStack, key_bias, with_last_token
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
-from hitrs.transforms.windows import batch_windows, padding
+from hitrs.transforms.windows import batch_windows
 
 
 def sinusoidal_embedding(count: int, width: int) -> Tensor:
@@ -252,7 +252,8 @@ class HiTRS(nn.Module):
     Args:
         config: sizes.
         joints: J, joints of the layout.
-        coords: C, 3 or 2.
+        coords: C, numbers of a joint: its coordinates, or more of streams or frames that are channels
+            (``PreprocessingConfig.channels``).
     """
 
     card: ModelCard
@@ -274,7 +275,7 @@ class HiTRS(nn.Module):
             CheckpointError: if there is no readable model.
         """
         card, weights = load_pretrained(source)
-        encoder = cls(card.model, len(card.layout.joints), card.layout.dims)
+        encoder = cls(card.model, card.layout.n_joints, card.channels)
         own = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
         load_weights(encoder, own, source)
         encoder.card = card
@@ -319,7 +320,7 @@ class HiTRS(nn.Module):
                 f"{joints} joints with {coords}; map the data to the model's layout, or use a model of the "
                 "data's layout"
             )
-        pad = padding(self.config.window, self.config.dilation)
+        pad = self.config.padding
         positions = nn.functional.pad(positions, (0, 0, 0, 0, pad, pad))  # (S, F, J, C)
         valid = nn.functional.pad(valid, (0, 0, pad, pad))
         if self.config.mode == "paper":
@@ -330,6 +331,8 @@ class HiTRS(nn.Module):
         else:
             inside = valid.any(-1)
             zero = torch.zeros_like(inside)
+        if self.training and self.config.frame_drop:
+            inside = self._drop_frames(inside)
         rows = torch.full((count, positions.shape[1]), -1, dtype=torch.int64, device=positions.device)
         # padding and absent bodies are the same frame over and over; dropout makes them differ in training
         alike = zero[inside] & (not self.training)
@@ -338,6 +341,15 @@ class HiTRS(nn.Module):
         positions, valid = positions[inside][kept], valid[inside][kept]
         zero_row = int(places[alike][0]) if bool(alike.any()) else None
         return Frames(self.frame(positions, valid), valid, rows, zero_row)
+
+    def _drop_frames(self, inside: Tensor) -> Tensor:
+        """``inside`` (S, F) without a random share of the frames of each clip; at least one stays."""
+        window = self.config.window
+        grouped = nn.functional.pad(inside, (0, -inside.shape[1] % window)).unflatten(1, (-1, window))
+        order = torch.rand(grouped.shape, device=inside.device).masked_fill(~grouped, math.inf).argsort(-1)
+        rank = order.argsort(-1)  # frames that are there come first, in random order
+        kept = torch.round(grouped.sum(-1, keepdim=True) * (1 - self.config.frame_drop)).clamp(min=1)
+        return (grouped & (rank < kept)).flatten(1)[:, : inside.shape[1]]
 
     def encode_clips(
         self, frames: Frames, sequences: Tensor, windows: Tensor, swap: Tensor | None = None
@@ -374,7 +386,9 @@ class HiTRS(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """All windows in which something was seen: (sequences (K,), windows (K, W), places n (K,))."""
         config = self.config
-        table, counts = batch_windows(lengths, config.window, stride or config.stride, config.dilation)
+        table, counts = batch_windows(
+            lengths, config.window, stride or config.stride, config.dilation, config.padding
+        )
         sequences = torch.repeat_interleave(counts)
         starts = counts.cumsum(0) - counts
         places = torch.arange(len(table), device=table.device) - starts[sequences]

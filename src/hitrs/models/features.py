@@ -7,6 +7,7 @@ mean over the bodies of a recording, ``collect`` goes through a data set, and ``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
@@ -60,6 +61,24 @@ def all_levels(encoder: HiTRS, positions: Tensor, valid: Tensor, lengths: Tensor
     )
 
 
+def pooled_features(encoder: HiTRS, positions: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
+    """The video feature, the mean over clips, and mean and maximum over time of every joint, (S, 6D + 2JD).
+
+    What a joint does stays told apart from what others do, which the fusion tokens mix. A joint that was
+    never seen has 0.
+    """
+    frames = encoder.encode_frames(positions, valid, lengths)
+    clips = encoder.encode_all_clips(frames, lengths)
+    video = encoder.encode_videos(clips.features, clips.slots).video
+    clip_mean, _ = _over_time(unpack(clips.features, clips.slots).float(), clips.slots >= 0)
+    there = frames.rows >= 0
+    joints = unpack(frames.features.flatten(1), frames.rows).float().unflatten(2, (encoder.joints, -1))
+    seen = (there[..., None] & frames.valid[frames.rows.clamp(min=0)])[..., None]  # (S, F, J, 1)
+    mean = (joints * seen).sum(1) / seen.sum(1).clamp(min=1)
+    most = joints.masked_fill(~seen, -math.inf).amax(1).masked_fill(~seen.any(1), 0.0)
+    return torch.cat([video.float(), clip_mean, mean.flatten(1), most.flatten(1)], dim=1)
+
+
 def _over_time(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and deviation of (S, N, D) over the places that are present (S, N)."""
     sequence, place = present.nonzero(as_tuple=True)
@@ -91,7 +110,7 @@ def recording_features(
         card: of the encoder; its stream is taken.
     """
     slots = card.persons if encoder.config.mode == "paper" else None
-    bodies = stream_bodies(batch, card.preprocessing.stream, card.layout, slots)
+    bodies = stream_bodies(batch, card.preprocessing, card.layout, slots)
     features = body_features(encoder, bodies.positions, bodies.valid, bodies.lengths).float()
     total = features.new_zeros(len(batch.lengths), features.shape[1]).index_add(0, bodies.recording, features)
     ones = features.new_ones(len(features))

@@ -161,7 +161,8 @@ class PretextTask(nn.Module):
     views: ClassVar[int] = 1
     """Augmented views of each sequence that a batch must hold."""
     masking: Masking | None = None
-    """How the sequences are to be masked; None: as the other tasks want it, by default ``JointMasking()``."""
+    """How the sequences are to be masked; None: as the other tasks want it, by default ``JointMasking()``.
+    ``Unmasked()``: the task needs no masking, and there is none unless another task wants it."""
 
     def __init__(self, encoder: HiTRS):
         """Make what the task learns; sizes come from the encoder, which is not kept."""

@@ -60,19 +60,19 @@ class ClipOrder(PretextTask):
         """
         pad = (usable.shape[1] - moved.shape[1]) // 2
         offsets = torch.arange(self.window, device=moved.device) * self.dilation
-        starts = torch.arange(moved.shape[1], device=moved.device)
-        table = starts[:, None] + offsets  # (T, W): with stride 1 window n starts at padded frame n
-        distance = nn.functional.pad(moved, (pad, pad))[:, table].sum(-1)  # (S, T)
+        span = (self.window - 1) * self.dilation
+        starts = torch.arange(max(usable.shape[1] - span, 0), device=moved.device)
+        table = starts[:, None] + offsets  # (N, W): with stride 1 window n starts at padded frame n
+        distance = nn.functional.pad(moved, (pad, pad))[:, table].sum(-1)  # (S, N)
         # a pair two places apart needs three usable frames in a row of the window
         enough = usable[:, table].sum(-1) >= min(3, self.window)
-        eligible = (distance > 0) & enough & (starts < lengths[:, None])
+        eligible = (distance > 0) & enough & (starts + span < lengths[:, None] + 2 * pad)
         sequences = eligible.any(1).nonzero()[:, 0]
-        score = generator.uniform("clip order: window", moved.shape[1])
-        score = score.masked_fill(~eligible, -1.0)
-        windows = table[score[sequences].argmax(1)]
         identity = torch.arange(self.window, device=moved.device).expand(len(sequences), -1)
         if len(sequences) == 0 or self.window < 2:
-            return sequences[:0], windows[:0], identity[:0]
+            return sequences[:0], table[:0], identity[:0]
+        score = generator.uniform("clip order: window", len(starts)).masked_fill(~eligible, -1.0)
+        windows = table[score[sequences].argmax(1)]
         pair = draw_pair(usable[sequences[:, None], windows], generator[sequences], "clip order: pair")
         return sequences, windows, exchange(identity, pair)
 

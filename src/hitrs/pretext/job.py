@@ -71,7 +71,9 @@ class PretrainJob:
         self.usable = np.flatnonzero(long_enough)
         self.card = ModelCard(config.model, dataset.layout, config.preprocessing)
         torch.manual_seed(seed_of(config.pretrain.optim.seed, "weights"))
-        encoder = HiTRS(config.model, dataset.layout.n_joints, dataset.layout.dims)
+        encoder = HiTRS(
+            config.model, dataset.layout.n_joints, config.preprocessing.channels(dataset.layout.dims)
+        )
         self.module = PretextObjective(encoder, config.pretext)
 
     def __len__(self) -> int:
@@ -85,7 +87,7 @@ class PretrainJob:
         batch = crop_to(self.dataset.batch(self.usable[which]), self.config.max_frames, generator)
         batch, generator = repeat_views(batch, generator, self.module.views)
         batch = self.dataset.augmented(batch, self.config.augment, generator)
-        bodies = stream_bodies(batch, self.config.preprocessing.stream, self.dataset.layout)
+        bodies = stream_bodies(batch, self.config.preprocessing, self.dataset.layout)
         identity = (bodies.recording % len(which)) * batch.positions.shape[1] + bodies.person
         generator = generator[bodies.recording].fold_in(bodies.person)
         return bodies.positions, bodies.valid, bodies.lengths, identity, generator

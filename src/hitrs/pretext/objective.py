@@ -7,6 +7,7 @@ came back, and the weighted losses are added.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
@@ -28,7 +29,7 @@ from hitrs.pretext.base import (
 )
 from hitrs.pretext.registry import PRETEXT_TASKS, pretext_weights
 from hitrs.training.distributed import share_of_means
-from hitrs.transforms.masking import JointMasking, Masking
+from hitrs.transforms.masking import JointMasking, Masking, Unmasked
 from hitrs.transforms.random import KeyedGenerator
 
 
@@ -72,9 +73,11 @@ class PretextObjective(nn.Module):
         """
         inputs = PretextInputs(positions, valid, lengths, identity, generator)
         masked = self.masking(positions, valid, lengths, generator)
-        frames = EncodedFrames(
-            inputs, masked, self.encoder.encode_frames(masked.positions, masked.valid, lengths)
-        )
+        encoded_frames = self.encoder.encode_frames(masked.positions, masked.valid, lengths)
+        if self.encoder.config.frame_drop:  # what was not encoded cannot be asked for its joints
+            there = encoded_frames.rows[:, : positions.shape[1], None] >= 0
+            masked = dataclasses.replace(masked, chosen=masked.chosen & there)
+        frames = EncodedFrames(inputs, masked, encoded_frames)
         encoded: dict[str, EncodedFrames] = dict.fromkeys(self.tasks, frames)
         if tasks := self._tasks_of("clip", "video"):
             clips = self._encode_clips(tasks, frames)
@@ -146,8 +149,10 @@ class PretextObjective(nn.Module):
 
 
 def _masking(tasks: Mapping[str, PretextTask]) -> Masking:
-    """The masking that the tasks ask for."""
-    wanted = {name: task.masking for name, task in tasks.items() if task.masking is not None}
+    """The masking that the tasks ask for; those that need none leave it to the others."""
+    if all(task.masking == Unmasked() for task in tasks.values()):
+        return Unmasked()
+    wanted = {n: task.masking for n, task in tasks.items() if task.masking not in (None, Unmasked())}
     for name, masking in wanted.items():
         first = next(iter(wanted))
         if masking != wanted[first]:
@@ -155,7 +160,7 @@ def _masking(tasks: Mapping[str, PretextTask]) -> Masking:
                 f"the pretext tasks '{first}' and '{name}' mask the sequences in different ways "
                 f"({wanted[first]} and {masking}), and there is one pass for all; set the weight of one to 0"
             )
-    return next(iter(wanted.values()), JointMasking())
+    return next((masking for masking in wanted.values() if masking), JointMasking())
 
 
 def _orders(requests: list[ClipRequest]) -> Tensor | None:

@@ -23,6 +23,7 @@ ABOUT = {
     "video_order": "video level: clips in order, or two exchanged",
     "future_clip": "video level: which clip follows",
     "views": "video level, beyond the paper: two augmented views of a sequence find each other",
+    "clip_motion": "clip level, beyond the paper: motion in frames that the encoder did not see",
 }
 
 
@@ -55,6 +56,7 @@ PRETEXT_TASKS: Registry[type[PretextTask]] = Registry(
         "video_order": "hitrs.pretext.video_order:VideoOrder",
         "future_clip": "hitrs.pretext.future_clip:FutureClip",
         "views": "hitrs.pretext.views:Views",
+        "clip_motion": "hitrs.pretext.clip_motion:ClipMotion",
     },
     _check,
 )

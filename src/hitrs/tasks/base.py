@@ -87,7 +87,7 @@ class TaskModel(nn.Module):
     @classmethod
     def untrained(cls: type[AnyModel], card: ModelCard) -> AnyModel:
         """A model of the card's sizes with random weights."""
-        return cls(HiTRS(card.model, card.layout.n_joints, card.layout.dims), card)
+        return cls(HiTRS(card.model, card.layout.n_joints, card.channels), card)
 
     @classmethod
     def from_pretrained(cls: type[AnyModel], source: str | Path) -> AnyModel:
@@ -270,3 +270,18 @@ def check_task(card: ModelCard, task: str, source: str | Path) -> None:
         )
     verb = f"; use it with `hitrs {get_task(card.task).verb}`" if card.task in TASKS.names() else ""
     raise CheckpointError(f"{source} is a model for {card.task}, not for {task}{verb}")
+
+
+def check_every_frame(card: ModelCard) -> None:
+    """Refuse preprocessing after which a frame has no feature of its own, for tasks that answer for frames.
+
+    Raises:
+        ConfigError: naming the settings.
+    """
+    settings = card.preprocessing
+    if settings.frames or settings.tubelet > 1:
+        raise ConfigError(
+            f"{card.task} answers for single frames, but preprocessing.frames = {settings.frames} and "
+            f"preprocessing.tubelet = {settings.tubelet} join them; use an encoder with "
+            "`--preprocessing.frames 0 --preprocessing.tubelet 1`"
+        )

@@ -7,7 +7,7 @@ from typing import Literal
 
 from hitrs.errors import ConfigError, check_literals
 
-Stream = Literal["joint", "bone", "motion"]
+Stream = Literal["joint", "bone", "motion", "fused"]
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class PreprocessingConfig:
     """How raw recordings are brought to the model's input. The paper's defaults: raw meters, nothing done."""
 
     stream: Stream = "joint"
-    """joint positions, bone vectors, or motion between frames."""
+    """joint positions, bone vectors, motion between frames, or fused: all three as channels of one model."""
     center: Literal["none", "first", "frame"] = "none"
     """first: subtract where the first body's center (hip) is when first seen. frame: where it is in each
     frame or, while it is not seen, was last."""
@@ -26,13 +26,30 @@ class PreprocessingConfig:
     """The axis that points up (or down) in the data; Kinect: y."""
     scale: Literal["none", "body"] = "none"
     """body: divide by the mean bone length (times 0.2), for pixels and other units that are not meters."""
+    frames: int = 0
+    """Resample every recording to this many frames; 0: its own. For answers about a whole recording."""
+    tubelet: int = 1
+    """Successive frames of a joint that are one token of the encoder (a tubelet, as in ViViT)."""
 
     def __post_init__(self) -> None:
         check_literals(self)
+        if self.frames < 0 or self.tubelet < 1:
+            raise ConfigError(
+                f"preprocessing.frames must not be negative and preprocessing.tubelet at least 1, got "
+                f"{self.frames} and {self.tubelet}"
+            )
 
     @property
     def up_axis(self) -> int:
         return "xyz".index(self.up)
+
+    def channels(self, dims: int) -> int:
+        """Numbers of a token, of a layout with ``dims`` coordinates.
+
+        >>> PreprocessingConfig(stream="fused", tubelet=4).channels(3)
+        36
+        """
+        return dims * (3 if self.stream == "fused" else 1) * self.tubelet
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,16 @@ class Masking(Protocol):
 
 
 @dataclass(frozen=True)
+class Unmasked:
+    """The encoder sees the sequences as they are, and no joint is chosen."""
+
+    def __call__(
+        self, positions: Tensor, valid: Tensor, lengths: Tensor, generator: KeyedGenerator
+    ) -> Masked:
+        return Masked(positions, valid, torch.zeros_like(valid))
+
+
+@dataclass(frozen=True)
 class JointMasking:
     """Choose joints and hide most of them, BERT's way (Hi-TRS).
 

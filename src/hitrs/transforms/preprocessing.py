@@ -125,7 +125,7 @@ class RunningPreprocessing:
             valid = torch.zeros_like(valid)
         positions = self.fitted.apply(positions[None, :, None])[0, :, 0].masked_fill(~valid[..., None], 0.0)
         frames = [(positions, valid)]
-        if self.config.stream == "motion" and self._previous is not None:
+        if self.config.stream in ("motion", "fused") and self._previous is not None:
             frames = [self._previous, *frames]
         self._previous = (positions, valid)
         values, seen = take_stream(

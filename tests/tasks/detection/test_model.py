@@ -13,7 +13,6 @@ from hitrs.models.encoder import HiTRS
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.segments import SegmentSettings
 from hitrs.transforms.batch import Batch
-from hitrs.transforms.windows import padding
 
 CLASSES = ("wave", "nod")
 
@@ -78,7 +77,7 @@ def test_the_other_one_looks_ahead() -> None:
 @torch.no_grad()
 def test_without_context_a_frame_depends_on_its_window_only() -> None:
     model, batch = make(context="window", stride=1), batch_of([40], seen=1.0)
-    pad = padding(model.encoder.config.window, model.encoder.config.dilation)
+    pad = model.encoder.config.padding
     changed = batch.positions.clone()
     changed[:, :, 20 + pad + 1 :] += 1.0
     changed[:, :, : 20 - pad] -= 1.0

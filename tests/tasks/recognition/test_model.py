@@ -144,3 +144,19 @@ def test_a_classifier_of_another_size(tmp_path: Path) -> None:
     model.save_pretrained(tmp_path / "model")
     with pytest.raises(CheckpointError, match=r"do not fit its configuration: .*classifier"):
         RecognitionModel.from_pretrained(tmp_path / "model")
+
+
+@torch.no_grad()
+def test_a_light_recognizer_is_saved_with_its_head(tmp_path: Path) -> None:
+    settings = PreprocessingConfig(stream="fused", frames=16, tubelet=2)
+    config = tiny(padded=False, window=4, stride=4, dilation=1, frame_drop=0.5)
+    head = {"features": "pooled", "dropout": 0.3}
+    card = ModelCard(config, LAYOUT, settings, ("a", "b"), head=head)
+    torch.manual_seed(0)
+    model = RecognitionModel.untrained(card).eval()
+    assert model.encoder.coords == 18
+    scores = model(batch())
+    assert scores.shape == (len(batch().lengths), 2)
+    again = RecognitionModel.from_pretrained(model.save_pretrained(tmp_path))
+    assert again.card.head == head
+    torch.testing.assert_close(again(batch()), scores)

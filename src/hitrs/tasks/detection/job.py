@@ -123,7 +123,7 @@ class DetectionJob:
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         layout = dataset.layout
         if encoder is None:
-            encoder = HiTRS(config.model, layout.n_joints, layout.dims)
+            encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
         card = ModelCard(
             encoder.config,
             layout,

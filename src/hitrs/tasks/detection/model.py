@@ -13,20 +13,17 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
-from hitrs.tasks.base import TaskModel
+from hitrs.tasks.base import TaskModel, check_every_frame
 from hitrs.tasks.detection.config import DetectionHeadConfig
 from hitrs.tasks.detection.segments import SegmentSettings
-from hitrs.transforms.batch import Batch, Bodies, stream_bodies, take_stream
-from hitrs.transforms.windows import padding, window_table
+from hitrs.transforms.batch import MOTION_SCALE, Batch, Bodies, stream_bodies, take_stream
+from hitrs.transforms.windows import window_table
 
 KERNEL = 3
 """Frames that a temporal layer of the head joins."""
 
 HISTORIES = 256
 """causal: so many clips at a time get the video level's feature, each from a history of its own."""
-
-MOTION_SCALE = 10.0
-"""Joints move some centimeters from frame to frame, and stand some decimeters from the center."""
 
 
 class TemporalHead(nn.Module):
@@ -98,6 +95,7 @@ class DetectionModel(TaskModel):
 
     def __init__(self, encoder: HiTRS, card: ModelCard):
         super().__init__()
+        check_every_frame(card)
         self.encoder, self.card = encoder, card
         self.settings = DetectionHeadConfig(**card.head)
         width = encoder.clip_width + (encoder.video_width if self.settings.context == "video" else 0)
@@ -152,13 +150,13 @@ class DetectionModel(TaskModel):
     def all_slots(self, slots: Tensor, length: int) -> Tensor:
         """The slots of all windows of ``length`` frames: also of those at the end in which nobody is seen."""
         config = self.encoder.config
-        count = len(window_table(length, config.window, self.settings.stride, config.dilation))
-        return F.pad(slots, (0, count - slots.shape[1]), value=-1)
+        sizes = config.window, self.settings.stride, config.dilation, config.padding
+        return F.pad(slots, (0, len(window_table(length, *sizes)) - slots.shape[1]), value=-1)
 
     def bodies(self, batch: Batch) -> Bodies:
         """The bodies of a batch in the model's stream, without those in which nothing is seen."""
         slots = self.card.persons if self.encoder.config.mode == "paper" else None
-        return stream_bodies(batch, self.card.preprocessing.stream, self.card.layout, slots)
+        return stream_bodies(batch, self.card.preprocessing, self.card.layout, slots)
 
     def pose_features(self, frames: Frames, present: Bodies) -> tuple[Tensor, Tensor]:
         """Feature of the pose in each frame, (S, T, H), 0 where no joint was seen; and where one was, (S, T).
@@ -167,7 +165,7 @@ class DetectionModel(TaskModel):
         since the frame before.
         """
         projected = self.pose_proj((frames.features * frames.valid[..., None]).flatten(1)).float()  # (M, H)
-        pad = padding(self.encoder.config.window, self.encoder.config.dilation)
+        pad = self.encoder.config.padding
         rows = frames.rows[:, pad : pad + present.positions.shape[1]]
         seen = rows >= 0
         motion, _ = take_stream(present.positions, present.valid, "motion", self.card.layout)
@@ -217,7 +215,7 @@ class DetectionModel(TaskModel):
         stride, last = self.settings.stride, features.shape[1] - 1
         frame = torch.arange(length, device=features.device)
         if self.settings.causal:
-            pad = padding(self.encoder.config.window, self.encoder.config.dilation)
+            pad = self.encoder.config.padding
             newest = torch.div(frame - pad, stride, rounding_mode="floor")
             clip = newest.clamp(0, last)
             seen = present[:, clip] & (newest >= 0)

@@ -19,12 +19,12 @@ from torch import Tensor
 
 from hitrs.errors import ConfigError, DataError
 from hitrs.tasks.deployed import DeployedModel
-from hitrs.tasks.detection.model import MOTION_SCALE, DetectionModel
+from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import background
 from hitrs.tasks.detection.segments import Proposal
 from hitrs.tasks.inputs import as_recording
+from hitrs.transforms.batch import MOTION_SCALE
 from hitrs.transforms.preprocessing import RunningPreprocessing
-from hitrs.transforms.windows import padding
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ class OnlineModel:
         self.model = model
         self.paper = config.mode == "paper"
         self.persons = model.card.persons if self.paper else persons
-        self.pad = padding(config.window, config.dilation)
+        self.pad = config.padding
         self.history = min(model.settings.history, config.max_clips)
         self.time = 0  # frames so far
         self.n_clips = 0  # clips so far, at most the history

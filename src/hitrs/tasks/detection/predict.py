@@ -16,7 +16,7 @@ from hitrs.models.encoder import Clips, slot_table
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.transforms.batch import Batch, Bodies
 from hitrs.transforms.dataset import ModelInputs
-from hitrs.transforms.windows import padding, window_table
+from hitrs.transforms.windows import window_table
 
 CHUNK_FRAMES = 2048
 """Frames of a chunk, about; in the paper's size some 50 MB a body."""
@@ -78,7 +78,7 @@ def _encode_chunk(model: DetectionModel, present: Bodies, start: int, stop: int)
     """Of frames [start, stop): pose features (S, t, H) and where a joint was seen (S, t); of the clips
     centered on them features, bodies and numbers."""
     config, stride = model.encoder.config, model.settings.stride
-    length, pad = present.positions.shape[1], padding(config.window, config.dilation)
+    length, pad = present.positions.shape[1], config.padding
     low, high = max(0, start - max(pad, 1)), min(length, stop + pad)  # motion needs the frame before
     part = Bodies(
         present.positions[:, low:high],
@@ -90,7 +90,7 @@ def _encode_chunk(model: DetectionModel, present: Bodies, start: int, stop: int)
     frames = model.encoder.encode_frames(part.positions, part.valid, part.lengths)
     poses, seen = model.pose_features(frames, part)
     own = slice(start - low, min(stop, length) - low)
-    table = window_table(length, config.window, stride, config.dilation)
+    table = window_table(length, config.window, stride, config.dilation, config.padding)
     first, last = start // stride, stop // stride if stop < length else len(table)
     windows = torch.from_numpy(table[first:last] - low).to(frames.rows.device)  # (n, W)
     visible = (frames.rows[:, windows] >= 0).any(-1)  # (S, n): windows in which a joint was seen

@@ -26,11 +26,11 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS, unpack
-from hitrs.tasks.base import FreezableObjective, TaskModel
+from hitrs.tasks.base import FreezableObjective, TaskModel, check_every_frame
 from hitrs.tasks.prediction.config import PredictionHeadConfig
 from hitrs.training.distributed import share_of_means
 from hitrs.transforms.batch import Batch, stream_bodies
-from hitrs.transforms.windows import padding, window_table
+from hitrs.transforms.windows import window_table
 
 SCALE = 10.0
 """Displacements of bodies in meters are a tenth or so; times this they are numbers of ordinary size."""
@@ -129,6 +129,7 @@ class PredictionModel(TaskModel):
 
     def __init__(self, encoder: HiTRS | None, card: ModelCard):
         super().__init__()
+        check_every_frame(card)
         self.encoder, self.card = encoder, card
         self.head_config = head = PredictionHeadConfig(**card.head)
         encoder_tokens = 0
@@ -137,7 +138,8 @@ class PredictionModel(TaskModel):
             self.joint_proj = _projection(encoder.joints * config.width, head.width)
             self.clip_proj = _projection(encoder.clip_width + encoder.video_width, head.width)
             self.video_proj = _projection(encoder.video_width, head.width)
-            self.clips = len(window_table(head.context, config.window, config.stride, config.dilation))
+            sizes = config.window, config.stride, config.dilation, config.padding
+            self.clips = len(window_table(head.context, *sizes))
             encoder_tokens = 2 + self.clips
         self.decoder = MotionDecoder(card.layout.n_joints * card.layout.dims, head, encoder_tokens)
 
@@ -163,12 +165,12 @@ class PredictionModel(TaskModel):
         """Tokens of the last ``context`` frames, (S, 2 + clips, width); 0 for unseen bodies."""
         context = self.head_config.context
         batch = Batch.from_bodies(positions[:, -context:], valid[:, -context:])
-        bodies = stream_bodies(batch, self.card.preprocessing.stream, self.card.layout)
+        bodies = stream_bodies(batch, self.card.preprocessing, self.card.layout)
         frames = encoder.encode_frames(bodies.positions, bodies.valid, bodies.lengths)
         clips = encoder.encode_all_clips(frames, bodies.lengths)
         videos = encoder.encode_videos(clips.features, clips.slots, want_clips=True)
         assert videos.clips is not None
-        pad = padding(encoder.config.window, encoder.config.dilation)
+        pad = encoder.config.padding
         newest = frames.rows[:, pad + batch.positions.shape[2] - 1][:, None]  # (S, 1)
         joints = (frames.features * frames.valid[..., None]).flatten(1)
         clip_features = unpack(clips.features, clips.slots)

@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
-from hitrs.errors import ConfigError
+from hitrs.errors import ConfigError, check_literals
 from hitrs.training.config import FinetuneOptimConfig
+
+
+@dataclass(frozen=True)
+class RecognitionHeadConfig:
+    """The classifier on the encoder."""
+
+    features: Literal["video", "pooled"] = "video"
+    """video: the paper's video feature; pooled: with it the mean over clips, and mean and maximum over time
+    of every joint."""
+    dropout: float = 0.0
+    """Dropout on the features."""
+
+    def __post_init__(self) -> None:
+        check_literals(self)
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"recognize.head.dropout must lie in [0, 1), got {self.dropout}")
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,8 @@ class RecognitionConfig:
         steps=22_000, batch_size=32, warmup_steps=0, schedule="halving"
     )
     """How the weights are learned."""
+    head: RecognitionHeadConfig = RecognitionHeadConfig()
+    """The classifier."""
     loss: RecognitionLossConfig = RecognitionLossConfig()
     """What is minimized."""
     eval: RecognitionEvalConfig = RecognitionEvalConfig()

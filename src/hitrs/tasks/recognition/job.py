@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -51,8 +52,9 @@ class RecognitionJob:
         layout = dataset.layout
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         if encoder is None:
-            encoder = HiTRS(config.model, layout.n_joints, layout.dims)
-        card = ModelCard(encoder.config, layout, dataset.settings, tuple(dataset.store.classes))
+            encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
+        head = dataclasses.asdict(settings.head)
+        card = ModelCard(encoder.config, layout, dataset.settings, tuple(dataset.store.classes), head=head)
         self.model = RecognitionModel(encoder, card)
         self.module = RecognitionObjective(self.model, settings.loss.label_smoothing)
         self._labels = torch.from_numpy(dataset.labels)

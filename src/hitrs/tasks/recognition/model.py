@@ -1,4 +1,4 @@
-"""Action recognition: the video features of a recording's bodies, averaged, and one linear layer."""
+"""Action recognition: the features of a recording's bodies, averaged, and one linear layer."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
-from hitrs.models.features import recording_features
+from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
 from hitrs.tasks.base import TaskModel
+from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch
 
 
@@ -16,15 +17,25 @@ class RecognitionModel(TaskModel):
     """Encoder and classifier."""
 
     task = "recognition"
+    features: BodyFeatures
+    norm: nn.Module
 
     def __init__(self, encoder: HiTRS, card: ModelCard):
         super().__init__()
         self.encoder, self.card = encoder, card
-        self.classifier = nn.Linear(encoder.video_width, len(card.classes))
+        settings = RecognitionHeadConfig(**card.head)
+        self.features, self.norm = video_feature, nn.Identity()
+        width = encoder.video_width
+        if settings.features == "pooled":
+            width += encoder.clip_width + 2 * encoder.joints * encoder.config.width
+            self.features, self.norm = pooled_features, nn.LayerNorm(width)
+        self.dropout = nn.Dropout(settings.dropout)
+        self.classifier = nn.Linear(width, len(card.classes))
 
     def forward(self, batch: Batch) -> Tensor:
         """Preprocessed recordings -> scores (B, classes), before softmax."""
-        return self.classifier(recording_features(self.encoder, batch, self.card))
+        features = recording_features(self.encoder, batch, self.card, self.features)
+        return self.classifier(self.dropout(self.norm(features)))
 
 
 class RecognitionObjective(nn.Module):
