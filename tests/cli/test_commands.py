@@ -120,7 +120,8 @@ def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFi
     assert main(["probe", store, pretrained, "--config", quick, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["classes"] == list(CLASSES)
-    assert {"knn", "linear"} <= found["metrics"].keys()
+    assert {"knn", "linear", "ridge"} <= found["metrics"].keys()
+    assert {"knn on positions", "random convolutions"} <= found["metrics"].keys()
     assert found["metrics"]["linear"]["all"]["recordings"] == 6
     assert main(["probe", store, pretrained, "--config", quick, "--probe.k", "3"]) == 0
     shown = capsys.readouterr().out

@@ -28,6 +28,7 @@ name: small-table
 {SIZES}
 cells:
   - {{do: knn, store: nw-ucla, protocol: subjects}}
+  - {{do: convolutions, store: nw-ucla, protocol: subjects}}
   - {{do: pretrain, id: encoder, store: nw-ucla, protocol: subjects}}
   - {{do: probe, store: nw-ucla, protocol: subjects, from: encoder}}
   - {{do: finetune, id: recognizer, store: nw-ucla, protocol: subjects}}
@@ -82,13 +83,14 @@ def test_every_cell_leaves_one_file_and_the_table_shows_them(runner):
     assert alone.metrics["scratch"]["all"] == together.metrics["ensemble"]["all"]
     # dashes in the name of a store, and the streams that are added, are not taken from names
     assert "| fine-tuned | pre-trained on nw-ucla |" in table
+    assert "| 100% | random convolutions | - |" in table
     assert "| joint + bone | 100% | sum of streams (two) | - |" in table
     assert "| seen as ntu25 (6 of 6 joints) | fine-tuned on nw-ucla |" in table
     assert "| seen as mediapipe33 (2 of 6 joints) | fine-tuned on nw-ucla |" in table
     full = next(result for result in results if result.seen_as == "ntu25")
     assert full.metrics["seen as ntu25 (6 of 6 joints)"]["all"] == alone.metrics["scratch"]["all"]
     bone = by_name["finetune-nw-ucla-bone-from-pretrain-nw-ucla-bone-s0-s0"]
-    written = json.loads(runner.result_file(runner.plan.cells[8]).read_text())
+    written = json.loads(runner.result_file(runner.plan.cells[9]).read_text())
     assert written["cell"] == bone.cell
     assert written["source"] == {
         "cell": "pretrain-nw-ucla-bone-s0",

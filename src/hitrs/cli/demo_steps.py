@@ -24,7 +24,7 @@ from hitrs.experiments.label_subsets import stratified_subset
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import video_feature
 from hitrs.tasks.base import get_task
-from hitrs.tasks.probe import encoder_features, nearest_positions, probe
+from hitrs.tasks.probe import encoder_features, nearest_positions, probe, random_convolutions
 from hitrs.tasks.recognition.recognizer import Recognizer
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import machine
@@ -148,12 +148,12 @@ def _metrics(run_folder: Path) -> dict[str, Any]:
 def _frozen(
     split: ProtocolSplit, labeled: np.ndarray, encoder: HiTRS, config: Config
 ) -> dict[str, dict[str, Any]]:
-    """What needs no training of an encoder: a linear layer on frozen features, and neighbors on positions."""
+    """What needs no training: a layer on frozen features, neighbors on positions, random convolutions."""
+    layout = encoder.card.layout
     return {
         "pre-trained, frozen, linear layer": probe(encoder, split, config, labeled)["linear"]["all"],
-        "nearest neighbor on positions": nearest_positions(split, labeled, encoder.card.layout, config)[
-            "all"
-        ],
+        "nearest neighbor on positions": nearest_positions(split, labeled, layout, config)["all"],
+        "random convolutions": random_convolutions(split, labeled, layout, config)["all"],
     }
 
 

@@ -1,4 +1,4 @@
-"""``hitrs probe``: k-NN and linear probe of a frozen encoder."""
+"""``hitrs probe``: k-NN, linear and ridge probe of a frozen encoder, beside what needs no encoder."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ def run(
     as_json: AsJson = False,
     options: Any,
 ) -> None:
-    """Read a frozen encoder with nearest neighbors and with a linear layer, both from the training labels.
+    """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
+
+    Beside it stands what needs no encoder: nearest neighbors on positions, and random convolutions.
 
     Args:
         store: a store that `hitrs import` made, with labels.
@@ -35,6 +37,7 @@ def run(
         as_json: print everything as JSON, with accuracies per class and confusion matrices.
     """
     from hitrs.experiments.runs import probe
+    from hitrs.experiments.tables import METHODS
     from hitrs.tasks.recognition.metrics import accuracy_table
 
     settings = changed_config(options)
@@ -45,5 +48,5 @@ def run(
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"
     print_line(f"{split.protocol} of {store}: read from {counts}")
-    nearest = f"{settings.probe.k}-NN"
-    print_table(*accuracy_table({name.replace("knn", nearest): report for name, report in reports.items()}))
+    names = {"knn": f"{settings.probe.k}-NN", "knn, all levels": f"{settings.probe.k}-NN, all levels"}
+    print_table(*accuracy_table({names.get(n) or METHODS.get(n, n): report for n, report in reports.items()}))

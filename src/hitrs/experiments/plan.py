@@ -52,6 +52,7 @@ _LABELS = ("subjects", "label_fraction", "label_subset")
 _KEYS = {
     "pretrain": (),
     "knn": _LABELS,
+    "convolutions": _LABELS,
     "probe": ("from", *_LABELS),
     "finetune": ("task", "from", *_LABELS),
     "ensemble": ("of",),
@@ -74,8 +75,8 @@ class Cell:
     """One run of a table."""
 
     do: str
-    """pretrain, knn (1-NN on positions), probe, finetune, ensemble, or layout (a trained model on recordings
-    seen as another joint layout)."""
+    """pretrain, knn (1-NN on positions), convolutions (random ones and a ridge classifier), probe, finetune,
+    ensemble, or layout (a trained model on recordings seen as another joint layout)."""
     store: str
     """Folder of the store below the stores' folder."""
     protocol: str

@@ -26,7 +26,7 @@ from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
-from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.probe import nearest_positions, probe, random_convolutions
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import commit
@@ -81,6 +81,7 @@ class Runner:
         run = {
             "pretrain": self._pretrain,
             "knn": self._knn,
+            "convolutions": self._convolutions,
             "probe": self._probe,
             "finetune": self._finetune,
             "ensemble": self._ensemble,
@@ -129,6 +130,11 @@ class Runner:
         labeled = self._labeled(cell, split)
         metrics = nearest_positions(split, labeled, split.store.layout, config)
         return {"labels": len(labeled), "metrics": {"knn on positions": metrics}}
+
+    def _convolutions(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
+        labeled = self._labeled(cell, split)
+        metrics = random_convolutions(split, labeled, split.store.layout, config, cell.seed)
+        return {"labels": len(labeled), "metrics": {"random convolutions": metrics}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         labeled = self._labeled(cell, split)

@@ -26,6 +26,7 @@ from hitrs.pretext.job import train_encoder
 from hitrs.process import is_main_process
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
+from hitrs.tasks.probe import nearest_positions, random_convolutions
 from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import run_folder, write_results
@@ -231,7 +232,7 @@ def probe(
     config: Config | str | Path | None = None,
     protocol: str | None = None,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
-    """Read a frozen encoder with nearest neighbors and with a linear layer, both from the training labels.
+    """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
     >>> split, reports = hitrs.probe("motion", "runs/tiny", config="tiny")
     >>> reports["linear"]["all"]["top1"]
@@ -243,11 +244,19 @@ def probe(
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
     Returns:
-        the split, and the metrics of "knn", "linear", "knn, all levels" and "linear, all levels".
+        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels" and "ridge";
+        beside them "knn on positions" and "random convolutions", which need no encoder.
     """
     split = protocol_split(_opened(store), protocol)
     settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
-    return split, probe_encoder(HiTRS.from_pretrained(model), split, settings)
+    encoder = HiTRS.from_pretrained(model)
+    card = encoder.card
+    own = dataclasses.replace(settings, preprocessing=card.preprocessing)
+    return split, {
+        **probe_encoder(encoder, split, settings),
+        "knn on positions": nearest_positions(split, split.train, card.layout, own),
+        "random convolutions": random_convolutions(split, split.train, card.layout, own),
+    }
 
 
 def evaluate(

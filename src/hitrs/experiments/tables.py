@@ -17,6 +17,7 @@ METHODS = {
     "linear": "linear probe",
     "knn, all levels": "1-NN, all levels",
     "linear, all levels": "linear probe, all levels",
+    "ridge": "ridge, pooled features",
     "scratch": "supervised",
     "ensemble": "sum of streams",
 }

@@ -7,6 +7,7 @@ mean over the bodies of a recording, ``collect`` goes through a data set, and ``
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -112,10 +113,19 @@ def recording_features(
     slots = card.persons if encoder.config.mode == "paper" else None
     bodies = stream_bodies(batch, card.preprocessing, card.layout, slots)
     features = body_features(encoder, bodies.positions, bodies.valid, bodies.lengths).float()
-    total = features.new_zeros(len(batch.lengths), features.shape[1]).index_add(0, bodies.recording, features)
+    return mean_over_bodies(features, bodies.recording, len(batch.lengths))
+
+
+def mean_over_bodies(features: Tensor, recording: Tensor, count: int) -> Tensor:
+    """Mean features (count, F) of each recording's bodies (S, F), 0 where there is none.
+
+    Args:
+        recording: the recording of each body, (S,) int64.
+    """
+    total = features.new_zeros(count, features.shape[1]).index_add(0, recording, features)
     ones = features.new_ones(len(features))
-    count = features.new_zeros(len(batch.lengths)).index_add(0, bodies.recording, ones)
-    return total / count.clamp(min=1)[:, None]
+    bodies = features.new_zeros(count).index_add(0, recording, ones)
+    return total / bodies.clamp(min=1)[:, None]
 
 
 @torch.no_grad()
@@ -147,7 +157,7 @@ def collect(
         )
     was_training = module.training
     module.eval()
-    device = next(module.parameters()).device
+    device = next(itertools.chain(module.parameters(), module.buffers())).device
     order = np.argsort(dataset.frames, kind="stable")
     parts = []
     for which in _batches(order, dataset, batch_size, max_frames):

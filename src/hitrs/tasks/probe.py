@@ -1,13 +1,17 @@
-"""Recognition from features of a frozen encoder (k-NN and linear probe), and k-NN on positions."""
+"""Recognition from a frozen encoder, and what needs none: k-NN on positions, random convolutions."""
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.models.convolutions import RandomConvolutions
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import (
     BodyFeatures,
@@ -15,17 +19,28 @@ from hitrs.models.features import (
     collect,
     knn_scores,
     linear_scores,
+    mean_over_bodies,
+    pooled_features,
     recording_features,
     resampled_positions,
     video_feature,
 )
+from hitrs.models.ridge import fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import Metrics, RunConfig
 from hitrs.tasks.recognition.metrics import split_metrics
-from hitrs.transforms.batch import Batch
-from hitrs.transforms.config import AugmentConfig
+from hitrs.transforms.batch import Batch, stream_bodies
+from hitrs.transforms.config import AugmentConfig, ViewsConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.random import KeyedGenerator
+
+CONVOLUTION_FRAMES = 48
+"""Random convolutions see recordings resampled to this many frames."""
+CONVOLUTION_COPIES = 3
+"""Turned and scaled copies of each training recording that they learn from, beside itself."""
+RIDGE_ROWS = 8192
+"""A ridge classifier costs the cube of the rows that it learns from: about half a minute for these."""
+TURNED_AND_SCALED = AugmentConfig("views", ViewsConfig(noise=0.0, drop=0.0))
 
 
 def encoder_features(
@@ -51,26 +66,35 @@ def encoder_features(
 
     if augment is None:
         return collect(features, encoder, dataset)
+    return collect(features, encoder, dataset, change=_augmented(dataset, augment, seed))
+
+
+def _augmented(
+    dataset: SkeletonDataset, config: AugmentConfig, seed: int, in_time: bool = True
+) -> Callable[[Batch], Batch]:
+    """A change of batches for ``collect``: recordings are augmented, by their number in order of calls."""
     numbers = itertools.count()
 
-    def augmented(batch: Batch) -> Batch:
+    def change(batch: Batch) -> Batch:
         generator = KeyedGenerator.from_seed(seed, [next(numbers) for _ in batch.lengths])
-        return dataset.augmented(batch, augment, generator)
+        return dataset.augmented(batch, config, generator, in_time)
 
-    return collect(features, encoder, dataset, change=augmented)
+    return change
 
 
 def probe(
     encoder: HiTRS, split: ProtocolSplit, config: RunConfig, train: np.ndarray | None = None
 ) -> dict[str, Metrics]:
-    """k-NN and linear probe of the frozen encoder, on its video feature (the paper's) and on all levels.
+    """k-NN, linear and ridge probes of the frozen encoder.
+
+    k-NN and linear probe read its video feature (the paper's) and all levels, ridge the pooled features.
 
     Args:
         encoder: with its ``card``, whose layout and preprocessing are used.
         config: its sections ``probe`` and ``augment`` are used.
         train: labeled recordings to learn from, as store indices; by default the whole training part.
     Returns:
-        metrics for each of "knn", "linear", "knn, all levels", "linear, all levels".
+        metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge".
 
     >>> probe(HiTRS.from_pretrained("runs/pretrained"), protocol_split(store), load_config("small"))
     """
@@ -91,7 +115,77 @@ def probe(
         linear = linear_scores(np.concatenate(train_views), labels, test, len(classes), config.probe.C)
         metrics[f"knn{suffix}"] = split_metrics(knn, split, classes)
         metrics[f"linear{suffix}"] = split_metrics(linear, split, classes)
+    train_views = [
+        encoder_features(encoder, labeled, pooled_features, config.augment if view else None, view)
+        for view in range(views)
+    ]
+    test = encoder_features(encoder, query, pooled_features)
+    ridge = ridge_scores(train_views, labeled.labels, test, len(classes))
+    metrics["ridge"] = split_metrics(ridge, split, classes)
     return metrics
+
+
+def ridge_scores(
+    train_views: Sequence[np.ndarray], labels: np.ndarray, test: np.ndarray, classes: int
+) -> np.ndarray:
+    """Probabilities (Q, classes) by a ridge classifier, which learns from ``RIDGE_ROWS`` rows at most.
+
+    Where there are more, copies are left out first, then recordings at random.
+
+    Args:
+        train_views: features (N, F) of the training recordings, once for each of their copies.
+        labels: (N,) int64; test: (Q, F).
+    """
+    views = max(1, min(len(train_views), RIDGE_ROWS // len(labels)))
+    chosen = np.arange(len(labels))
+    if len(labels) > RIDGE_ROWS:
+        chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[:RIDGE_ROWS])
+    features = np.concatenate([view[chosen] for view in train_views[:views]])
+    groups = np.tile(chosen, views)
+    ridge = fit_ridge(torch.from_numpy(features), np.tile(labels[chosen], views), classes, groups)
+    return ridge.probabilities(torch.from_numpy(test)).numpy()
+
+
+def random_convolutions(
+    split: ProtocolSplit, train: np.ndarray, layout: Layout, config: RunConfig, seed: int = 0
+) -> Metrics:
+    """Metrics of random convolutions with a ridge classifier: two minutes that a trained encoder has to beat.
+
+    Args:
+        train: labeled recordings, as store indices.
+        layout: joint layout in which recordings are compared.
+        config: of its section ``preprocessing`` all but the stream is used.
+        seed: of the kernels.
+    """
+    settings = dataclasses.replace(config.preprocessing, stream="joint", frames=CONVOLUTION_FRAMES, tubelet=1)
+    labeled, query = (
+        SkeletonDataset(split.store, indices, layout, settings) for indices in (train, split.test)
+    )
+    channels = layout.n_joints * layout.dims
+    bank = RandomConvolutions(channels, CONVOLUTION_FRAMES, seed=seed)
+
+    def sequences(batch: Batch) -> tuple[Tensor, Tensor]:
+        bodies = stream_bodies(batch, settings, layout)
+        return bodies.positions.flatten(2).transpose(1, 2), bodies.recording
+
+    def features(batch: Batch) -> Tensor:
+        values, recording = sequences(batch)
+        return mean_over_bodies(bank(values), recording, len(batch.lengths))
+
+    some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)
+    bank.fit(sequences(labeled.batch(some))[0])
+    copies = min(CONVOLUTION_COPIES, RIDGE_ROWS // len(labeled))
+    views = [
+        collect(
+            features,
+            bank,
+            labeled,
+            change=_augmented(labeled, TURNED_AND_SCALED, view, in_time=False) if view else None,
+        )
+        for view in range(copies + 1)
+    ]
+    scores = ridge_scores(views, labeled.labels, collect(features, bank, query), len(split.store.classes))
+    return split_metrics(scores, split, split.store.classes)
 
 
 def nearest_positions(split: ProtocolSplit, train: np.ndarray, layout: Layout, config: RunConfig) -> Metrics:

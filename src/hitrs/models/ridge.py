@@ -1,0 +1,102 @@
+"""A ridge classifier in closed form, on features of any kind; its strength is chosen by cross-validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+STRENGTHS = tuple(10.0**power for power in np.arange(-1.0, 5.5, 0.5))
+"""Penalties that are tried, relative to the mean square of a standardized feature."""
+SHARPNESSES = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)
+"""Factors before softmax that are tried."""
+FOLDS = 4
+
+
+@dataclass(frozen=True)
+class Ridge:
+    """A fitted classifier.
+
+    >>> ridge = fit_ridge(features, labels, classes=10, groups=recordings)
+    >>> ridge.probabilities(features).argmax(1)
+    """
+
+    mean: Tensor
+    """(F,)."""
+    weight: Tensor
+    """(F, classes), of features minus their mean."""
+    bias: Tensor
+    """(classes,)."""
+    sharpness: float
+    """Factor of the scores before softmax, by which probabilities fit the held-out labels best."""
+    strength: float
+
+    def probabilities(self, features: Tensor) -> Tensor:
+        """Probabilities (N, classes) of features (N, F)."""
+        raw = (features - self.mean) @ self.weight + self.bias
+        return torch.softmax(self.sharpness * raw, dim=1)
+
+
+def fit_ridge(features: Tensor, labels: np.ndarray, classes: int, groups: np.ndarray, seed: int = 0) -> Ridge:
+    """Ridge regression on targets of 1 for the class and 0 for the others, features standardized.
+
+    Args:
+        features: (N, F) float32; labels: (N,) int64.
+        groups: (N,) what must not be parted in cross-validation, for example the recording of each copy.
+        seed: of the folds.
+    """
+    mean, deviation = features.mean(0), features.std(0, correction=0)
+    scale = torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0) / features.shape[1] ** 0.5
+    scaled = (features - mean) * scale
+    targets = torch.nn.functional.one_hot(torch.from_numpy(labels), classes).double()
+    gram = (scaled @ scaled.T).double()
+    fold = _folds(labels, groups, seed)
+    held_out = torch.zeros(len(STRENGTHS), len(labels), classes, dtype=torch.float64)
+    for number in range(FOLDS):
+        test = torch.from_numpy(fold == number)
+        if bool(test.any()) and bool((~test).any()):
+            kernel = gram[~test][:, ~test]
+            dual, offset = _solve(kernel, targets[~test])
+            held_out[:, test] = gram[test][:, ~test] @ dual + offset
+    truth = torch.from_numpy(labels)
+    losses = torch.stack([_log_loss(scores, truth) for scores in held_out])  # (strengths, sharpnesses)
+    right = (held_out.argmax(2) == truth).float().mean(1)
+    best = int((right - 1e-3 * losses.amin(1)).argmax())  # ties are broken by likelihood
+    dual, offset = _solve(gram, targets)
+    weight = scaled.T @ dual[best].float() * scale[:, None]
+    sharpness = SHARPNESSES[int(losses[best].argmin())]
+    return Ridge(mean, weight, offset[best, 0].float(), sharpness, STRENGTHS[best])
+
+
+def _solve(gram: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    """Dual weights (strengths, N, classes) and offsets (strengths, 1, classes) of kernel ridge regression."""
+    offset = targets.mean(0, keepdim=True)
+    values, vectors = torch.linalg.eigh(gram)
+    rotated = vectors.T @ (targets - offset)
+    strengths = torch.tensor(STRENGTHS, dtype=torch.float64)[:, None, None]
+    dual = vectors @ (rotated / (values.clamp(min=0)[:, None] + 1e-3 * strengths))
+    return dual, offset.expand(len(STRENGTHS), -1, -1)
+
+
+def _folds(labels: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """A fold of each row: groups stay together, the groups of a class are spread over all folds."""
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(labels), np.int64)
+    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    of_group = np.zeros(len(first), np.int64)
+    start = 0
+    for label in np.unique(labels[first]):
+        own = rng.permutation(np.flatnonzero(labels[first] == label))
+        of_group[own] = (start + np.arange(len(own))) % FOLDS
+        start += len(own)
+    fold[:] = of_group[inverse]
+    return fold
+
+
+def _log_loss(scores: Tensor, labels: Tensor) -> Tensor:
+    """Mean negative log-likelihood for each sharpness."""
+    return torch.stack(
+        [torch.nn.functional.cross_entropy(sharpness * scores, labels) for sharpness in SHARPNESSES]
+    )
