@@ -30,7 +30,7 @@ from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import Metrics, RunConfig
 from hitrs.tasks.recognition.metrics import split_metrics
 from hitrs.transforms.batch import Batch, stream_bodies
-from hitrs.transforms.config import AugmentConfig, ViewsConfig
+from hitrs.transforms.config import AugmentConfig, PreprocessingConfig, ViewsConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.random import KeyedGenerator
 
@@ -157,35 +157,41 @@ def random_convolutions(
         config: of its section ``preprocessing`` all but the stream is used.
         seed: of the kernels.
     """
-    settings = dataclasses.replace(config.preprocessing, stream="joint", frames=CONVOLUTION_FRAMES, tubelet=1)
+    settings = convolution_settings(config.preprocessing)
     labeled, query = (
         SkeletonDataset(split.store, indices, layout, settings) for indices in (train, split.test)
     )
-    channels = layout.n_joints * layout.dims
-    bank = RandomConvolutions(channels, CONVOLUTION_FRAMES, seed=seed)
-
-    def sequences(batch: Batch) -> tuple[Tensor, Tensor]:
-        bodies = stream_bodies(batch, settings, layout)
-        return bodies.positions.flatten(2).transpose(1, 2), bodies.recording
+    bank = RandomConvolutions(layout.n_joints * layout.dims, CONVOLUTION_FRAMES, seed=seed)
 
     def features(batch: Batch) -> Tensor:
-        values, recording = sequences(batch)
+        values, recording = body_sequences(batch, settings, layout)
         return mean_over_bodies(bank(values), recording, len(batch.lengths))
 
     some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)
-    bank.fit(sequences(labeled.batch(some))[0])
+    bank.fit(body_sequences(labeled.batch(some), settings, layout)[0])
     copies = min(CONVOLUTION_COPIES, RIDGE_ROWS // len(labeled))
     views = [
-        collect(
-            features,
-            bank,
-            labeled,
-            change=_augmented(labeled, TURNED_AND_SCALED, view, in_time=False) if view else None,
-        )
+        collect(features, bank, labeled, change=turned_and_scaled(labeled, view) if view else None)
         for view in range(copies + 1)
     ]
     scores = ridge_scores(views, labeled.labels, collect(features, bank, query), len(split.store.classes))
     return split_metrics(scores, split, split.store.classes)
+
+
+def convolution_settings(settings: PreprocessingConfig) -> PreprocessingConfig:
+    """Preprocessing for random convolutions: joints, resampled; the rest as it is."""
+    return dataclasses.replace(settings, stream="joint", frames=CONVOLUTION_FRAMES, tubelet=1)
+
+
+def body_sequences(batch: Batch, settings: PreprocessingConfig, layout: Layout) -> tuple[Tensor, Tensor]:
+    """The bodies of a batch as sequences with coordinates as channels, (S, J C, F); their recordings (S,)."""
+    bodies = stream_bodies(batch, settings, layout)
+    return bodies.positions.flatten(2).transpose(1, 2), bodies.recording
+
+
+def turned_and_scaled(dataset: SkeletonDataset, view: int) -> Callable[[Batch], Batch]:
+    """A change of batches for ``collect``: each recording turned and scaled at random; ``view``: the seed."""
+    return _augmented(dataset, TURNED_AND_SCALED, view, in_time=False)
 
 
 def nearest_positions(split: ProtocolSplit, train: np.ndarray, layout: Layout, config: RunConfig) -> Metrics:
