@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import hitrs
 from factories import CLASSES, small_store, untrimmed_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
@@ -127,6 +128,19 @@ def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFi
     shown = capsys.readouterr().out
     assert "3-NN, all test recordings" in shown
     assert f"{len(Store.open(store).split('subjects', 'train'))} training recordings, tested on 6" in shown
+
+
+def test_a_recognizer_in_seconds(
+    store: str, pretrained: str, quick: str, tmp_path: Path, fails, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "ridge"
+    assert main(["probe", store, pretrained, "--config", quick, "--out", str(out), "--json"]) == 0
+    ridge = json.loads(capsys.readouterr().out)["metrics"]["ridge"]
+    assert main(["evaluate", store, str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == ridge
+    recording = Store.open(store)[0]
+    assert hitrs.Recognizer(out)(recording).label in CLASSES
+    assert "exists already" in fails("probe", store, pretrained, "--out", out)
 
 
 def test_finetune_reports_what_evaluate_finds(

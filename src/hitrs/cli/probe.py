@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+from tyro.conf import arg
 
 from hitrs.cli.console import print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name, StoreArgument
@@ -22,6 +25,7 @@ def run(
     *,
     config: str = DEFAULT,
     protocol: Name = None,
+    out: Annotated[Path | None, arg(metavar="DIR")] = None,
     as_json: AsJson = False,
     options: Any,
 ) -> None:
@@ -34,6 +38,7 @@ def run(
         model: model directory, the run that made it, or a hub id; of a recognizer the encoder alone is used.
         config: paper, base, small, tiny, or a YAML file, for how to probe; the options below change it.
         protocol: training and test part; the store's first protocol if left out.
+        out: write the ridge classifier with the encoder as a recognizer to this directory.
         as_json: print everything as JSON, with accuracies per class and confusion matrices.
     """
     from hitrs.experiments.runs import probe
@@ -41,7 +46,7 @@ def run(
     from hitrs.tasks.recognition.metrics import accuracy_table
 
     settings = changed_config(options)
-    split, reports = probe(store, model, config=settings, protocol=protocol)
+    split, reports = probe(store, model, config=settings, protocol=protocol, out=out)
     if as_json:
         facts = {"protocol": split.protocol, "classes": split.store.classes, "metrics": reports}
         print_line(json.dumps(facts, indent=1))
@@ -50,3 +55,5 @@ def run(
     print_line(f"{split.protocol} of {store}: read from {counts}")
     names = {"knn": f"{settings.probe.k}-NN", "knn, all levels": f"{settings.probe.k}-NN, all levels"}
     print_table(*accuracy_table({names.get(n) or METHODS.get(n, n): report for n, report in reports.items()}))
+    if out is not None:
+        print_line(f"recognizer  {out}")

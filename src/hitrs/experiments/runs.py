@@ -26,7 +26,7 @@ from hitrs.pretext.job import train_encoder
 from hitrs.process import is_main_process
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.probe import nearest_positions, random_convolutions
+from hitrs.tasks.probe import nearest_positions, random_convolutions, ridge_recognizer
 from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import run_folder, write_results
@@ -231,6 +231,7 @@ def probe(
     *,
     config: Config | str | Path | None = None,
     protocol: str | None = None,
+    out: str | Path | None = None,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
     """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
@@ -243,15 +244,21 @@ def probe(
         model: model directory, run folder or hub id; of a recognizer the encoder alone is used.
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
+        out: write the ridge classifier with the encoder as a recognizer to this directory.
     Returns:
         the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels" and "ridge";
         beside them "knn on positions" and "random convolutions", which need no encoder.
     """
+    if out is not None and Path(out).exists():
+        raise ConfigError(f"{out} exists already; choose another place for the recognizer")
     split = protocol_split(_opened(store), protocol)
     settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
+    if out is not None:
+        labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
+        ridge_recognizer(encoder, labeled, settings).save_pretrained(out)
     return split, {
         **probe_encoder(encoder, split, settings),
         "knn on positions": nearest_positions(split, split.train, card.layout, own),

@@ -25,10 +25,13 @@ from hitrs.models.features import (
     resampled_positions,
     video_feature,
 )
-from hitrs.models.ridge import fit_ridge
+from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import Metrics, RunConfig
+from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.metrics import split_metrics
+from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.predict import predict
 from hitrs.transforms.batch import Batch, stream_bodies
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig, ViewsConfig
 from hitrs.transforms.dataset import SkeletonDataset
@@ -115,26 +118,50 @@ def probe(
         linear = linear_scores(np.concatenate(train_views), labels, test, len(classes), config.probe.C)
         metrics[f"knn{suffix}"] = split_metrics(knn, split, classes)
         metrics[f"linear{suffix}"] = split_metrics(linear, split, classes)
-    train_views = [
-        encoder_features(encoder, labeled, pooled_features, config.augment if view else None, view)
-        for view in range(views)
-    ]
-    test = encoder_features(encoder, query, pooled_features)
-    ridge = ridge_scores(train_views, labeled.labels, test, len(classes))
-    metrics["ridge"] = split_metrics(ridge, split, classes)
+    ridge = ridge_recognizer(encoder, labeled, config)
+    metrics["ridge"] = split_metrics(predict(ridge, query), split, classes)
     return metrics
 
 
-def ridge_scores(
-    train_views: Sequence[np.ndarray], labels: np.ndarray, test: np.ndarray, classes: int
-) -> np.ndarray:
-    """Probabilities (Q, classes) by a ridge classifier, which learns from ``RIDGE_ROWS`` rows at most.
+def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig) -> RecognitionModel:
+    """A recognizer made in seconds: a ridge classifier on the pooled features of a frozen encoder.
+
+    Args:
+        encoder: with its ``card``; it is part of the result.
+        labeled: recordings to learn from.
+        config: its sections ``probe`` (augmented copies) and ``augment`` are used.
+
+    >>> ridge_recognizer(encoder, dataset, load_config("light")).save_pretrained("recognizer")
+    """
+    views = [
+        encoder_features(encoder, labeled, pooled_features, config.augment if view else None, view)
+        for view in range(config.probe.train_views)
+    ]
+    classes = tuple(labeled.store.classes)
+    ridge = _fit_ridge(views, labeled.labels, len(classes))
+    trained = {
+        "task": "recognition",
+        "data": labeled.store.fingerprint,
+        "recordings": len(labeled),
+        "from": "frozen encoder, ridge classifier",
+    }
+    head = dataclasses.asdict(RecognitionHeadConfig(features="pooled", norm=False))
+    card = dataclasses.replace(encoder.card, classes=classes, task="recognition", head=head, trained=trained)
+    model = RecognitionModel(encoder, card).eval()
+    with torch.no_grad():
+        model.classifier.weight.copy_(ridge.sharpness * ridge.weight.T)
+        model.classifier.bias.copy_(ridge.sharpness * (ridge.bias - ridge.mean @ ridge.weight))
+    return model
+
+
+def _fit_ridge(train_views: Sequence[np.ndarray], labels: np.ndarray, classes: int) -> Ridge:
+    """A ridge classifier that learns from ``RIDGE_ROWS`` rows at most.
 
     Where there are more, copies are left out first, then recordings at random.
 
     Args:
         train_views: features (N, F) of the training recordings, once for each of their copies.
-        labels: (N,) int64; test: (Q, F).
+        labels: (N,) int64.
     """
     views = max(1, min(len(train_views), RIDGE_ROWS // len(labels)))
     chosen = np.arange(len(labels))
@@ -142,8 +169,7 @@ def ridge_scores(
         chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[:RIDGE_ROWS])
     features = np.concatenate([view[chosen] for view in train_views[:views]])
     groups = np.tile(chosen, views)
-    ridge = fit_ridge(torch.from_numpy(features), np.tile(labels[chosen], views), classes, groups)
-    return ridge.probabilities(torch.from_numpy(test)).numpy()
+    return fit_ridge(torch.from_numpy(features), np.tile(labels[chosen], views), classes, groups)
 
 
 def random_convolutions(
@@ -174,8 +200,10 @@ def random_convolutions(
         collect(features, bank, labeled, change=turned_and_scaled(labeled, view) if view else None)
         for view in range(copies + 1)
     ]
-    scores = ridge_scores(views, labeled.labels, collect(features, bank, query), len(split.store.classes))
-    return split_metrics(scores, split, split.store.classes)
+    classes = split.store.classes
+    ridge = _fit_ridge(views, labeled.labels, len(classes))
+    scores = ridge.probabilities(torch.from_numpy(collect(features, bank, query)))
+    return split_metrics(scores.numpy(), split, classes)
 
 
 def convolution_settings(settings: PreprocessingConfig) -> PreprocessingConfig:

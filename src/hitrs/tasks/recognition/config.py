@@ -16,6 +16,8 @@ class RecognitionHeadConfig:
     features: Literal["video", "pooled"] = "video"
     """video: the paper's video feature; pooled: with it the mean over clips, and mean and maximum over time
     of every joint."""
+    norm: bool = True
+    """LayerNorm on pooled features; without it one linear layer reads them as they are."""
     dropout: float = 0.0
     """Dropout on the features."""
 

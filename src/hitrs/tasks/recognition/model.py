@@ -28,7 +28,8 @@ class RecognitionModel(TaskModel):
         width = encoder.video_width
         if settings.features == "pooled":
             width += encoder.clip_width + 2 * encoder.joints * encoder.config.width
-            self.features, self.norm = pooled_features, nn.LayerNorm(width)
+            self.features = pooled_features
+            self.norm = nn.LayerNorm(width) if settings.norm else self.norm
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(width, len(card.classes))
 
