@@ -28,7 +28,7 @@ name: small-table
 {SIZES}
 cells:
   - {{do: knn, store: nw-ucla, protocol: subjects}}
-  - {{do: convolutions, store: nw-ucla, protocol: subjects}}
+  - {{do: convolutions, id: convolutions, store: nw-ucla, protocol: subjects}}
   - {{do: pretrain, id: encoder, store: nw-ucla, protocol: subjects}}
   - {{do: probe, store: nw-ucla, protocol: subjects, from: encoder}}
   - {{do: finetune, id: recognizer, store: nw-ucla, protocol: subjects}}
@@ -42,6 +42,7 @@ cells:
   - {{do: pretrain, id: bone-encoder, store: nw-ucla, protocol: subjects, stream: bone}}
   - {{do: ensemble, store: nw-ucla, protocol: subjects, of: [recognizer]}}
   - {{do: ensemble, store: nw-ucla, protocol: subjects, of: [recognizer, bone], label: two}}
+  - {{do: ensemble, store: nw-ucla, protocol: subjects, of: [recognizer, convolutions], label: both}}
   - do: layout
     store: nw-ucla
     protocol: subjects
@@ -85,6 +86,7 @@ def test_every_cell_leaves_one_file_and_the_table_shows_them(runner):
     assert "| fine-tuned | pre-trained on nw-ucla |" in table
     assert "| 100% | random convolutions | - |" in table
     assert "| joint + bone | 100% | sum of streams (two) | - |" in table
+    assert "| joint + joint | 100% | sum of streams (both) | - |" in table
     assert "| seen as ntu25 (6 of 6 joints) | fine-tuned on nw-ucla |" in table
     assert "| seen as mediapipe33 (2 of 6 joints) | fine-tuned on nw-ucla |" in table
     full = next(result for result in results if result.seen_as == "ntu25")

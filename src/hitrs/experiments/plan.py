@@ -63,7 +63,7 @@ _STARTS = {
     "probe": ("pretrain", "finetune"),
     "finetune": ("pretrain", "finetune"),
     "layout": ("finetune",),
-    "ensemble": ("finetune",),
+    "ensemble": ("finetune", "convolutions"),
 }
 """What the cells must do that a cell starts from or adds up."""
 _RENAMED = {"fraction": "label_fraction", "draw": "label_subset", "source": "from", "neighbors": "knn"}
@@ -231,7 +231,7 @@ class _Entry:
         for cell in (*of, *([source] if source else [])):
             if cell.do not in _STARTS[do]:
                 raise ConfigError(
-                    f"{where}: {cell.name} is no {' or '.join(_STARTS[do])} cell, as a {do} cell needs"
+                    f"{where}: {cell.name} is no {' or '.join(_STARTS[do])} cell, as cells that do {do} need"
                 )
         stream = str(values.get("stream") or (source.stream if source else "joint"))
         if source is not None and stream != source.stream:

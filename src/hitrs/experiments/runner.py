@@ -26,7 +26,7 @@ from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
-from hitrs.tasks.probe import nearest_positions, probe, random_convolutions
+from hitrs.tasks.probe import convolution_recognizer, nearest_positions, probe
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import commit
@@ -132,9 +132,11 @@ class Runner:
         return {"labels": len(labeled), "metrics": {"knn on positions": metrics}}
 
     def _convolutions(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
-        labeled = self._labeled(cell, split)
-        metrics = random_convolutions(split, labeled, split.store.layout, config, cell.seed)
-        return {"labels": len(labeled), "metrics": {"random convolutions": metrics}}
+        layout = training_layout(split.store, config.layout)
+        labeled = SkeletonDataset(split.store, self._labeled(cell, split), layout, config.preprocessing)
+        model, task = convolution_recognizer(labeled, cell.seed), get_task(cell.task)
+        model.save_pretrained(self._folder(cell) / "model")
+        return {"labels": len(labeled), "metrics": {"random convolutions": task.evaluate([model], split)}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         labeled = self._labeled(cell, split)

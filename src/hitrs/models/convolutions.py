@@ -62,6 +62,11 @@ class RandomConvolutions(nn.Module):
         self.register_buffer("quantiles", torch.rand(count * kernels, biases, generator=generator))
         self.register_buffer("biases", torch.zeros(count * kernels, biases))
 
+    @property
+    def width(self) -> int:
+        """Number of features, F."""
+        return 3 * self.biases.numel() + 2 * len(self.competing)
+
     @torch.no_grad()
     def fit(self, sequences: Tensor) -> RandomConvolutions:
         """Take the biases from quantiles of the kernels' outputs for some training sequences (N, C, T)."""

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from hitrs.errors import LayoutError
+from hitrs.errors import CheckpointError, LayoutError
 from hitrs.models.card import ModelCard
 from hitrs.models.config import CheckpointedLevels, ModelConfig
 from hitrs.models.layers import TransformerStack, key_bias, with_last_token
@@ -277,6 +277,8 @@ class HiTRS(nn.Module):
         card, weights = load_pretrained(source)
         encoder = cls(card.model, card.layout.n_joints, card.channels)
         own = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
+        if not own:
+            raise CheckpointError(f"{source} is a model for {card.task} without an encoder")
         load_weights(encoder, own, source)
         encoder.card = card
         return encoder.eval()

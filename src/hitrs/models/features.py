@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ from hitrs.transforms.dataset import ModelInputs, SkeletonDataset
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
-BodyFeatures = Callable[[HiTRS, Tensor, Tensor, Tensor], Tensor]
-"""Positions (S, T, J, C), valid (S, T, J) and lengths (S,) of bodies to one feature each, (S, ...)."""
+BodyFeatures = Callable[[Any, Tensor, Tensor, Tensor], Tensor]
+"""Encoder, positions (S, T, J, C), valid (S, T, J) and lengths (S,) of bodies to a feature each, (S, ...)."""
 
 
 def video_feature(encoder: HiTRS, positions: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
@@ -96,7 +96,7 @@ def _over_rows(rows: Tensor, sequence: Tensor, count: int) -> tuple[Tensor, Tens
 
 
 def recording_features(
-    encoder: HiTRS, batch: Batch, card: ModelCard, body_features: BodyFeatures = video_feature
+    encoder: HiTRS | None, batch: Batch, card: ModelCard, body_features: BodyFeatures = video_feature
 ) -> Tensor:
     """Mean over each recording's bodies of their features; by default (B, 4D).
 
@@ -107,25 +107,17 @@ def recording_features(
     torch.Size([2, 512])
 
     Args:
+        encoder: None for features that need none.
         batch: preprocessed recordings.
-        card: of the encoder; its stream is taken.
+        card: of the model; its stream is taken.
     """
-    slots = card.persons if encoder.config.mode == "paper" else None
+    slots = card.persons if encoder is not None and encoder.config.mode == "paper" else None
     bodies = stream_bodies(batch, card.preprocessing, card.layout, slots)
     features = body_features(encoder, bodies.positions, bodies.valid, bodies.lengths).float()
-    return mean_over_bodies(features, bodies.recording, len(batch.lengths))
-
-
-def mean_over_bodies(features: Tensor, recording: Tensor, count: int) -> Tensor:
-    """Mean features (count, F) of each recording's bodies (S, F), 0 where there is none.
-
-    Args:
-        recording: the recording of each body, (S,) int64.
-    """
-    total = features.new_zeros(count, features.shape[1]).index_add(0, recording, features)
+    total = features.new_zeros(len(batch.lengths), features.shape[1]).index_add(0, bodies.recording, features)
     ones = features.new_ones(len(features))
-    bodies = features.new_zeros(count).index_add(0, recording, ones)
-    return total / bodies.clamp(min=1)[:, None]
+    count = features.new_zeros(len(batch.lengths)).index_add(0, bodies.recording, ones)
+    return total / count.clamp(min=1)[:, None]
 
 
 @torch.no_grad()

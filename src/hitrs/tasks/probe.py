@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.models.card import ModelCard
+from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import RandomConvolutions
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import (
@@ -19,7 +21,6 @@ from hitrs.models.features import (
     collect,
     knn_scores,
     linear_scores,
-    mean_over_bodies,
     pooled_features,
     recording_features,
     resampled_positions,
@@ -147,11 +148,7 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
     }
     head = dataclasses.asdict(RecognitionHeadConfig(features="pooled", norm=False))
     card = dataclasses.replace(encoder.card, classes=classes, task="recognition", head=head, trained=trained)
-    model = RecognitionModel(encoder, card).eval()
-    with torch.no_grad():
-        model.classifier.weight.copy_(ridge.sharpness * ridge.weight.T)
-        model.classifier.bias.copy_(ridge.sharpness * (ridge.bias - ridge.mean @ ridge.weight))
-    return model
+    return _with_ridge(RecognitionModel(encoder, card), ridge)
 
 
 def _fit_ridge(train_views: Sequence[np.ndarray], labels: np.ndarray, classes: int) -> Ridge:
@@ -183,27 +180,55 @@ def random_convolutions(
         config: of its section ``preprocessing`` all but the stream is used.
         seed: of the kernels.
     """
-    settings = convolution_settings(config.preprocessing)
-    labeled, query = (
-        SkeletonDataset(split.store, indices, layout, settings) for indices in (train, split.test)
-    )
+    labeled = SkeletonDataset(split.store, train, layout, config.preprocessing)
+    model = convolution_recognizer(labeled, seed)
+    query = SkeletonDataset(split.store, split.test, layout, model.card.preprocessing)
+    return split_metrics(predict(model, query), split, split.store.classes)
+
+
+def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> RecognitionModel:
+    """A recognizer made in a minute or two: a ridge classifier on random convolutions, without an encoder.
+
+    Args:
+        labeled: recordings to learn from; of their preprocessing all but the stream is used.
+        seed: of the kernels.
+
+    >>> convolution_recognizer(dataset).save_pretrained("recognizer")
+    """
+    settings, layout = convolution_settings(labeled.settings), labeled.layout
+    labeled = SkeletonDataset(labeled.store, labeled.indices, layout, settings)
+    classes = tuple(labeled.store.classes)
+    trained = {
+        "task": "recognition",
+        "data": labeled.store.fingerprint,
+        "recordings": len(labeled),
+        "from": "random convolutions, ridge classifier",
+        "seed": seed,
+    }
+    head = dataclasses.asdict(RecognitionHeadConfig(features="convolutions"))
+    card = ModelCard(ModelConfig(), layout, settings, classes, head=head, trained=trained)
+    model = RecognitionModel(None, card)
     bank = RandomConvolutions(layout.n_joints * layout.dims, CONVOLUTION_FRAMES, seed=seed)
+    some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)
+    model.convolutions = bank.fit(body_sequences(labeled.batch(some), settings, layout)[0])
 
     def features(batch: Batch) -> Tensor:
-        values, recording = body_sequences(batch, settings, layout)
-        return mean_over_bodies(bank(values), recording, len(batch.lengths))
+        return recording_features(None, batch, model.card, model.features)
 
-    some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)
-    bank.fit(body_sequences(labeled.batch(some), settings, layout)[0])
     copies = min(CONVOLUTION_COPIES, RIDGE_ROWS // len(labeled))
     views = [
-        collect(features, bank, labeled, change=turned_and_scaled(labeled, view) if view else None)
+        collect(features, model, labeled, change=turned_and_scaled(labeled, view) if view else None)
         for view in range(copies + 1)
     ]
-    classes = split.store.classes
-    ridge = _fit_ridge(views, labeled.labels, len(classes))
-    scores = ridge.probabilities(torch.from_numpy(collect(features, bank, query)))
-    return split_metrics(scores.numpy(), split, classes)
+    return _with_ridge(model, _fit_ridge(views, labeled.labels, len(classes)))
+
+
+def _with_ridge(model: RecognitionModel, ridge: Ridge) -> RecognitionModel:
+    """The model with the ridge classifier as its linear layer, such that softmax gives its probabilities."""
+    with torch.no_grad():
+        model.classifier.weight.copy_(ridge.sharpness * ridge.weight.T)
+        model.classifier.bias.copy_(ridge.sharpness * (ridge.bias - ridge.mean @ ridge.weight))
+    return model.eval()
 
 
 def convolution_settings(settings: PreprocessingConfig) -> PreprocessingConfig:

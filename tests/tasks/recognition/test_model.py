@@ -4,17 +4,22 @@ import dataclasses
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from factories import JOINTS, LAYOUT, tiny
+from factories import JOINTS, LAYOUT, small_store, tiny
 from hitrs.errors import CheckpointError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import recording_features
+from hitrs.tasks.probe import convolution_recognizer
 from hitrs.tasks.recognition.model import RecognitionModel, RecognitionObjective
+from hitrs.tasks.recognition.predict import predict
+from hitrs.tasks.recognition.recognizer import Recognizer
 from hitrs.transforms.batch import Batch, take_stream
 from hitrs.transforms.config import PreprocessingConfig
+from hitrs.transforms.dataset import SkeletonDataset
 
 CARD = ModelCard(tiny(), LAYOUT, classes=("a", "b", "c"))
 
@@ -160,3 +165,20 @@ def test_a_light_recognizer_is_saved_with_its_head(tmp_path: Path) -> None:
     again = RecognitionModel.from_pretrained(model.save_pretrained(tmp_path))
     assert again.card.head == head
     torch.testing.assert_close(again(batch()), scores)
+
+
+def test_convolutions_are_a_recognizer_like_any_other(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", count=24)
+    dataset = SkeletonDataset(store, np.arange(16), LAYOUT, PreprocessingConfig(center="first"))
+    model = convolution_recognizer(dataset)
+    assert model.encoder is None
+    assert (model.card.preprocessing.center, model.card.preprocessing.frames) == ("first", 48)
+    query = SkeletonDataset(store, np.arange(24), LAYOUT, model.card.preprocessing)
+    scores = predict(model, query)
+    assert (scores[:16].argmax(1) == query.labels[:16]).mean() > 0.8
+    folder = model.save_pretrained(tmp_path / "model")
+    again = RecognitionModel.from_pretrained(folder)
+    np.testing.assert_allclose(predict(again, query), scores, atol=1e-5)
+    assert Recognizer(folder)(store[3]).label == store.classes[scores[3].argmax()]
+    with pytest.raises(CheckpointError, match="without an encoder"):
+        HiTRS.from_pretrained(folder)

@@ -13,9 +13,9 @@ from hitrs.training.config import FinetuneOptimConfig
 class RecognitionHeadConfig:
     """The classifier on the encoder."""
 
-    features: Literal["video", "pooled"] = "video"
+    features: Literal["video", "pooled", "convolutions"] = "video"
     """video: the paper's video feature; pooled: with it the mean over clips, and mean and maximum over time
-    of every joint."""
+    of every joint; convolutions: random ones in place of an encoder, which are not trained step by step."""
     norm: bool = True
     """LayerNorm on pooled features; without it one linear layer reads them as they are."""
     dropout: float = 0.0

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from hitrs.errors import DataError
+from hitrs.errors import ConfigError, DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import collect
@@ -49,6 +49,11 @@ class RecognitionJob:
             raise DataError(f"recording {dataset.store.name(missing)} of {dataset.store.path} has no label")
         self.dataset, self.config, self.validation = dataset, config, validation
         settings: RecognitionConfig = config.section("recognition")
+        if settings.head.features == "convolutions":
+            raise ConfigError(
+                "recognize.head.features = convolutions is not trained step by step; `hitrs probe` measures "
+                "random convolutions, and a cell of a plan (`do: convolutions`) makes a model of them"
+            )
         layout = dataset.layout
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         if encoder is None:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
+from hitrs.models.convolutions import RandomConvolutions
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
 from hitrs.tasks.base import TaskModel
@@ -14,22 +15,28 @@ from hitrs.transforms.batch import Batch
 
 
 class RecognitionModel(TaskModel):
-    """Encoder and classifier."""
+    """Encoder (or random convolutions) and classifier."""
 
     task = "recognition"
     features: BodyFeatures
     norm: nn.Module
 
-    def __init__(self, encoder: HiTRS, card: ModelCard):
+    def __init__(self, encoder: HiTRS | None, card: ModelCard):
         super().__init__()
         self.encoder, self.card = encoder, card
         settings = RecognitionHeadConfig(**card.head)
         self.features, self.norm = video_feature, nn.Identity()
-        width = encoder.video_width
-        if settings.features == "pooled":
-            width += encoder.clip_width + 2 * encoder.joints * encoder.config.width
+        if encoder is None:
+            self.convolutions = RandomConvolutions(
+                card.layout.n_joints * card.channels, card.preprocessing.frames
+            )
+            self.features, width = self._convolved, self.convolutions.width
+        elif settings.features == "pooled":
+            width = encoder.video_width + encoder.clip_width + 2 * encoder.joints * encoder.config.width
             self.features = pooled_features
             self.norm = nn.LayerNorm(width) if settings.norm else self.norm
+        else:
+            width = encoder.video_width
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(width, len(card.classes))
 
@@ -37,6 +44,16 @@ class RecognitionModel(TaskModel):
         """Preprocessed recordings -> scores (B, classes), before softmax."""
         features = recording_features(self.encoder, batch, self.card, self.features)
         return self.classifier(self.dropout(self.norm(features)))
+
+    def _convolved(self, _: None, positions: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
+        """Features of bodies, all resampled to the same number of frames."""
+        return self.convolutions(positions.flatten(2).transpose(1, 2))
+
+    @classmethod
+    def untrained(cls, card: ModelCard) -> RecognitionModel:
+        """A model of the card's sizes with random weights; convolutions have no encoder."""
+        without = RecognitionHeadConfig(**card.head).features == "convolutions"
+        return cls(None, card) if without else super().untrained(card)
 
 
 class RecognitionObjective(nn.Module):
