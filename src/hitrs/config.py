@@ -111,7 +111,7 @@ def load_config(source: str | Path, changes: Mapping[str, Any] | None = None) ->
     """A configuration from the name of one that comes with the package, or from a file.
 
     Args:
-        source: "paper", "base", "small", "tiny", or the path of a YAML file.
+        source: "paper", "base", "small", "light", "tiny", or the path of a YAML file.
         changes: single values by dotted name, for example ``{"pretrain.optim.steps": 1000}``.
 
     Raises:

@@ -22,7 +22,7 @@ def run(
     Args:
         out: folder for everything; the one that an earlier demo made is replaced.
         size: how much motion to generate.
-        config: paper, base, small, tiny, or a YAML file.
+        config: paper, base, small, light, tiny, or a YAML file.
     """
     from hitrs.cli.demo_steps import run_demo
 

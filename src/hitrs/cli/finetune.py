@@ -59,7 +59,7 @@ def run(
         start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
         task: recognition: one class for a recording; detection: a class or background for every frame, and
             segments made of that; prediction: the frames that come next; or a task of another package.
-        config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
+        config: paper, base, small, light, tiny, or a YAML file; the options below change single values of it.
         protocol: training and test part; the store's first protocol if left out. Without any, all labeled
             recordings train.
         label_fraction: share of the training labels, of every class.

@@ -36,7 +36,7 @@ def run(
     Args:
         store: a store that `hitrs import` made.
         out: folder of the run: its configuration, log, checkpoints, pictures and, at the end, the model.
-        config: paper, base, small, tiny, or a YAML file; the options below change single values of it.
+        config: paper, base, small, light, tiny, or a YAML file; the options below change single values of it.
         protocol: whose training part to learn from; the store's first if left out, everything if it has none.
         resume: go on with the run in OUT, with its own configuration.
     """

@@ -231,7 +231,7 @@ class _Entry:
         for cell in (*of, *([source] if source else [])):
             if cell.do not in _STARTS[do]:
                 raise ConfigError(
-                    f"{where}: {cell.name} is no {' or '.join(_STARTS[do])} cell, as cells that do {do} need"
+                    f"{where}: {cell.name} is no {' or '.join(_STARTS[do])} cell, which `do: {do}` needs"
                 )
         stream = str(values.get("stream") or (source.stream if source else "joint"))
         if source is not None and stream != source.stream:
