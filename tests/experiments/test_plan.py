@@ -113,7 +113,10 @@ PRETRAIN = "  - {do: pretrain, id: e, store: s, protocol: p"
             PRETRAIN + "}\n  - {do: finetune, store: s, protocol: p, stream: bone, from: e}\n",
             "the stream is bone, but pretrain-s-joint-s0 was trained on joint",
         ),
-        (PRETRAIN + "}\n  - {do: ensemble, store: s, protocol: p, of: [e]}\n", "is no finetune or convolutions cell"),
+        (
+            PRETRAIN + "}\n  - {do: ensemble, store: s, protocol: p, of: [e]}\n",
+            "is no finetune or convolutions",
+        ),
         ("  - {do: layout, store: s, protocol: p, seen_as: ntu25}\n", "from is missing"),
         (
             "  - {do: finetune, task: prediction, id: m, store: s, protocol: p}\n"
