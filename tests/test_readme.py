@@ -18,6 +18,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
 # A block is run if this comment stands above it.
 RUN = re.compile(r"^<!-- run -->\n+```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SOURCE_FILE = re.compile(r"`((?:\w+/)+\w+\.py)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -71,6 +72,13 @@ def test_links_lead_somewhere(page: Path) -> None:
     links = LINK.findall(page.read_text(encoding="utf-8"))
     broken = [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_source_files_that_pages_name_are_there(page: Path) -> None:
+    named = SOURCE_FILE.findall(page.read_text(encoding="utf-8"))
+    homes = (ROOT, ROOT / "src" / "hitrs")
+    assert [name for name in named if not any((home / name).is_file() for home in homes)] == []
 
 
 def test_one_version_everywhere() -> None:

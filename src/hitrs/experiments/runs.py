@@ -280,6 +280,7 @@ def evaluate(
 
     >>> hitrs.evaluate("motion", "runs/tuned").metrics["all"]["top1"]
     53.5
+    >>> turned = hitrs.evaluate("motion", "runs/tuned", options=hitrs.EvalOptions(views=4))
 
     Args:
         store: a store with labels, or its folder.

@@ -47,14 +47,17 @@ def register_format(format: Format) -> Format:
     again: register it there, not under ``if __name__ == "__main__":``.
 
     Example:
+        >>> import hitrs
+        >>> import numpy as np
         >>> from hitrs.data.formats.format import Format, one
-        >>> def read_dots(path, layout):
-        ...     return Recording(np.loadtxt(path).reshape(-1, 20, 3), layout="kinect20", name=path.stem)
+        >>> def read_dots(path, layout):  # a line "dots", then a line of 20 x 3 numbers for each frame
+        ...     positions = np.loadtxt(path, skiprows=1).reshape(-1, 20, 3)
+        ...     return hitrs.Recording(positions, layout="kinect20", name=path.stem)
         >>> dots = Format(
         ...     name="dots", title="our tracker", suffixes=(".dots",),
         ...     matches=lambda head: head.text.startswith("dots"), read=one(read_dots),
         ... )
-        >>> hitrs.register_format(dots)
+        >>> _ = hitrs.register_format(dots)
 
     Raises:
         ConfigError: if it is no ``Format``, or has the name of one of this or an installed package.
