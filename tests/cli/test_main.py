@@ -52,6 +52,14 @@ def test_every_command_explains_its_options(name: str, capsys: pytest.CaptureFix
     assert "--help" in shown
 
 
+@pytest.mark.parametrize("name", ["recognize", "detect", "evaluate"])
+def test_what_is_required_has_no_default(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("\u2502", " ").split())
+    assert "(default: )" not in shown
+    assert shown.count("(required)") == 2
+
+
 def test_a_switch_with_a_value_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         main(["finetune", "store", "--out", "run", "--task", "detection", "--detect.head.causal", "True"])
