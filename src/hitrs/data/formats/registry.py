@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hitrs.data.formats.format import Format, Head
 from hitrs.data.recording import Recording
-from hitrs.errors import ConfigError, DataError, HitrsError
+from hitrs.errors import ConfigError, DataError, HitrsError, LayoutError
 from hitrs.plugins import load_plugins
 from hitrs.skeleton.layout import Layout, get_layout
 
@@ -77,6 +77,8 @@ def reader_defects(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except LayoutError as error:  # a file that names an unknown layout is one of the damaged files
+        raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     except HitrsError:
         raise
     except Exception as error:
@@ -148,7 +150,7 @@ def read_recordings(
         names = ", ".join(f"{each.name} ({each.title})" for each in fitting)
         raise DataError(
             f"{path} is of no known format: its content fits none of {names}. It may be damaged; "
-            "if you know the format, name it (--format)."
+            "if you know the format, name it (`hitrs import --format`, or `format=` in Python)."
         )
     with reader_defects(path):
         yield from known_format.read(path, known)
