@@ -323,6 +323,22 @@ def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails)
     assert "`--preprocessing.align none --preprocessing.scale none`" in fails(*words)
 
 
+def test_a_causal_detector_of_an_encoder_that_needs_the_whole_recording(
+    folder, store, quick, tmp_path, fails
+) -> None:
+    encoder, untrimmed = str(tmp_path / "encoder"), untrimmed_store(folder / "untrimmed-causal-from").path
+    words = ["--config", quick, "--pretrain.optim.steps", "1", "--preprocessing.align", "yaw"]
+    assert main(["pretrain", store, *words, "--out", encoder]) == 0
+    words = ["finetune", untrimmed, "--task", "detection", "--config", quick, "--from", encoder]
+    words += ["--out", tmp_path / "causal", "--detect.head.causal"]
+    said = fails(*words)
+    assert "train with `--preprocessing.align none" in said
+    assert "pre-train one with these options first, or start without --from" in said
+    said = fails(*words, "--preprocessing.align", "none")
+    assert "preprocessing.align cannot be changed" in said
+    assert "or pre-train an encoder with it first" in said
+
+
 def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:
     store = str(untrimmed_store(folder / "untrimmed").path)
     options = [
