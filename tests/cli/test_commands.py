@@ -313,7 +313,15 @@ def test_recognize_does_what_it_can(store: str, tuned: str, tmp_path: Path, caps
 def test_detection_needs_segments(folder, store, quick, fails) -> None:
     out = folder / "no-segments"
     said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)
-    assert "labeled segments; add segments.csv (or train for --task recognition)" in said
+    assert "has labeled segments; add segments.csv and import again" in said
+    assert "or train for what is there: --task recognition or prediction" in said
+
+
+def test_recognition_needs_labels(folder, quick, fails) -> None:
+    store = untrimmed_store(folder / "untrimmed-unlabeled").path
+    said = fails("finetune", store, "--config", quick, "--out", folder / "no-labels")
+    assert "has a label; add labels.csv and import again" in said
+    assert "--task detection or prediction" in said
 
 
 def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails) -> None:
@@ -398,4 +406,4 @@ def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned
         "models are evaluated together for one task only; these are for recognition and detection"
         in fails("evaluate", store, tuned, folder / "detector")
     )
-    assert "has the labels of detection" in fails("evaluate", store, folder / "detector")
+    assert "has labeled segments; add segments.csv" in fails("evaluate", store, folder / "detector")

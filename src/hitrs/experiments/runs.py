@@ -28,6 +28,7 @@ from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
 from hitrs.tasks.probe import nearest_positions, random_convolutions
 from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
@@ -180,7 +181,7 @@ def finetune(
         )
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
-    train = _labeled(data, protocol, usable, downstream.needs)
+    train = _labeled(data, protocol, usable, downstream)
     split = _tested(data, protocol, usable)
     held_out = select_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
     train = select_subjects(data, np.setdiff1d(train, held_out), subjects)
@@ -302,9 +303,7 @@ def evaluate(
     task.check_options(sources, options)
     usable = task.usable(data)
     if not usable.any():
-        raise DataError(
-            f"no recording of {data.path} has the labels of {task.name}, so there is nothing to compare with"
-        )
+        raise DataError(_lack(data, "", task))
     split = (
         protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     )
@@ -377,14 +376,21 @@ def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, re
     )
 
 
-def _labeled(data: Store, protocol: str | None, usable: np.ndarray, needs: str) -> np.ndarray:
+def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) -> np.ndarray:
     """Store indices of the recordings that train."""
     indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
     indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "
-        raise DataError(f"no recording {part}of {data.path} has {needs} and import again")
+        others = [name for name in TASKS.built_in if name != task.name and get_task(name).usable(data).any()]
+        hint = f", or train for what is there: --task {' or '.join(others)}" if others else ""
+        raise DataError(_lack(data, part, task) + hint)
     return indices
+
+
+def _lack(data: Store, part: str, task: Task) -> str:
+    """What no recording has that a task needs."""
+    return f"no recording {part}of {data.path} has {task.needs} and import again"
 
 
 def _tested(data: Store, protocol: str | None, usable: np.ndarray) -> ProtocolSplit | None:
