@@ -74,7 +74,7 @@ def test_it_is_left_out_and_listed(tmp_path: Path, files: Path, capsys: pytest.C
     assert main(["import", str(files), str(tmp_path / "store")]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[-1] == "recordings  1"
-    assert "! left out  1 files that could not be read:" in shown
+    assert "! left out  1 file that could not be read:" in shown
     assert any("bad.npz" in line for line in shown)
 
 

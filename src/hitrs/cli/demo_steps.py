@@ -19,7 +19,7 @@ from hitrs.cli.main import run_command
 from hitrs.config import Config, load_config
 from hitrs.data import Store, read_recording, write_npz
 from hitrs.data.protocol import ProtocolSplit, protocol_split
-from hitrs.errors import ConfigError
+from hitrs.errors import ConfigError, counted
 from hitrs.experiments.label_subsets import stratified_subset
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import video_feature
@@ -194,7 +194,8 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     facts = machine()
     report = Report(
         "What hitrs learned from synthetic motion",
-        f"hitrs {__version__}, {platform.system()}, torch {facts['torch']}, {facts['threads']} threads",
+        f"hitrs {__version__}, {platform.system()}, torch {facts['torch']}, "
+        f"{counted(facts['threads'], 'thread')}",
     )
     report.text(
         f"An encoder saw {len(data.split(split.protocol, 'train'))} recordings of synthetic people, without "

@@ -18,7 +18,7 @@ import numpy as np
 from hitrs.config import Config, differences, dump_config, load_config, load_run_config
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.store import Store
-from hitrs.errors import ConfigError, DataError
+from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
 from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
@@ -119,7 +119,8 @@ def pretrain(
     with _folder(out, config, facts, call, resume):
         part = "all recordings" if protocol is None else f"the training part of {protocol}"
         notify(
-            f"pre-training on {part} of {data.path}: {len(indices)} of {len(data)} recordings, labels unseen"
+            f"pre-training on {part} of {data.path}: {len(indices)} of {counted(len(data), 'recording')}, "
+            "labels unseen"
         )
         train_encoder(dataset, config, out, resume=resume)
     return Run(out)
@@ -218,7 +219,8 @@ def finetune(
     call = _Call("finetune", data, out, given, command)
     with _folder(out, config, facts, call, resume):
         origin = "from scratch" if start is None else f"starting from {start}"
-        notify(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {origin}")
+        recordings = counted(len(train), "labeled recording")
+        notify(f"training on {recordings} of {counted(len(data.classes), 'class', 'classes')}, {origin}")
         model = train_model(
             downstream, known, config, out, encoder=encoder, validation=validation, resume=resume
         )
