@@ -2,7 +2,7 @@
 
 import pytest
 
-from hitrs.errors import LONGEST_MESSAGE, DataError, located
+from hitrs.errors import LONGEST_MESSAGE, DataError, counted, located
 
 
 def test_long_and_odd_quotes() -> None:
@@ -13,6 +13,12 @@ def test_long_and_odd_quotes() -> None:
     assert long.startswith(r"a.csv has '\x00\x00")
     assert long.endswith("', expected a number.")
     assert str(DataError("name '\x1b[2J\ud800'")) == r"name '\x1b[2J\ud800'"
+
+
+def test_counted() -> None:
+    assert [counted(n, "file") for n in (0, 1, 2)] == ["0 files", "1 file", "2 files"]
+    assert counted(1, "class", "classes") == "1 class"
+    assert counted(3, "class", "classes") == "3 classes"
 
 
 def test_located() -> None:

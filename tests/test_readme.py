@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,11 @@ import hitrs
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
+RUNNABLE = ("README.md", "docs/own-data.md", "docs/detection.md", "docs/prediction.md")
+
 # A block is run if this comment stands above it.
 RUN = re.compile(r"^<!-- run -->\n+```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SOURCE_FILE = re.compile(r"`((?:\w+/)+\w+\.py)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -44,7 +48,7 @@ def blocks(page: Path) -> list[Block]:
     return [Block(*match) for match in RUN.findall(page.read_text(encoding="utf-8"))]
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/own-data.md", "docs/detection.md", "docs/prediction.md"])
+@pytest.mark.parametrize("page", RUNNABLE)
 def test_commands_run(page: str, tmp_path: Path) -> None:
     """The marked blocks of a page work one after the other, as they stand, in an empty folder."""
     found = blocks(ROOT / page)
@@ -66,11 +70,32 @@ def test_commands_run(page: str, tmp_path: Path) -> None:
             )
 
 
+def test_pages_can_be_run_in_one_folder() -> None:
+    """Who reads on after README runs the next page in the same folder, where nothing is overwritten."""
+    made: dict[str, list[str]] = defaultdict(list)
+    for page in RUNNABLE:
+        for block in blocks(ROOT / page):
+            for words in block.commands() if block.language == "bash" else ():
+                made[words[3] if words[1] == "import" else _out(words)].append(page)
+    assert {name: pages for name, pages in made.items() if name and len(pages) > 1} == {}
+
+
+def _out(words: list[str]) -> str:
+    return words[words.index("--out") + 1] if "--out" in words else ""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     links = LINK.findall(page.read_text(encoding="utf-8"))
     broken = [link for link in links if not link.startswith("https://") and not (page.parent / link).exists()]
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_source_files_that_pages_name_are_there(page: Path) -> None:
+    named = SOURCE_FILE.findall(page.read_text(encoding="utf-8"))
+    homes = (ROOT, ROOT / "src" / "hitrs")
+    assert [name for name in named if not any((home / name).is_file() for home in homes)] == []
 
 
 def test_one_version_everywhere() -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from hitrs.pretext.base import PretextTask
     from hitrs.pretext.registry import register_pretext_task
     from hitrs.skeleton import Layout, get_layout, list_layouts
-    from hitrs.tasks.base import Task
+    from hitrs.tasks.base import EvalOptions, Task
     from hitrs.tasks.detection.detection import Detection
     from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.model import DetectionModel
@@ -51,6 +51,7 @@ _HOMES = {
     "Detection": "hitrs.tasks.detection.detection",
     "DetectionModel": "hitrs.tasks.detection.model",
     "Detector": "hitrs.tasks.detection.detector",
+    "EvalOptions": "hitrs.tasks.base",
     "Evaluation": "hitrs.experiments.runs",
     "HiTRS": "hitrs.models.encoder",
     "HitrsError": "hitrs.errors",
@@ -97,6 +98,7 @@ __all__ = [
     "Detection",
     "DetectionModel",
     "Detector",
+    "EvalOptions",
     "Evaluation",
     "HiTRS",
     "HitrsError",

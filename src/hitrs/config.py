@@ -95,7 +95,7 @@ class Config:
                 if not isinstance(inner, dict):
                     raise ConfigError(f"unknown key '{name}': '{section}' is a single value")
             inner[key] = value
-        return _updated(self, tree, "", "change")
+        return _updated(self, tree, "", "")
 
     def to_dict(self) -> dict[str, Any]:
         """The tree as plain values, as a file holds it."""
@@ -125,7 +125,7 @@ def load_config(source: str | Path, changes: Mapping[str, Any] | None = None) ->
         values = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{where} is not valid YAML: {error}") from error
-    config = _updated(Config(), {} if values is None else values, "", where)
+    config = _updated(Config(), {} if values is None else values, "", f"{where}: ")
     return config.changed(changes) if changes else config
 
 
@@ -242,10 +242,13 @@ def _read(source: str | Path) -> tuple[str, str]:
 
 
 def _updated(current: Any, values: Any, prefix: str, where: str) -> Any:
-    """A copy of a section with the values of a mapping in place of its own."""
+    """A copy of a section with the values of a mapping in place of its own.
+
+    ``where`` begins messages: "small.yaml: ", or nothing.
+    """
     if not isinstance(values, Mapping):
         what = f"'{prefix[:-1]}'" if prefix else "a configuration"
-        raise ConfigError(f"{where}: {what} must be a section of keys and values, got {values!r}")
+        raise ConfigError(f"{where}{what} must be a section of keys and values, got {values!r}")
     types = typing.get_type_hints(type(current))
     given: dict[str, Any] = {}
     for key, value in values.items():
@@ -256,24 +259,24 @@ def _updated(current: Any, values: Any, prefix: str, where: str) -> Any:
             section = _updated(current.section(task), value, f"{name}.", where)
             given["tasks"] = {**given.get("tasks", current.tasks), key: section}
         elif key not in types or (isinstance(current, Config) and key == "tasks"):
-            raise ConfigError(f"{where}: {_unknown(current, str(key), prefix, value)}")
+            raise ConfigError(f"{where}{_unknown(current, str(key), prefix, value)}")
         elif dataclasses.is_dataclass(types[key]):
             given[key] = _updated(getattr(current, key), value, f"{name}.", where)
         elif isinstance(value, Mapping) and value:
-            raise ConfigError(
-                f"{where}: unknown key '{name}.{next(iter(value))}': '{name}' is a single value"
-            )
+            raise ConfigError(f"{where}unknown key '{name}.{next(iter(value))}': '{name}' is a single value")
         else:
             given[key] = _value(types[key], value, name, where)
     try:
         return dataclasses.replace(current, **given)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        parent, _, own = prefix[:-1].rpartition(".")
+        section = f"{parent}." if parent and str(error).startswith(f"{own}.") else ""  # optim has several
+        raise ConfigError(f"{where}{section}{error}") from error
 
 
 def _weights(values: Any, where: str) -> dict[str, float]:
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: 'pretext' must be a section of task names and weights, got {values!r}")
+        raise ConfigError(f"{where}'pretext' must be a section of task names and weights, got {values!r}")
     return {str(name): _value(float, value, f"pretext.{name}", where) for name, value in values.items()}
 
 
@@ -300,15 +303,15 @@ def _value(kind: Any, value: Any, name: str, where: str) -> Any:
         if value not in words:
             hint = "; 'no' is called 'fp32' now" if name.endswith("precision") and value == "no" else ""
             near = hint or did_you_mean(str(value), words)
-            raise ConfigError(f"{where}: {name} must be one of {', '.join(words)}, got {value!r}{near}")
+            raise ConfigError(f"{where}{name} must be one of {', '.join(words)}, got {value!r}{near}")
         return value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is int and not (number and float(value).is_integer()):
-        raise ConfigError(f"{where}: {name} must be a whole number, got {value!r}")
+        raise ConfigError(f"{where}{name} must be a whole number, got {value!r}")
     if kind is float and not number:
-        raise ConfigError(f"{where}: {name} must be a number, got {value!r}")
+        raise ConfigError(f"{where}{name} must be a number, got {value!r}")
     if kind is bool and not isinstance(value, bool):
-        raise ConfigError(f"{where}: {name} must be true or false, got {value!r}")
+        raise ConfigError(f"{where}{name} must be true or false, got {value!r}")
     return kind(value)
 
 

@@ -1,4 +1,4 @@
-"""Errors that are written for people.
+"""Errors that are written for people, and how their sentences name things.
 
 Each message names what is wrong (file, frame, joint, key), what was expected and what to do. The command line
 prints them without a traceback and exits with 1; any other exception is a defect of the package.
@@ -59,6 +59,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """``"; did you mean 'X'?"`` with the nearest known name, or nothing where none is near."""
     match = difflib.get_close_matches(name, list(known), n=1)
     return f"; did you mean '{match[0]}'?" if match else ""
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: "1 file", "2 files"; ``many`` where the plural is more than an s."""
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def check_literals(settings: object) -> None:

@@ -29,7 +29,9 @@ def explained_writes(target: Path) -> Iterator[None]:
                 f"the disk is full: could not finish writing {target}. Nothing was left behind; free some "
                 "space or choose another place, then run the command again."
             ) from error
-        raise DataError(f"cannot write {target}: {error.strerror or error}.") from error
+        blocked = next((folder for folder in target.parents if folder.is_file()), None)
+        reason = f"{blocked} is a file" if blocked else error.strerror or error
+        raise DataError(f"cannot write {target}: {reason}.") from error
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import sys
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
 _LARGE = 2**30
 _PRODUCTS = 512
-"""Of the 1,024 that oneDNN keeps by itself; an update has about 250 shapes."""
+"""Of the 1,024 that oneDNN keeps by itself; a step has about 250 shapes."""
 
 
 def arrange_memory() -> None:
@@ -23,7 +23,7 @@ def keep_freed_memory() -> None:
     """Memory that was freed stays with the process, so that the arrays of a step serve the next one.
 
     glibc hands large arrays back to the system when they are freed, and the system clears every page of the
-    next one: about a tenth of an update. MALLOC_TRIM_THRESHOLD_ and the like in the environment do the same,
+    next one: about a tenth of a step. MALLOC_TRIM_THRESHOLD_ and the like in the environment do the same,
     and win. Without glibc nothing is done.
     """
     if sys.platform != "linux" or any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):

@@ -74,8 +74,39 @@ def test_it_is_left_out_and_listed(tmp_path: Path, files: Path, capsys: pytest.C
     assert main(["import", str(files), str(tmp_path / "store")]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert shown[-1] == "recordings  1"
-    assert "! left out  1 files that could not be read:" in shown
+    assert "! left out  1 file that could not be read:" in shown
     assert any("bad.npz" in line for line in shown)
+
+
+def test_an_unknown_layout_in_the_first_file_is_left_out(
+    tmp_path: Path, files: Path, capsys: pytest.CaptureFixture[str], fails
+) -> None:
+    bad, other = files / "a.npz", files / "z.npz"
+    np.savez(bad, positions=motion(), layout="ntu26")
+    np.savez(other, positions=np.ones((3, 20, 3)), layout="kinect20")
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
+    shown = capsys.readouterr().out
+    assert f"{bad}: there is no layout 'ntu26'; did you mean 'ntu25'?" in shown
+    assert f"{other}: recording 'z' has layout 'kinect20', but the store is for 'ntu25'" in shown
+    for file in (files / "good.npz", other):
+        file.unlink()
+    np.savez(other, positions=motion(), layout="ntu27")
+    assert f"{bad}: there is no layout 'ntu26'" in fails("import", files, tmp_path / "again")
+
+
+def test_npz_of_another_kind(tmp_path: Path, tuned: str, fails) -> None:
+    np.savez(tmp_path / "a.npz", xyz=motion())
+    said = fails("recognize", tuned, tmp_path / "a.npz")
+    assert "npz (arrays with a key `positions` or `joints`)" in said
+    assert "`hitrs import --format`" in said
+
+
+def test_a_store_below_a_file(tmp_path: Path, files: Path, fails) -> None:
+    (tmp_path / "a.py").write_text("", encoding="utf-8")
+    store = tmp_path / "a.py" / "store"
+    said = f"cannot write {store}: {tmp_path / 'a.py'} is a file."
+    assert said in fails("import", files, store)
+    assert said in fails("import", "synthetic", store, "--size", "tiny")
 
 
 def test_nan_is_a_joint_that_was_not_seen(tmp_path: Path, files: Path) -> None:

@@ -327,7 +327,15 @@ def test_recognize_does_what_it_can(store: str, tuned: str, tmp_path: Path, caps
 def test_detection_needs_segments(folder, store, quick, fails) -> None:
     out = folder / "no-segments"
     said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)
-    assert "labeled segments; add segments.csv (or train for --task recognition)" in said
+    assert "has labeled segments; add segments.csv and import again" in said
+    assert "or train for what is there: --task recognition or prediction" in said
+
+
+def test_recognition_needs_labels(folder, quick, fails) -> None:
+    store = untrimmed_store(folder / "untrimmed-unlabeled").path
+    said = fails("finetune", store, "--config", quick, "--out", folder / "no-labels")
+    assert "has a label; add labels.csv and import again" in said
+    assert "--task detection or prediction" in said
 
 
 def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails) -> None:
@@ -335,6 +343,22 @@ def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails)
     whole = ["--detect.head.causal", "--preprocessing.align", "yaw", "--preprocessing.scale", "body"]
     words = ["finetune", store, "--task", "detection", "--config", quick, *whole, "--out", folder / "causal"]
     assert "`--preprocessing.align none --preprocessing.scale none`" in fails(*words)
+
+
+def test_a_causal_detector_of_an_encoder_that_needs_the_whole_recording(
+    folder, store, quick, tmp_path, fails
+) -> None:
+    encoder, untrimmed = str(tmp_path / "encoder"), untrimmed_store(folder / "untrimmed-causal-from").path
+    words = ["--config", quick, "--pretrain.optim.steps", "1", "--preprocessing.align", "yaw"]
+    assert main(["pretrain", store, *words, "--out", encoder]) == 0
+    words = ["finetune", untrimmed, "--task", "detection", "--config", quick, "--from", encoder]
+    words += ["--out", tmp_path / "causal", "--detect.head.causal"]
+    said = fails(*words)
+    assert "train with `--preprocessing.align none" in said
+    assert "pre-train one with these options first, or start without --from" in said
+    said = fails(*words, "--preprocessing.align", "none")
+    assert "preprocessing.align cannot be changed" in said
+    assert "or pre-train an encoder with it first" in said
 
 
 def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:
@@ -396,4 +420,4 @@ def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned
         "models are evaluated together for one task only; these are for recognition and detection"
         in fails("evaluate", store, tuned, folder / "detector")
     )
-    assert "has the labels of detection" in fails("evaluate", store, folder / "detector")
+    assert "has labeled segments; add segments.csv" in fails("evaluate", store, folder / "detector")

@@ -135,6 +135,7 @@ def test_what_else_can_be_wrong(theirs: dict, layout_file: str, tmp_path: Path, 
     assert "holds no Hi-TRS model" in fails("convert", saved({"conv.weight": torch.zeros(3)}), out)
     assert "holds no Hi-TRS model" in fails("convert", saved([1, 2]), out)
     assert "'step' is not a tensor" in fails("convert", saved({**theirs, "step": 3}), out)
+    assert "name them with --heads" in fails("convert", saved(theirs), out, "--layout", layout_file)
     assert "name its --layout" in fails("convert", saved(theirs), out, "--heads", "2")
     assert "layout ntu25 has 25" in fails("convert", saved(theirs), out, "--heads", "2", "--layout", "ntu25")
     assert "3 heads do not divide" in fails(

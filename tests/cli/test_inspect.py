@@ -30,7 +30,7 @@ def test_a_folder(files: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["inspect", str(files)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert any("recordings    2 with 24 frames" in line for line in lines)
-    assert "! quarantined   1 files could not be read" in lines
+    assert "! quarantined   1 file could not be read" in lines
     assert any("bad.npz" in line for line in lines)
     assert [path.name for path in tmp_path.iterdir()] == ["files"]
 

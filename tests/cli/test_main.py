@@ -52,6 +52,20 @@ def test_every_command_explains_its_options(name: str, capsys: pytest.CaptureFix
     assert "--help" in shown
 
 
+@pytest.mark.parametrize(("verb", "section"), [("pretrain", "pretrain"), ("finetune", "recognize")])
+def test_a_wrong_value_is_named_with_its_section(verb: str, section: str, fails) -> None:
+    said = fails(verb, "store", "--out", "run", f"--{section}.optim.batch-size=-3")
+    assert said == f"{section}.optim.batch_size must be at least 1, got -3"
+
+
+@pytest.mark.parametrize("name", ["recognize", "detect", "evaluate"])
+def test_what_is_required_has_no_default(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([name, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.replace("\u2502", " ").split())
+    assert "(default: )" not in shown
+    assert shown.count("(required)") == 2
+
+
 def test_a_switch_with_a_value_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         main(["finetune", "store", "--out", "run", "--task", "detection", "--detect.head.causal", "True"])

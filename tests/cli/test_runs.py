@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,34 @@ def test_an_interrupted_run_says_how_to_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def stop(*_, **__):
-        raise Interrupted("stopped after update 2 of 4 and saved; go on with --resume")
+        raise Interrupted("stopped after step 2 of 4 and saved; go on with --resume")
 
     monkeypatch.setattr("hitrs.experiments.runs.train_encoder", stop)
     words = ["pretrain", store, "--config", quick, "--out", str(tmp_path / "run")]
     assert main(words) == 130
     said = " ".join(capsys.readouterr().err.split())
-    assert said == f"stopped after update 2 of 4 and saved; go on with: hitrs {' '.join(words)} --resume"
+    assert said == f"stopped after step 2 of 4 and saved; go on with: hitrs {' '.join(words)} --resume"
+
+
+def test_in_python_it_says_the_call(
+    store: str, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_config(quick, {"recognize.optim.steps": 2})
+    run, reached = tmp_path / "run", hitrs.training.loop.update
+
+    def stopped(*words):
+        signal.raise_signal(signal.SIGINT)
+        return reached(*words)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hitrs.training.loop, "update", stopped)
+        with pytest.raises(KeyboardInterrupt) as interrupt:
+            hitrs.finetune(store, run, config=config, label_fraction=0.5)
+    said, call = str(interrupt.value).split("; go on with: ")
+    assert said == "stopped after step 1 of 2 and saved"
+    assert call == f"hitrs.finetune({store!r}, {str(run)!r}, label_fraction=0.5, resume=True)"
+    eval(call, {"hitrs": hitrs})
+    assert (run / "model").is_dir()
 
 
 def test_a_run_is_not_overwritten(store: str, quick: str, pretrained: str, fails) -> None:

@@ -1,4 +1,4 @@
-"""The loop: what an update is, logging, stopping, resuming, and losses that are no numbers."""
+"""The loop: what a step is, logging, stopping, resuming, and losses that are no numbers."""
 
 import json
 import math
@@ -86,7 +86,7 @@ def equal(a: nn.Module, b: nn.Module) -> bool:
     return all(torch.equal(x, y) for x, y in zip(weights(a), weights(b), strict=True))
 
 
-def test_updates_are_those_of_a_plain_loop(tmp_path: Path) -> None:
+def test_steps_are_those_of_a_plain_loop(tmp_path: Path) -> None:
     settings = config(max_grad_norm=0.5, weight_decay=0.1)
     trained = fit(Toy(), settings, tmp_path)
     job = Toy()
@@ -141,11 +141,11 @@ def test_the_same_seed_gives_the_same_run(tmp_path: Path) -> None:
 def test_a_stop_saves_and_a_resumed_run_ends_the_same(tmp_path: Path, signum: signal.Signals) -> None:
     whole = fit(Toy(), config(), tmp_path / "whole")
     handler = signal.getsignal(signum)
-    job = Toy(lambda number: signal.raise_signal(signum) if number == 9 else None)  # in update 5 of 12
-    with pytest.raises(Interrupted, match=r"stopped after update 5 of 12 and saved; go on with --resume"):
+    job = Toy(lambda number: signal.raise_signal(signum) if number == 9 else None)  # in step 5 of 12
+    with pytest.raises(Interrupted, match=r"stopped after step 5 of 12 and saved; go on with --resume"):
         fit(job, config(), tmp_path / "run")
     assert signal.getsignal(signum) == handler
-    assert job.passes == 10  # the update was finished
+    assert job.passes == 10  # the step was finished
     assert [p.name for p in list_checkpoints(tmp_path / "run" / "checkpoints")] == ["step-00000005"]
     rest = Toy()
     resumed = fit(rest, config(), tmp_path / "run", resume=True)
@@ -179,7 +179,7 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path: Path) 
         ]
         for name in ("run", "whole")
     ]
-    assert logs[0] == logs[1]  # also the means of updates 7 and 8, between which the kill came
+    assert logs[0] == logs[1]  # also the means of steps 7 and 8, between which the kill came
     finished = Toy()
     assert equal(fit(finished, config(), tmp_path / "run", resume=True), whole)
     assert finished.passes == 0
@@ -195,9 +195,7 @@ def test_a_loss_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
             job.module.scale = float("nan")
 
     job = Toy(spoil)
-    with pytest.raises(
-        TrainingError, match=r"the loss is nan at update 5 \(learning rate .*try a smaller lr"
-    ):
+    with pytest.raises(TrainingError, match=r"the loss is nan at step 5 \(learning rate .*try a smaller lr"):
         fit(job, config(checkpoint_seconds=0), tmp_path)
     assert all(p.isfinite().all() for p in job.module.parameters())
     assert [p.name for p in list_checkpoints(tmp_path / "checkpoints")] == ["step-00000005"]
@@ -214,7 +212,7 @@ def test_a_gradient_that_is_no_number_stops_the_run(tmp_path: Path) -> None:
 
     job = Toy()
     job.module = Cliff()
-    with pytest.raises(TrainingError, match=r"the gradient's norm is (nan|inf) at update 0"):
+    with pytest.raises(TrainingError, match=r"the gradient's norm is (nan|inf) at step 0"):
         fit(job, config(checkpoint_seconds=0), tmp_path)
     assert all(p.isfinite().all() for p in job.module.parameters())
     assert list_checkpoints(tmp_path / "checkpoints") == []

@@ -1,4 +1,4 @@
-"""The learning rate over the updates, and which parameters decay."""
+"""The learning rate over the steps, and which parameters decay."""
 
 import dataclasses
 import itertools

@@ -6,11 +6,11 @@ import torch
 
 from factories import LAYOUT, small_store
 from hitrs.data.store import Store
-from hitrs.errors import LayoutError
+from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.transforms.config import PreprocessingConfig
-from hitrs.transforms.dataset import SkeletonDataset
+from hitrs.transforms.dataset import SkeletonDataset, check_rate
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,9 @@ def test_what_another_layout_computes_is_seen(store: Store) -> None:
 def test_a_layout_of_another_dimension_cannot_be_seen(store: Store) -> None:
     with pytest.raises(LayoutError, match=r"between layouts of the same dimension"):
         SkeletonDataset(store, [0], LAYOUT, PreprocessingConfig(), seen_as=get_layout("coco17"))
+
+
+@pytest.mark.parametrize(("rate", "seems"), [(10.0, "3 times as fast"), (60.0, "2 times as slow")])
+def test_another_frame_rate_is_told_as_a_factor_above_one(rate: float, seems: str) -> None:
+    with pytest.raises(DataError, match=f"its motion would seem {seems}\\."):
+        check_rate(rate, 30.0, "a.npz")

@@ -16,7 +16,7 @@ def run(
     source: Annotated[Positional[str], arg(metavar="IN")],
     out: Annotated[Positional[Path], arg(metavar="OUT")],
     *,
-    heads: int = 8,
+    heads: Annotated[int | None, arg(metavar="INT")] = None,
     layout: Name = None,
     classes: Annotated[Path | None, arg(metavar="FILE")] = None,
 ) -> None:
@@ -27,7 +27,8 @@ def run(
     Args:
         source: a .pth file; or a model directory, the run that made it, or a hub id.
         out: a model directory to write; or, for the way back, a file whose name ends in .pth.
-        heads: attention heads, which the weights do not tell.
+        heads: attention heads of the checkpoint, needed to read it: the weights do not tell (the paper's
+            model has 8).
         layout: the joints' layout; ntu25 for 25 joints with 3 coordinates if left out.
         classes: text file with one class name a line, in the order of the scores; default A001, A002, ...
     """

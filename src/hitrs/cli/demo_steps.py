@@ -19,7 +19,7 @@ from hitrs.cli.main import run_command
 from hitrs.config import Config, load_config
 from hitrs.data import Store, read_recording, write_npz
 from hitrs.data.protocol import ProtocolSplit, protocol_split
-from hitrs.errors import ConfigError
+from hitrs.errors import ConfigError, counted
 from hitrs.experiments.label_subsets import stratified_subset
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import video_feature
@@ -92,7 +92,7 @@ def run_demo(out: Path, size: str, config: str) -> None:
         labels=len(labeled),
         reports={
             "pre-trained, then fine-tuned": _metrics(tuned),
-            "from scratch, as many updates": _metrics(scratch),
+            "from scratch, as many steps": _metrics(scratch),
             **_frozen(split, labeled, HiTRS.from_pretrained(pretrained), load_config(config)),
         },
         files=files,
@@ -194,7 +194,8 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     facts = machine()
     report = Report(
         "What hitrs learned from synthetic motion",
-        f"hitrs {__version__}, {platform.system()}, torch {facts['torch']}, {facts['threads']} threads",
+        f"hitrs {__version__}, {platform.system()}, torch {facts['torch']}, "
+        f"{counted(facts['threads'], 'thread')}",
     )
     report.text(
         f"An encoder saw {len(data.split(split.protocol, 'train'))} recordings of synthetic people, without "
@@ -205,7 +206,7 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     report.figure(
         plots / "comparison.png",
         f"Top-1 accuracy on {test} test recordings; guessing would give {100 / classes:.0f} %. All methods "
-        f"use the same {few} labels, the two trained ones as many updates. One seed and one draw of labels: "
+        f"use the same {few} labels, the two trained ones as many steps. One seed and one draw of labels: "
         f"differences below {_uncertainty(test):.0f} points mean little.",
     )
     top1 = {name: metrics["top1"] for name, metrics in outcome.reports.items()}
@@ -267,7 +268,7 @@ def _verdict(top1: dict[str, float], margin: float) -> str:
 
     said = ", ".join(f"{against(figure)} {name} ({figure:.1f} %)" for name, figure in others)
     return (
-        f"In this run **{first}** ({best:.1f} %) is {said}. After so few updates a network from scratch has "
+        f"In this run **{first}** ({best:.1f} %) is {said}. After so few steps a network from scratch has "
         "not converged; part of what pre-training brings is that it starts further on."
     )
 

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from hitrs.cli.console import Skipped, print_line, print_nothing, print_table, progress_bar
-from hitrs.cli.options import AsJson, ModelArgument, Name
+from hitrs.cli.options import AsJson, Files, ModelArgument, Name
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from hitrs.tasks.detection.online import OnlineDetector
     from hitrs.tasks.detection.segments import Proposal
 
-Sources = Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]")]
 Format = Literal["json", "csv", "pku"]
 
 
 def run(
     model: ModelArgument,
-    files: Sources,
+    files: Files,
     *,
     layout: Name = None,
     resample: bool = False,

@@ -17,7 +17,9 @@ Picture = Annotated[Path | None, arg(metavar="FILE")]
 
 def run(
     store: StoreArgument,
-    models: Annotated[Positional[tuple[str, ...]], arg(metavar="MODEL [MODEL ...]")],
+    models: Annotated[
+        Positional[tuple[str, ...]], arg(metavar="MODEL [MODEL ...]", help_behavior_hint="(required)")
+    ],
     *,
     protocol: Name = None,
     views: Annotated[int | None, arg(metavar="INT")] = None,

@@ -122,5 +122,5 @@ def _check_encoder(base: Any, whole: Any, start: str) -> None:
     if changed:
         raise ConfigError(
             f"{', '.join(changed)} cannot be changed: {start} was pre-trained with other values; "
-            "leave the option out"
+            "leave the option out, or pre-train an encoder with it first"
         )

@@ -11,6 +11,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hitrs import __version__
@@ -95,13 +96,15 @@ def run_command(arguments: list[str]) -> int:
     import tyro
 
     run = module.run
+    names: AbstractContextManager[None] = nullcontext()
     if hasattr(module, "options"):
-        from hitrs.cli.settings import check_option_names, with_options
+        from hitrs.cli.settings import check_option_names, whole_names, with_options
 
         check_option_names(rest)
-        run = with_options(run, module.options(rest))
+        run, names = with_options(run, module.options(rest)), whole_names(rest)
     try:
-        tyro.cli(run, prog=f"hitrs {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
+        with names:
+            tyro.cli(run, prog=f"hitrs {verb}", args=rest, config=(tyro.conf.FlagCreatePairsOff,))
     except SystemExit as end:  # tyro has printed the help, or what is wrong with the options
         if end.code and {"true", "false"} & {word.lower() for word in rest}:
             print_error(

@@ -8,6 +8,9 @@ from typing import Annotated, Literal, TypeAlias
 from tyro.conf import Positional, arg
 
 StoreArgument = Annotated[Positional[Path], arg(metavar="STORE")]
+Files = Annotated[
+    Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]", help_behavior_hint="(required)")
+]
 ModelArgument = Annotated[Positional[str], arg(metavar="MODEL")]
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 Name = Annotated[str | None, arg(metavar="NAME")]

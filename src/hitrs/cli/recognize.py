@@ -6,17 +6,15 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
 from hitrs.cli.console import Skipped, print_line, print_table
-from hitrs.cli.options import AsJson, ModelArgument, Name
+from hitrs.cli.options import AsJson, Files, ModelArgument, Name
 from hitrs.errors import ConfigError
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
     from hitrs.tasks.recognition.recognizer import Recognition
-
-Files = Annotated[Positional[tuple[Path, ...]], arg(metavar="FILE [FILE ...]")]
 
 
 def run(
@@ -34,7 +32,7 @@ def run(
 
     Args:
         model: a recognizer: model directory, the run that made it, or a hub id.
-        files: recordings as .npz, .csv, .json (NW-UCLA) or .mat (UTD-MHAD).
+        files: recordings of any format that `hitrs import` reads (docs/data.md lists them).
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         top: how many classes to name for each file.
         as_json: print a JSON list with the probabilities of all classes.

@@ -6,7 +6,8 @@ import dataclasses
 import functools
 import inspect
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -130,6 +131,21 @@ def check_option_names(arguments: Sequence[str]) -> None:
         owner = sections.get(name.split(".")[0])
         if owner is not None and owner != task:
             raise ConfigError(f"{option} is for --task {owner}; this is --task {task}")
+
+
+@contextmanager
+def whole_names(arguments: Sequence[str]) -> Iterator[None]:
+    """Begin a ConfigError about ``optim.steps`` with the name of the option that set it: a section that
+    several others have does not know which of them it is in.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        key = str(error).split(" ")[0]
+        options = [argument.split("=")[0] for argument in arguments if argument.startswith("--")]
+        names = [option[2:].replace("-", "_") for option in options]
+        whole = next((name for name in names if name.endswith(f".{key}")), key)
+        raise ConfigError(whole.removesuffix(key) + str(error)) from error
 
 
 def _instance(name: str, fields: list[tuple[str, Any, Any]], doc: str) -> Any:

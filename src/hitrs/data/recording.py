@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.errors import DataError
+from hitrs.errors import DataError, counted
 from hitrs.skeleton.layout import Layout, get_layout
 
 _CATEGORY = "category"
@@ -188,13 +188,13 @@ class Recording(Metadata):
         """In a line, without coordinates."""
         parts = [
             repr(self.name),
-            f"{self.n_frames} frames",
-            f"{self.n_persons} person{'s' if self.n_persons > 1 else ''}",
-            f"{self.layout.n_joints} joints of {self.layout.name}",
+            counted(self.n_frames, "frame"),
+            counted(self.n_persons, "person"),
+            f"{counted(self.layout.n_joints, 'joint')} of {self.layout.name}",
             "unknown frame rate" if self.fps is None else f"{self.fps:g} fps",
         ]
         if self.segments:
-            parts.append(f"{len(self.segments)} segments")
+            parts.append(counted(len(self.segments), "segment"))
         elif self.label is not None:
             parts.append(f"label {self.label!r}")
         return f"Recording({', '.join(parts)})"

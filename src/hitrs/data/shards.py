@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.recording import Metadata, Recording
-from hitrs.errors import DataError
+from hitrs.errors import DataError, located
 from hitrs.files import HashedWriter, add_folder, explained_writes, temporary_folder
 from hitrs.skeleton.layout import Layout
 
@@ -83,15 +83,19 @@ class ShardWriter:
             writer.abandon()
         self._stack.close()
 
-    def add(self, recording: Recording) -> None:
+    def add(self, recording: Recording, source: Path | None = None) -> None:
         """Write one recording.
+
+        Args:
+            source: the file that it is from, which messages name.
 
         Raises:
             DataError: if it has another layout, a label that is not one of the classes, or arrays that were
                 changed for the worse since it was made; nothing is written then.
         """
-        recording = replace(recording)  # checks it again: arrays may have been changed since it was made
-        self._check(recording)
+        with located(source) if source is not None else nullcontext():
+            recording = replace(recording)  # checks it again: arrays may have been changed since it was made
+            self._check(recording)
         positions = np.ascontiguousarray(recording.positions, "<f4")
         bits = np.ascontiguousarray(np.packbits(recording.valid, axis=-1))
         content = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
@@ -127,7 +131,7 @@ class ShardWriter:
         if recording.layout != self.layout:
             raise DataError(
                 f"recording '{recording.name}' has layout '{recording.layout.name}', but the store is for "
-                f"'{self.layout.name}'."
+                f"'{self.layout.name}'; store it on its own, or import all to one layout (--to)."
             )
         for label in (recording.label, *(segment.label for segment in recording.segments)):
             if self.classes is not None and label is not None and label not in self.classes:

@@ -18,7 +18,7 @@ import numpy as np
 from hitrs.config import Config, differences, dump_config, load_config, load_run_config
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.store import Store
-from hitrs.errors import ConfigError, DataError
+from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
 from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
@@ -28,6 +28,7 @@ from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
 from hitrs.tasks.probe import nearest_positions, random_convolutions, ridge_recognizer
 from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
@@ -94,14 +95,15 @@ def pretrain(
         config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
         protocol: whose training part to learn from; the store's first if left out, everything if it has none.
         resume: go on with the run in ``out``; it ends with the same weights as one that was not interrupted.
-        command: what the run record says was called.
+        command: the command line, where one was given, for the run record; an interrupted run names it, else
+            the call in Python, to go on with.
         notify: called with lines about what happens.
 
     Raises:
         ConfigError: if the folder is in use, or the run is resumed with other settings.
         DataError, TrainingError: if there is nothing to train on, or the loss is not finite.
     """
-    data, out = _opened(store), Path(out)
+    data, out, chosen = _opened(store), Path(out), protocol
     config = fit_to_data(_configuration(config, out, resume), data)
     protocol = protocol or next(iter(data.protocols), None)
     indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
@@ -113,11 +115,12 @@ def pretrain(
         "protocol": protocol,
         "seed": config.pretrain.optim.seed,
     }
-    command = command or f"hitrs.pretrain({str(data.path)!r}, {str(out)!r})"
-    with _folder(out, config, facts, command, resume):
+    call = _Call("pretrain", data, out, {"protocol": chosen}, command)
+    with _folder(out, config, facts, call, resume):
         part = "all recordings" if protocol is None else f"the training part of {protocol}"
         notify(
-            f"pre-training on {part} of {data.path}: {len(indices)} of {len(data)} recordings, labels unseen"
+            f"pre-training on {part} of {data.path}: {len(indices)} of {counted(len(data), 'recording')}, "
+            "labels unseen"
         )
         train_encoder(dataset, config, out, resume=resume)
     return Run(out)
@@ -168,7 +171,7 @@ def finetune(
         ConfigError: if the folder is in use, or the run is resumed with other settings.
         DataError: if no recording has the labels that the task needs.
     """
-    data, out, downstream = _opened(store), Path(out), get_task(task)
+    data, out, downstream, chosen = _opened(store), Path(out), get_task(task), protocol
     config = _configuration(config, out, resume)
     encoder = None if start is None else HiTRS.from_pretrained(start)
     if encoder is None:
@@ -179,7 +182,7 @@ def finetune(
         )
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
-    train = _labeled(data, protocol, usable, downstream.needs)
+    train = _labeled(data, protocol, usable, downstream)
     split = _tested(data, protocol, usable)
     held_out = select_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
     train = select_subjects(data, np.setdiff1d(train, held_out), subjects)
@@ -204,10 +207,20 @@ def finetune(
     }
     if downstream.needs_rate and known.fps is None:
         _note_rates(data, train, notify)
-    command = command or f"hitrs.finetune({str(data.path)!r}, {str(out)!r}, task={task!r})"
-    with _folder(out, config, facts, command, resume):
+    given = {
+        "start": None if start is None else str(start),
+        "task": task if task != "recognition" else None,
+        "protocol": chosen,
+        "label_fraction": label_fraction if label_fraction != 1 else None,
+        "label_subset": label_subset or None,
+        "subjects": list(subjects) or None,
+        "validation_subjects": list(validation_subjects) or None,
+    }
+    call = _Call("finetune", data, out, given, command)
+    with _folder(out, config, facts, call, resume):
         origin = "from scratch" if start is None else f"starting from {start}"
-        notify(f"{len(train)} labeled recordings of {len(data.classes)} classes train, {origin}")
+        recordings = counted(len(train), "labeled recording")
+        notify(f"training on {recordings} of {counted(len(data.classes), 'class', 'classes')}, {origin}")
         model = train_model(
             downstream, known, config, out, encoder=encoder, validation=validation, resume=resume
         )
@@ -277,6 +290,7 @@ def evaluate(
 
     >>> hitrs.evaluate("motion", "runs/tuned").metrics["all"]["top1"]
     53.5
+    >>> turned = hitrs.evaluate("motion", "runs/tuned", options=hitrs.EvalOptions(views=4))
 
     Args:
         store: a store with labels, or its folder.
@@ -298,9 +312,7 @@ def evaluate(
     task.check_options(sources, options)
     usable = task.usable(data)
     if not usable.any():
-        raise DataError(
-            f"no recording of {data.path} has the labels of {task.name}, so there is nothing to compare with"
-        )
+        raise DataError(_lack(data, "", task))
     split = (
         protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     )
@@ -338,26 +350,56 @@ def _configuration(config: Config | str | Path | None, out: Path, resume: bool) 
     return load_config(DEFAULT if config is None else config)
 
 
-def _folder(out: Path, config: Config, facts: Mapping[str, Any], command: str, resume: bool):
-    file = out / "config.yaml"
+@dataclass(frozen=True)
+class _Call:
+    """What started a run: a command line, else a function in Python."""
+
+    function: str
+    store: Store
+    out: Path
+    given: Mapping[str, Any]
+    """Arguments that the run has to be given again; None where one was left out."""
+    command: str | None
+
+    def text(self, *, resume: bool) -> str:
+        """As one could type it. A run that goes on knows its own configuration."""
+        if self.command is not None:
+            added = resume and "--resume" not in self.command.split()
+            return f"{self.command} --resume" if added else self.command
+        words = [repr(str(self.store.path)), repr(str(self.out))]
+        words += [f"{name}={value!r}" for name, value in self.given.items() if value is not None]
+        words += ["resume=True"] if resume else []
+        return f"hitrs.{self.function}({', '.join(words)})"
+
+
+def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, resume: bool):
+    file, command = out / "config.yaml", call.text(resume=resume)
     return run_folder(
         out,
         facts,
         command=command,
+        again=call.text(resume=True),
         resume=resume,
         write_config=partial(dump_config, config, file, comment=f"Written by: {command}"),
         changed=lambda: differences(load_config(file), config),
     )
 
 
-def _labeled(data: Store, protocol: str | None, usable: np.ndarray, needs: str) -> np.ndarray:
+def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) -> np.ndarray:
     """Store indices of the recordings that train."""
     indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
     indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "
-        raise DataError(f"no recording {part}of {data.path} has {needs} and import again")
+        others = [name for name in TASKS.built_in if name != task.name and get_task(name).usable(data).any()]
+        hint = f", or train for what is there: --task {' or '.join(others)}" if others else ""
+        raise DataError(_lack(data, part, task) + hint)
     return indices
+
+
+def _lack(data: Store, part: str, task: Task) -> str:
+    """What no recording has that a task needs."""
+    return f"no recording {part}of {data.path} has {task.needs} and import again"
 
 
 def _tested(data: Store, protocol: str | None, usable: np.ndarray) -> ProtocolSplit | None:

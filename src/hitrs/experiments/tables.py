@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from hitrs.errors import counted
 from hitrs.experiments.results import Result
 from hitrs.tasks.base import Metrics, Task, get_task
 from hitrs.tasks.markdown import markdown, mean_text
@@ -73,7 +74,7 @@ class _Row:
     @property
     def labels(self) -> str:
         if self.subjects:
-            return f"{self.subjects} subject{'s' * (self.subjects > 1)}"
+            return counted(self.subjects, "subject")
         return f"{100 * self.label_fraction:g}%"
 
     @property

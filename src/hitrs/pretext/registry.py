@@ -66,9 +66,10 @@ PRETEXT_TASKS: Registry[type[PretextTask]] = Registry(
 def register_pretext_task(task: type[PretextTask]) -> type[PretextTask]:
     """Make a task of a script or notebook known by its name; usable as a class decorator.
 
-    >>> @hitrs.register_pretext_task
-    ... class Pace(PretextTask):
-    ...     name = "pace"
+    ``MaskedVelocity`` is the example of docs/extend.md, which says what a pretext task consists of.
+
+    >>> from hitrs_velocity import MaskedVelocity
+    >>> hitrs.register_pretext_task(MaskedVelocity)
 
     Raises:
         ConfigError: if the name is one of the package's own, or it is no pretext task.

@@ -35,21 +35,30 @@ _NTU = (25, 3)
 
 
 def read_authors(
-    source: Path, out: Path, heads: int = 8, layout: str | None = None, classes: Path | None = None
+    source: Path,
+    out: Path,
+    heads: int | None = None,
+    layout: str | None = None,
+    classes: Path | None = None,
 ) -> list[str]:
     """Turn an authors' checkpoint into a model directory; lines about what it holds.
 
     Args:
         source: a ``.pth`` file of parameters.
         out: the model directory.
-        heads: attention heads, which the weights do not tell.
+        heads: attention heads, which have to be given: the weights do not tell.
         layout: the joints' layout; ntu25 for 25 joints with 3 coordinates if left out.
         classes: text file with one class name a line, in the order of the scores.
     Raises:
         CheckpointError: if it cannot be read or is no Hi-TRS.
-        ConfigError: if the layout or the class names do not fit.
+        ConfigError: without heads, or if the layout or the class names do not fit.
     """
     ours = from_authors(_parameters(_load_plain(source), source))
+    if heads is None:
+        raise ConfigError(
+            f"how many attention heads has the model of {source}? The weights do not tell; name them with "
+            "--heads (the paper's model has 8)"
+        )
     config, joints, coords = infer_config(ours, heads)
     names: tuple[str, ...] = ()
     if "classifier.weight" in ours:

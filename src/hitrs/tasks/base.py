@@ -66,7 +66,11 @@ class MetricColumn:
 
 @dataclass(frozen=True)
 class EvalOptions:
-    """What an evaluation may be asked for beside the model; a task refuses what it has no use for."""
+    """What an evaluation may be asked for beside the model; a task refuses what it has no use for.
+
+    >>> fewer = hitrs.EvalOptions(seen_as=hitrs.get_layout("kinect20"))
+    >>> evaluation = hitrs.evaluate("motion", "runs/tuned", options=fewer)
+    """
 
     views: int | None = None
     """Turned copies of each recording whose scores are averaged."""

@@ -38,6 +38,9 @@ TASKS: Registry[Task] = Registry(
 def register_task(task: Task) -> Task:
     """Make a downstream task of a script or notebook known by its name.
 
+    ``DurationTask`` is the example of docs/extend.md, which says what a task consists of.
+
+    >>> from hitrs_duration import DurationTask
     >>> hitrs.register_task(DurationTask())
 
     Raises:

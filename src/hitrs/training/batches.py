@@ -1,4 +1,4 @@
-"""Which recordings an update sees, what is drawn for them, and making batches ahead of time.
+"""Which recordings a step sees, what is drawn for them, and making batches ahead of time.
 
 A recording's place in the endless shuffled stream decides both, so that a run is the same whether it was
 interrupted or not, and on however many processes its batches are shared out.
@@ -52,7 +52,7 @@ def batches_for(
 ) -> Generator[_Made, None, None]:
     """``make(number)`` of each number in turn, ahead of time where an accelerator computes.
 
-    On the CPU a thread beside the model takes its cores and makes it wait: on two of them an update of the
+    On the CPU a thread beside the model takes its cores and makes it wait: on two of them a step of the
     small configuration took a fifth longer.
     """
     if device.type != "cpu":

@@ -55,12 +55,12 @@ class OptimConfig:
         for name in ("steps", "batch_size", "accumulation_steps", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"optim.{name} must be at least 1, got {getattr(self, name)}")
-        if not self.lr > 0 or self.final_lr < 0 or self.weight_decay < 0 or not self.max_grad_norm > 0:
-            raise ConfigError(
-                "optim.lr and optim.max_grad_norm must be above 0, final_lr and weight_decay not negative"
-            )
-        if self.warmup_steps < 0 or self.eval_every < 0:
-            raise ConfigError("optim.warmup_steps and optim.eval_every must not be negative")
+        for name in ("lr", "max_grad_norm"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"optim.{name} must be above 0, got {getattr(self, name)}")
+        for name in ("final_lr", "weight_decay", "warmup_steps", "eval_every"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"optim.{name} must not be negative, got {getattr(self, name)}")
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,8 @@
 """The one training loop.
 
-Which recordings an update sees, and everything that is drawn for them, follows from the seed and their place
-in the shuffled stream (``hitrs.training.batches``); dropout follows from seed, update and process. So a
-resumed
-run needs no more than weights, optimizer state and the update's number to go on as if it had never stopped.
+Which recordings a step sees, and everything that is drawn for them, follows from the seed and their place
+in the shuffled stream (``hitrs.training.batches``); dropout follows from seed, step and process. So a resumed
+run needs no more than weights, optimizer state and the step's number to go on as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -64,7 +63,7 @@ class Interrupted(TrainingError):
 def fit(
     job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, title: str = "train"
 ) -> nn.Module:
-    """Train ``job.module`` for ``config.steps`` updates and return it on the CPU, in eval mode.
+    """Train ``job.module`` for ``config.steps`` steps and return it on the CPU, in eval mode.
 
     Args:
         folder: for ``metrics.jsonl``, ``tensorboard/`` and ``checkpoints/``.
@@ -84,7 +83,7 @@ def fit(
     state = load_checkpoint(checkpoints, job.module, optimizer) if resume else None
     first = state["step"] if state else 0
     module, optimizer = accelerator.prepare(job.module, optimizer)
-    per_update = config.batch_size * config.accumulation_steps * accelerator.num_processes
+    per_step = config.batch_size * config.accumulation_steps * accelerator.num_processes
     averages, saved = Averages(state.get("averages") if state else None), time.monotonic()
     told = time.monotonic()
     began = time.monotonic() - (state["seconds"] if state else 0.0)
@@ -114,8 +113,8 @@ def fit(
                 row = averages.take()
                 if log is not None:
                     seconds = time.monotonic() - began
-                    epoch = round(done * per_update / len(job), 3)
-                    rate = done * per_update / seconds
+                    epoch = round(done * per_step / len(job), 3)
+                    rate = done * per_step / seconds
                     about = {"step": done, "epoch": epoch, "seconds": round(seconds, 2)}
                     log.write({**about, **row, "recordings_per_second": rate})
                 progress.update(bar, note=f"loss {row['loss']:.3f}")
@@ -134,7 +133,7 @@ def fit(
             if _anyone(accelerator, stop.is_set()):
                 save(done)
                 raise Interrupted(
-                    f"stopped after update {done} of {config.steps} and saved; go on with --resume"
+                    f"stopped after step {done} of {config.steps} and saved; go on with --resume"
                 )
             if time.monotonic() - saved > config.checkpoint_seconds or done == config.steps:
                 save(done)
@@ -178,7 +177,7 @@ def update(
     config: OptimConfig,
     step: int,
 ) -> dict[str, float]:
-    """Update ``step`` of a run: forward passes over the next batches, backward, and the optimizer.
+    """One step of a run: forward passes over the next batches, backward, and the optimizer.
 
     Returns:
         loss and metrics: means over the forward passes of all processes.
@@ -197,7 +196,7 @@ def update(
         accelerator.backward(loss / config.accumulation_steps)
         means.add({"loss": loss.detach(), **metrics})
     norm = float(accelerator.clip_grad_norm_(module.parameters(), config.max_grad_norm))
-    if not math.isfinite(norm) and config.precision != "fp16":  # fp16 leaves such an update out by itself
+    if not math.isfinite(norm) and config.precision != "fp16":  # fp16 leaves such a step out by itself
         raise _diverged(f"the gradient's norm is {norm}", step, rate)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
@@ -214,7 +213,7 @@ def _over_processes(accelerator: Accelerator, values: dict[str, float]) -> dict[
 
 def _diverged(what: str, step: int, rate: float) -> TrainingError:
     return TrainingError(
-        f"{what} at update {step} (learning rate {rate:.2g}); try a smaller lr, precision fp32, or look for "
+        f"{what} at step {step} (learning rate {rate:.2g}); try a smaller lr, precision fp32, or look for "
         "extreme values with `hitrs inspect`; the last checkpoint is from before"
     )
 
@@ -230,7 +229,7 @@ def _evaluate(accelerator: Accelerator, module: nn.Module, job: Job) -> dict[str
 
 
 def _anyone(accelerator: Accelerator, stop: bool) -> bool:
-    """Whether any process was asked to stop: all have to leave after the same update."""
+    """Whether any process was asked to stop: all have to leave after the same step."""
     if accelerator.num_processes > 1:
         return bool(accelerator.reduce(torch.tensor(float(stop), device=accelerator.device)))
     return stop
@@ -238,7 +237,7 @@ def _anyone(accelerator: Accelerator, stop: bool) -> bool:
 
 @contextmanager
 def _stop_request() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set instead of ending the process in the middle of an update."""
+    """An event that Ctrl-C and SIGTERM set instead of ending the process in the middle of a step."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event

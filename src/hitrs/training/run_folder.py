@@ -36,6 +36,7 @@ def run_folder(
     facts: Mapping[str, Any],
     *,
     command: str,
+    again: str,
     resume: bool,
     write_config: Callable[[], None],
     changed: Callable[[], list[tuple[str, Any, Any]]],
@@ -49,6 +50,7 @@ def run_folder(
         facts: what determines the result beside the configuration (data, protocol, ...), JSON values; a
             continued run must have the same.
         command: what was called, as one could type it again.
+        again: the same to go on with the run.
         write_config: writes the configuration into the folder.
         changed: name, value before and value now of settings in which a continued run differs.
 
@@ -78,7 +80,6 @@ def run_folder(
         yield
         finished = True
     except Interrupted as stop:
-        again = command if resume else f"{command} --resume"
         raise KeyboardInterrupt(f"{str(stop).split(';')[0]}; go on with: {again}") from stop
     finally:
         if not (finished or resume or list_checkpoints(out / "checkpoints")):

@@ -28,9 +28,10 @@ def check_rate(rate: float | None, model: float | None, what: str) -> None:
     """DataError if a frame rate differs from the one that a model was trained at; unknown ones pass."""
     if rate is None or model is None or 1 - RATE_SLACK <= rate / model <= 1 + RATE_SLACK:
         return
+    seems = f"{rate / model:.2g} times as slow" if rate > model else f"{model / rate:.2g} times as fast"
     raise DataError(
         f"{what} has {rate:g} frames a second, the model was trained at {model:g}: its motion would seem "
-        f"{rate / model:.2g} times as slow. Resample it (--resample, `resample=True`, or a store with `hitrs "
+        f"{seems}. Resample it (--resample, `resample=True`, or a store with `hitrs "
         f"clean --fps {model:g}`)."
     )
 

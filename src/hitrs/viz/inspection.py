@@ -25,7 +25,7 @@ from hitrs.data.inspection.motion import (
 from hitrs.data.inspection.result import PAPER_LENGTH, Inspection
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store
-from hitrs.errors import DataError
+from hitrs.errors import DataError, counted
 from hitrs.viz.inspection_plots import (
     plot_bones,
     plot_counts,
@@ -301,27 +301,28 @@ def _rows(inspection: Inspection) -> list[list[str]]:
             value = names[name] if isinstance(names, Mapping) else ""
             said.setdefault(name, []).append(text.format(value))
 
+    def count(numbers: Mapping[str, int], one: str, many: str | None = None) -> None:
+        add({name: counted(number, one, many) for name, number in numbers.items()}, "{}")
+
     add(inspection.nobody, "nobody is ever seen")
     add(inspection.all_zero, "nothing but zeros")
     add(inspection.one_frame, "one frame")
     add(inspection.frozen, "nothing moves")
-    add(inspection.glitches, "{} labels of at most 4 frames")
-    add(inspection.overlaps, "{} labels that overlap")
+    count(inspection.glitches, "label of at most 4 frames", "labels of at most 4 frames")
+    count(inspection.overlaps, "label that overlaps", "labels that overlap")
     add(inspection.odd_unit, "in {}")
     add({name: f"{ratio:.2g}" for name, ratio in inspection.odd_size.items()}, "{} times as large as others")
-    add(inspection.swaps, "{} exchanges of bodies")
-    add(inspection.flips, "{} exchanges of left and right")
-    add(inspection.jumps, "{} jumps")
-    add(inspection.breaks, "{} poses that do not fit")
-    add(inspection.spikes, "{} spikes")
+    count(inspection.swaps, "exchange of bodies", "exchanges of bodies")
+    count(inspection.flips, "exchange of left and right", "exchanges of left and right")
+    count(inspection.jumps, "jump")
+    count(inspection.breaks, "pose that does not fit", "poses that do not fit")
+    count(inspection.spikes, "spike")
     add({name: f"{100 * value:.0f}" for name, value in inspection.bone_drift.items()}, "bones vary by {}%")
     add({name: ", ".join(joints) for name, joints in inspection.frozen_joints.items()}, "frozen: {}")
-    add(inspection.repeats, "{} repeated frames")
+    count(inspection.repeats, "repeated frame")
     nobody, unseen = inspection.nobody, inspection.mostly_unseen
-    add(
-        {name: count for name, count in inspection.empty.items() if name not in nobody},
-        "{} frames with nobody",
-    )
+    empty = {name: number for name, number in inspection.empty.items() if name not in nobody}
+    count(empty, "frame with nobody", "frames with nobody")
     add({name: f"{100 * share:.0f}" for name, share in unseen.items()}, "{}% of joints missing")
     for protocol, names in inspection.duplicates.items():
         add(names, f"stands in the training part of {protocol} too")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -52,6 +53,15 @@ def test_a_registered_format_is_read_everywhere(dots: Path) -> None:
     assert registry.get_format("dots") is DOTS
     hitrs.register_format(replace(DOTS, title="another"))
     assert registry.get_format("dots").title == "another"
+
+
+def test_the_example_reads_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_registered", {})
+    example = doctest.DocTestParser().get_doctest(hitrs.register_format.__doc__, {}, "example", None, None)
+    assert doctest.DocTestRunner().run(example, clear_globs=False).failed == 0
+    path = tmp_path / "a.dots"
+    path.write_text("dots\n" + "1 2 3 " * 20 + "\n" + "4 5 6 " * 20, encoding="utf-8")
+    assert hitrs.read_recording(path).positions[:, 0, 7].tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
 def test_what_cannot_be_registered() -> None:

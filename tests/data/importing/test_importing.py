@@ -75,7 +75,7 @@ def test_utd_mhad(utd_mhad: Path, tmp_path: Path) -> None:
 def test_summary(nw_ucla: Path, tmp_path: Path) -> None:
     lines = summarize_import(import_dataset(nw_ucla, tmp_path / "store")).lines()
     assert "protocol    cross-view: 2 train, 2 test" in lines
-    assert "            1 of the test recordings are exact copies of training ones" in lines
+    assert "            1 of the test recordings is an exact copy of a training one" in lines
     assert "note        the whole data set has 1484 sequences, 4 are here" in lines
     assert lines[-1] == "recordings  4"
     summary = summarize_import(Store.open(tmp_path / "store"))

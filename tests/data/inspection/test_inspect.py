@@ -142,8 +142,8 @@ def test_leaks(tmp_path: Path) -> None:
     )
     assert found.duplicates == {"p": ("b",)}
     assert found.shared_subjects == {"p": ("s",)}
-    assert any("1 test recordings are exact copies" in line for line in found.lines())
-    assert any("1 test recordings remain without them" in line for line in found.lines())
+    assert any("1 test recording is an exact copy" in line for line in found.lines())
+    assert any("1 test recording remains without them" in line for line in found.lines())
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_labels_that_cannot_be_right(tmp_path: Path) -> None:
     assert found.overlaps == {"overlap": 2}
     assert found.unlabeled == ("nothing....",)
     text = "\n".join(line for line in found.lines() if line.startswith("!"))
-    assert "1 with 1 labeled segments of 1 to 4 frames: glitch" in text
+    assert "1 with 1 labeled segment of 1 to 4 frames: glitch" in text
     assert "overlap" in text
 
 
@@ -263,4 +263,4 @@ def test_quarantined_files(tmp_path: Path) -> None:
     meta = {"quarantined": [{"source": "bad.csv", "reason": "bad.csv, line 3: not a number"}]}
     found = inspect_store(store_of(tmp_path, person("a"), meta=meta))
     assert found.quarantined == {"bad.csv": "bad.csv, line 3: not a number"}
-    assert "! quarantined   1 files could not be read" in found.lines()
+    assert "! quarantined   1 file could not be read" in found.lines()

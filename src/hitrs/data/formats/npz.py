@@ -219,7 +219,7 @@ def _matches(head: Head) -> bool:
     return not names or not {"positions", "joints"}.isdisjoint(names)
 
 
-FORMAT = Format("npz", "numpy arrays", (".npz",), _matches, one(read_npz))
+FORMAT = Format("npz", "arrays with a key `positions` or `joints`", (".npz",), _matches, one(read_npz))
 
 
 MAX_BYTES = 1 << 30

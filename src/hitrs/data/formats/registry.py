@@ -15,7 +15,7 @@ from pathlib import Path
 
 from hitrs.data.formats.format import Format, Head
 from hitrs.data.recording import Recording
-from hitrs.errors import ConfigError, DataError, HitrsError
+from hitrs.errors import ConfigError, DataError, HitrsError, LayoutError
 from hitrs.plugins import load_plugins
 from hitrs.skeleton.layout import Layout, get_layout
 
@@ -47,14 +47,17 @@ def register_format(format: Format) -> Format:
     again: register it there, not under ``if __name__ == "__main__":``.
 
     Example:
+        >>> import hitrs
+        >>> import numpy as np
         >>> from hitrs.data.formats.format import Format, one
-        >>> def read_dots(path, layout):
-        ...     return Recording(np.loadtxt(path).reshape(-1, 20, 3), layout="kinect20", name=path.stem)
+        >>> def read_dots(path, layout):  # a line "dots", then a line of 20 x 3 numbers for each frame
+        ...     positions = np.loadtxt(path, skiprows=1).reshape(-1, 20, 3)
+        ...     return hitrs.Recording(positions, layout="kinect20", name=path.stem)
         >>> dots = Format(
         ...     name="dots", title="our tracker", suffixes=(".dots",),
         ...     matches=lambda head: head.text.startswith("dots"), read=one(read_dots),
         ... )
-        >>> hitrs.register_format(dots)
+        >>> _ = hitrs.register_format(dots)
 
     Raises:
         ConfigError: if it is no ``Format``, or has the name of one of this or an installed package.
@@ -74,6 +77,8 @@ def reader_defects(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except LayoutError as error:  # a file that names an unknown layout is one of the damaged files
+        raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     except HitrsError:
         raise
     except Exception as error:
@@ -145,7 +150,7 @@ def read_recordings(
         names = ", ".join(f"{each.name} ({each.title})" for each in fitting)
         raise DataError(
             f"{path} is of no known format: its content fits none of {names}. It may be damaged; "
-            "if you know the format, name it (--format)."
+            "if you know the format, name it (`hitrs import --format`, or `format=` in Python)."
         )
     with reader_defects(path):
         yield from known_format.read(path, known)

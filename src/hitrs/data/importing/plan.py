@@ -45,7 +45,7 @@ def open_plan(target: Path, root: Path, sources: Sequence[SourceFile], options: 
     plan = {"hitrs": __version__, "files": _digest(root, sources), **options}
     try:
         earlier = json.loads((folder / _FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is explained where the folder is made
         earlier = None
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {folder / _FILE} ({error}); delete the folder {folder}.") from error

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.store import Store
+from hitrs.errors import counted
 
 _LISTED = 10
 """Files that could not be read, of which so many are printed."""
@@ -42,7 +43,7 @@ class ImportSummary:
         """Plain lines for people; the last one says how many recordings there are."""
         lines = [
             f"data set    {self.dataset}, layout {self.layout}",
-            f"classes     {self.classes} ({self.unlabeled} recordings without a label)",
+            f"classes     {self.classes} ({counted(self.unlabeled, 'recording')} without a label)",
             f"subjects    {self.subjects or 'unknown'}",
             f"cameras     {self.cameras or 'unknown'}",
             f"frames      {self.frames}",
@@ -51,11 +52,14 @@ class ImportSummary:
         for name, (train, test, duplicates) in self.protocols.items():
             lines.append(f"protocol    {name}: {train} train, {test} test")
             if duplicates:
-                lines.append(
-                    f"            {duplicates} of the test recordings are exact copies of training ones"
+                copies = counted(
+                    duplicates,
+                    "of the test recordings is an exact copy of a training one",
+                    "of the test recordings are exact copies of training ones",
                 )
+                lines.append(f"            {copies}")
         if self.quarantined:
-            lines.append(f"! left out  {len(self.quarantined)} files that could not be read:")
+            lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
             if len(self.quarantined) > _LISTED:
                 lines.append("            ... `hitrs inspect` lists all of them")

@@ -74,7 +74,7 @@ def _read(source: SourceFile, writer: ShardWriter, strict: bool) -> str | None:
     """Write the recordings of a file; why it could not be read (to its end), or None."""
     try:
         for recording in _recordings(source):
-            writer.add(recording)
+            writer.add(recording, source.path)
     except HitrsError as error:
         if strict:
             raise

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hitrs.errors import counted
+
 SHORT = 10
 """Frames; hardly any movement fits into so few."""
 PAPER_LENGTH = 19
@@ -151,9 +153,10 @@ class Inspection:
         }
         return [
             f"  data set      {self.dataset}, layout {self.layout}, content {self.fingerprint[:12]}",
-            f"  recordings    {self.recordings} with {self.frames} frames in all",
-            f"  lengths       {self.shortest} to {self.longest} frames, median {self.median_length:g}; "
-            f"{self.short} have at most {SHORT}, {self.below_paper} fewer than {PAPER_LENGTH}",
+            f"  recordings    {self.recordings} with {counted(self.frames, 'frame')} in all",
+            f"  lengths       {self.shortest} to {counted(self.longest, 'frame')}, "
+            f"median {self.median_length:g}; {self.short} have at most {SHORT}, "
+            f"{self.below_paper} fewer than {PAPER_LENGTH}",
             _line(attention["rate"], "frame rate", ", ".join(filter(None, (rates, unknown))) or "unknown"),
             _line(attention["size"], "body size", size),
             _line(attention["up"], "up axis", up),
@@ -168,7 +171,7 @@ class Inspection:
 
     def _shared(self, protocol: str) -> str:
         count = len(self.shared_subjects[protocol])
-        return f"; {count} subjects stand in both parts" if count else ""
+        return f"; {counted(count, 'subject stands', 'subjects stand')} in both parts" if count else ""
 
     def _unbalanced(self) -> str:
         none = [name for name, count in self.classes.items() if not count]
@@ -180,20 +183,20 @@ class Inspection:
     def _recordings(self) -> list[str]:
         findings: tuple[tuple[Iterable[str], str], ...] = (
             (self.unlabeled, "without a label"),
-            (self.glitches, f"with {sum(self.glitches.values())} labeled segments of 1 to 4 frames"),
+            (self.glitches, f"with {_total(self.glitches, 'labeled segment')} of 1 to 4 frames"),
             (self.overlaps, "with labeled segments that overlap"),
             (self.one_frame, "of one frame"),
             (self.nobody, "in which nobody is ever seen (nothing, zeros or NaN)"),
             (self.all_zero, "of nothing but zeros"),
             (self.frozen, "in which nothing moves"),
-            (self.repeats, f"with {sum(self.repeats.values())} frames that repeat the frame before"),
-            (_worst(self.jumps), f"in which a body jumps ({sum(self.jumps.values())} times)"),
+            (self.repeats, f"with {_total(self.repeats, 'frame')} like the one before"),
+            (_worst(self.jumps), f"in which a body jumps ({_total(self.jumps, 'time')})"),
             (
                 _worst(self.breaks),
-                f"with poses that fit none of the frames around ({sum(self.breaks.values())} times)",
+                f"with poses that fit none of the frames around ({_total(self.breaks, 'time')})",
             ),
-            (_worst(self.swaps), f"in which bodies exchange slots ({sum(self.swaps.values())} times)"),
-            (_worst(self.flips), f"in which left and right are exchanged ({sum(self.flips.values())} times)"),
+            (_worst(self.swaps), f"in which bodies exchange slots ({_total(self.swaps, 'time')})"),
+            (_worst(self.flips), f"in which left and right are exchanged ({_total(self.flips, 'time')})"),
             (_worst(self.bone_drift), "in which bones change their length"),
             (_worst(self.odd_size), "with bodies much larger or smaller than the others"),
             (self.odd_unit, "that suggest another unit"),
@@ -204,28 +207,30 @@ class Inspection:
         lines = []
         if self.empty_frames:
             lines.append(
-                f"! frames        {self.empty_frames} with nobody in them, in {len(self.empty)} recordings: "
-                f"{_some(_worst(self.empty))}"
+                f"! frames        {counted(self.empty_frames, 'with nobody in it', 'with nobody in them')}, "
+                f"in {counted(len(self.empty), 'recording')}: {_some(_worst(self.empty))}"
             )
         if self.unseen:
             worst = [f"{joint} {_percent(self.unseen[joint])}" for joint in _worst(self.unseen)]
             lines.append(f"! joints        not always seen: {_some(worst)}")
         if self.mostly_unseen:
             names = _some(_worst(self.mostly_unseen))
-            lines.append(f"! joints        most are missing in {len(self.mostly_unseen)} recordings: {names}")
+            count = counted(len(self.mostly_unseen), "recording")
+            lines.append(f"! joints        most are missing in {count}: {names}")
         if self.frozen_joints:
             joints: dict[str, int] = {}
             for held in self.frozen_joints.values():
                 for joint in held:
                     joints[joint] = joints.get(joint, 0) + 1
             lines.append(
-                f"! joints        frozen while the body moves, in {len(self.frozen_joints)} recordings: "
+                "! joints        frozen while the body moves, in "
+                f"{counted(len(self.frozen_joints), 'recording')}: "
                 f"{_some([f'{joint} ({joints[joint]})' for joint in _worst(joints)])}"
             )
         if self.spikes:
             lines.append(
-                f"! joints        {sum(self.spikes.values())} spikes of single joints, in {len(self.spikes)} "
-                f"recordings: {_some(_worst(self.spikes))}"
+                f"! joints        {_total(self.spikes, 'spike')} of single joints, in "
+                f"{counted(len(self.spikes), 'recording')}: {_some(_worst(self.spikes))}"
             )
         return lines
 
@@ -234,42 +239,51 @@ class Inspection:
         for name, (_, test) in self.protocols.items():
             exact, near = self.duplicates[name], self.near_duplicates[name]
             if exact:
-                lines.append(
-                    f"! leak          {name}: {len(exact)} test recordings are exact copies of training ones"
+                one, many = (
+                    "test recording is an exact copy of a training one",
+                    "test recordings are exact copies of training ones",
                 )
+                lines.append(f"! leak          {name}: {counted(len(exact), one, many)}")
             if near:
+                more = "more " * bool(exact)
+                one, many = (
+                    f"{more}test recording is a training one",
+                    f"{more}test recordings are training ones",
+                )
                 lines.append(
-                    f"! leak          {name}: {len(near)} {'more ' * bool(exact)}test recordings are "
-                    "training ones but for a shift and rounding"
+                    f"! leak          {name}: {counted(len(near), one, many)} but for a shift and rounding"
                 )
             if exact or near:
                 rest = test - len(exact) - len(near)
                 names = _some([*exact, *near])
-                lines.append(f"                ({names}); {rest} test recordings remain without them")
+                left = counted(rest, "test recording remains", "test recordings remain")
+                lines.append(f"                ({names}); {left} without them")
             if self.untrained[name]:
                 lines.append(
                     f"! classes       {name}: no training recording shows {_some(self.untrained[name])}"
                 )
         if self.copies:
             some = _some([" = ".join(group) for group in self.copies])
-            lines.append(f"! copies        {len(self.copies)} groups of recordings are the same: {some}")
+            groups = counted(len(self.copies), "group of recordings is", "groups of recordings are")
+            lines.append(f"! copies        {groups} the same: {some}")
         if self.contradictions:
             some = _some([" = ".join(group) for group in self.contradictions])
-            lines.append(
-                f"! labels        {len(self.contradictions)} of these groups have different labels: {some}"
-            )
+            groups = counted(len(self.contradictions), "of these groups has", "of these groups have")
+            lines.append(f"! labels        {groups} different labels: {some}")
         return lines
 
     def _said(self) -> list[str]:
         lines = []
         if self.quarantined:
-            lines.append(f"! quarantined   {len(self.quarantined)} files could not be read")
+            lines.append(f"! quarantined   {counted(len(self.quarantined), 'file')} could not be read")
             shown = list(self.quarantined.items())[:_LISTED]
             lines += [f"                {source}: {reason}" for source, reason in shown]
             if len(self.quarantined) > _LISTED:
                 lines.append(f"                and {len(self.quarantined) - _LISTED} more")
         notes = list(self.notes.items())
-        lines += [f"  note          in {count} recordings: {note}" for note, count in notes[:_LISTED]]
+        lines += [
+            f"  note          in {counted(count, 'recording')}: {note}" for note, count in notes[:_LISTED]
+        ]
         lines += [f"  note          and {len(notes) - _LISTED} other notes"] if len(notes) > _LISTED else []
         lines += [f"  note          {note}" for note in self.about]
         return [*lines, *(f"  cleaned       {step}" for step in self.cleaning)]
@@ -281,6 +295,11 @@ def _line(attention: bool, what: str, text: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.2g}%" if share < 0.995 else "100%"
+
+
+def _total(counts: Mapping[str, int], noun: str) -> str:
+    """How often it happened over all recordings."""
+    return counted(sum(counts.values()), noun)
 
 
 def _worst(values: Mapping[str, float]) -> list[str]:

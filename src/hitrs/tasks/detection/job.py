@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hitrs.errors import DataError
+from hitrs.errors import ConfigError, DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import FreezableObjective, RunConfig
@@ -26,6 +26,7 @@ from hitrs.training.batches import seed_of
 from hitrs.training.distributed import share_of_means
 from hitrs.transforms.augmentation import change_speed, crop_start, retimed, take_frames
 from hitrs.transforms.batch import Batch
+from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.preprocessing import check_online
 from hitrs.transforms.random import KeyedGenerator
@@ -119,7 +120,7 @@ class DetectionJob:
                 "and import again"
             )
         if settings.head.causal:
-            check_online(dataset.settings)
+            _check_causal(dataset.settings, pretrained=encoder is not None)
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         layout = dataset.layout
         if encoder is None:
@@ -171,6 +172,19 @@ class DetectionJob:
 
     def facts(self) -> dict[str, Any]:
         return {}
+
+
+def _check_causal(preprocessing: PreprocessingConfig, *, pretrained: bool) -> None:
+    """ConfigError for preprocessing that needs the whole recording, which an encoder brings with it."""
+    try:
+        check_online(preprocessing)
+    except ConfigError as error:
+        if not pretrained:
+            raise
+        raise ConfigError(
+            f"{error}. This is the preprocessing of the encoder of --from, which cannot be changed any more: "
+            "pre-train one with these options first, or start without --from"
+        ) from error
 
 
 def pad_labels(labels: list[Tensor]) -> Tensor:

@@ -34,7 +34,7 @@ class DetectionTask(Task):
     name = "detection"
     verb = "detect"
     about = "actions in untrimmed recordings, from where to where"
-    needs = "labeled segments; add segments.csv (or train for --task recognition)"
+    needs = "labeled segments; add segments.csv"
     config_class = DetectionConfig
     model_class = DetectionModel
     columns = (
