@@ -20,9 +20,9 @@ from hitrs.bench.measurement import (
     random_bodies,
     time_steps,
 )
-from hitrs.config import Config
+from hitrs.config import Config, load_config
 from hitrs.errors import ConfigError
-from hitrs.models.encoder import CheckpointedLevels
+from hitrs.models.encoder import CheckpointedLevels, HiTRS
 from hitrs.tasks.detection.online import OnlineDetector
 
 CASE = Case("train", Config(model=tiny()), frames=16, joints=4, batch_size=2, recordings=6, seconds=1e-6)
@@ -47,6 +47,21 @@ def pretraining(**changes: Any) -> Case:
     """The case with single settings of its pre-training changed."""
     config = CASE.config.changed({f"pretrain.optim.{name}": value for name, value in changes.items()})
     return dataclasses.replace(CASE, config=config)
+
+
+def test_a_light_model_is_measured_with_its_own_tokens(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config("light", {"model.width": 8, "model.layers": 1})
+    seen: list[tuple[int, ...]] = []
+    encode = HiTRS.encode_frames
+
+    def spy(self: HiTRS, positions: torch.Tensor, *others: torch.Tensor):
+        seen.append(tuple(positions.shape))
+        return encode(self, positions, *others)
+
+    monkeypatch.setattr(HiTRS, "encode_frames", spy)
+    training.measure(Case("train", config, frames=20, joints=4, batch_size=2, seconds=0.01))
+    recognition.measure(Case("recognize", config, frames=20, joints=4, batch_size=2, seconds=0.01))
+    assert set(seen) == {(2, 12, 4, 36)}
 
 
 def test_training_recomputes_what_the_configuration_says() -> None:

@@ -64,6 +64,12 @@ def test_a_table_for_people(cases: list[Case], capsys: pytest.CaptureFixture[str
     assert {case.config.pretext["views"] for case in cases} == {0.0}
 
 
+def test_the_plain_way_is_the_papers(fails) -> None:
+    assert "clips, and those of light stand side by side" in fails(
+        "bench", "train", "--config", "light", "--reference", "plain"
+    )
+
+
 def test_a_curve_is_drawn(cases: list[Case], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plot = tmp_path / "frames.png"
     words = ["bench", "train", "--curve", "frames", "--values", "10", "20", "--plot", str(plot)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 
 import numpy as np
@@ -13,7 +14,6 @@ from hitrs.bench.measurement import Measurement, chain_layout, count_flops, devi
 from hitrs.bench.plain import PlainHiTRS
 from hitrs.models.authors import to_authors
 from hitrs.models.card import ModelCard
-from hitrs.models.encoder import HiTRS
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.recognizer import Recognizer
 
@@ -25,8 +25,9 @@ def measure(case: Case) -> Measurement:
     torch.manual_seed(0)
     layout = chain_layout(case.joints)
     classes = tuple(f"action {n}" for n in range(CLASSES))
-    card = ModelCard(case.config.model, layout, case.config.preprocessing, classes)
-    model = RecognitionModel(HiTRS(case.config.model, case.joints), card)
+    head = dataclasses.asdict(case.config.section("recognition").head)
+    card = ModelCard(case.config.model, layout, case.config.preprocessing, classes, head=head)
+    model = RecognitionModel.untrained(card)
     shape = (case.batch_size, case.frames, case.persons, case.joints, 3)
     recordings = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     if case.side == "plain":

@@ -11,7 +11,6 @@ import torch
 from hitrs.bench.case import Case
 from hitrs.bench.measurement import Measurement, chain_layout, count_flops, device, peak_memory, time_steps
 from hitrs.models.card import ModelCard
-from hitrs.models.encoder import HiTRS
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online import OnlineDetector
 from hitrs.tasks.detection.segments import SegmentSettings
@@ -59,5 +58,4 @@ def random_detector(case: Case) -> OnlineDetector:
         head=dataclasses.asdict(head),
         postprocessing={"segments": dataclasses.asdict(SegmentSettings())},
     )
-    model = DetectionModel(HiTRS(case.config.model, case.joints), card)
-    return OnlineDetector(model.to(device()).eval())
+    return OnlineDetector(DetectionModel.untrained(card).to(device()).eval())

@@ -13,7 +13,15 @@ import torch
 from torch import Tensor
 
 from hitrs.bench.case import Case
-from hitrs.bench.measurement import Measurement, count_flops, device, peak_memory, random_bodies, time_steps
+from hitrs.bench.measurement import (
+    Measurement,
+    chain_layout,
+    count_flops,
+    device,
+    peak_memory,
+    random_bodies,
+    time_steps,
+)
 from hitrs.bench.plain import PlainHiTRS, PretextBatch
 from hitrs.data.store import Store
 from hitrs.models.authors import to_authors
@@ -26,6 +34,7 @@ from hitrs.pretext.video_order import VideoOrder
 from hitrs.training.batches import batches_for, make_batch
 from hitrs.training.loop import make_accelerator, update
 from hitrs.training.optimizer import make_optimizer
+from hitrs.transforms.batch import Batch, stream_bodies
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.random import KeyedGenerator
 
@@ -39,8 +48,12 @@ class RandomJob:
     """The same random bodies in every batch, in place of recordings; a job of the training loop."""
 
     def __init__(self, case: Case):
-        self.bodies = random_bodies(case)
-        self.module = PretextObjective(HiTRS(case.config.model, case.joints), case.config.pretext)
+        settings = case.config.preprocessing
+        positions, valid, _ = random_bodies(case)
+        bodies = stream_bodies(Batch.from_bodies(positions, valid), settings, chain_layout(case.joints))
+        self.bodies = bodies.positions, bodies.valid, bodies.lengths
+        encoder = HiTRS(case.config.model, case.joints, settings.channels(positions.shape[-1]))
+        self.module = PretextObjective(encoder, case.config.pretext)
 
     def __len__(self) -> int:
         return len(self.bodies[0])

@@ -18,6 +18,11 @@ _TITLES = {
     "train": "Pre-training", "recognize": "Recognition", "stream": "Online detection", "import": "Import",
     "loader": "Loader",
 }  # fmt: skip
+_PLAIN = {
+    "pretext.views": 0.0, "pretext.clip_motion": 0.0, "preprocessing.stream": "joint",
+    "recognize.head.features": "video",
+}  # fmt: skip
+"""What the plain computation lacks: it is that of the paper."""
 
 
 def run(
@@ -77,8 +82,13 @@ def run(
         raise ConfigError("--values and --plot belong to a curve; name one with --curve")
     if rounds < 1:
         raise ConfigError(f"--rounds must be at least 1, got {rounds}")
-    # the plain computation has the four tasks of the paper
-    whole = load_config(config, {"pretext.views": 0.0} if reference is not None else None)
+    whole = load_config(config)
+    if reference is not None:
+        if whole.model.side_by_side:
+            raise ConfigError(
+                f"--reference is for the paper's clips, and those of {config} stand side by side; leave it out"
+            )
+        whole = whole.changed(_PLAIN)
     case = Case(
         what=what,
         config=whole,
