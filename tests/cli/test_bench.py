@@ -65,7 +65,7 @@ def test_a_table_for_people(cases: list[Case], capsys: pytest.CaptureFixture[str
 
 
 def test_the_plain_way_is_the_papers(fails) -> None:
-    assert "clips, and those of light stand side by side" in fails(
+    assert "clips; those of light stand side by side" in fails(
         "bench", "train", "--config", "light", "--reference", "plain"
     )
 

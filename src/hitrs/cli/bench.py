@@ -86,7 +86,7 @@ def run(
     if reference is not None:
         if whole.model.side_by_side:
             raise ConfigError(
-                f"--reference is for the paper's clips, and those of {config} stand side by side; leave it out"
+                f"--reference is for the paper's clips; those of {config} stand side by side; leave it out"
             )
         whole = whole.changed(_PLAIN)
     case = Case(
