@@ -278,14 +278,14 @@ def test_demo_ends_with_a_report_that_needs_nothing_else(
     short.write_text(
         Path(quick).read_text(encoding="utf-8").replace("steps: 4", "steps: 2"), encoding="utf-8"
     )
-    words = ["demo", "--out", str(out), "--size", "tiny", "--config", str(short)]
+    words = ["demo", "--out", str(out), "--size", "tiny", "--config", str(short), "--recognition", str(short)]
     assert main(words) == 0
     report = out / "report.html"
     assert capsys.readouterr().out.splitlines()[-1] == f"report      {report}"
     html = report.read_text(encoding="utf-8")
     assert html.count('src="data:image/gif') == 4
-    assert html.count('src="data:image/png') == 6
-    for method in ("pre-trained, then fine-tuned", "from scratch", "nearest neighbor on positions"):
+    assert html.count('src="data:image/png') == 7
+    for method in ("pre-trained, then fine-tuned", "from scratch", "frozen, ridge", "random convolutions"):
         assert method in html
     assert f"hitrs pretrain {out}" in html
 

@@ -11,19 +11,21 @@ def run(
     *,
     out: RunFolder = Path("demo"),
     size: Size = "default",
+    recognition: str = "light",
     config: str = "tiny",
 ) -> None:
-    """Generate motion, pre-train on it without labels, use the encoder for each task, and write a report.
+    """Generate motion, pre-train on it without labels, make a model for each task, and write a report.
 
-    A few minutes on two cores. Recognition compares, with the same 5 labels a class: fine-tuning the
-    pre-trained encoder, training from scratch with as many steps, and the nearest neighbor on positions.
-    Detection finds actions in longer recordings; prediction continues movements.
+    A few minutes on two cores. Recognition compares, with the same 5 labels a class: fine-tuning a
+    pre-trained encoder, training from scratch with as many steps, and what needs no training. Detection finds
+    actions in longer recordings and prediction continues movements, from an encoder of their own.
 
     Args:
         out: folder for everything; the one that an earlier demo made is replaced.
         size: how much motion to generate.
-        config: paper, base, small, light, tiny, or a YAML file.
+        recognition: configuration of recognition: light (which is cut short), another name, or a YAML file.
+        config: configuration of detection and prediction, likewise.
     """
     from hitrs.cli.demo_steps import run_demo
 
-    run_demo(out, size, config)
+    run_demo(out, size, recognition, config)
