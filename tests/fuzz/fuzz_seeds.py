@@ -96,6 +96,8 @@ def _recordings(scratch: Path) -> Iterable[Seed]:
     yield _seed("amass", "walk.npz", _npz(Jtr=draw(3, 24, 3), mocap_framerate=np.array(60)))
     yield _seed("amass", "walk_poses.npz", _amass(draw), smpl_regressor__npz=_regressor(draw))
     yield _seed("npz", "walk.npz", _npz(positions=draw(3, 20, 3), layout="kinect20", label="walk", fps=30))
+    markers = rng.integers(1, 20_000, (3, 39, 3)).astype(np.int16)
+    yield _seed("ui-prmd", "m01_s01_e01.npz", _npz(markers=markers))
     yield _seed(
         "npz", "fall.npz",
         _npz(joints=draw(3, 2, 20, 3), valid=np.ones((3, 2, 20), bool), subject="anna", camera="hall",

@@ -25,6 +25,7 @@ def test_the_named_layouts() -> None:
     assert shapes["mediapipe33_2d"] == (33, 2)
     assert get_layout("mediapipe33_2d").joints == get_layout("mediapipe33").joints
     assert solid == {"mediapipe33": 33, "hand21": 21, "h36m17": 17, "smpl22": 22, "smpl24": 24}
+    assert shapes["plugin_gait39"] == (39, 3)
     assert (shapes["cmu31"], shapes["cmu38"], shapes["h36m32"]) == ((31, 3), (38, 3), (32, 3))
 
 

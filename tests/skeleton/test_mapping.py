@@ -98,6 +98,49 @@ def test_computed_joints_are_the_middle_of_what_defines_them() -> None:
     assert (words["left_knee"], words["left_hand"]) == ("left_knee", "masked")
 
 
+def test_joints_between_markers() -> None:
+    markers = (
+        "LFHD",
+        "RFHD",
+        "LBHD",
+        "RBHD",
+        "LSHO",
+        "RSHO",
+        "LASI",
+        "RASI",
+        "LPSI",
+        "RPSI",
+        "LWRA",
+        "LWRB",
+        "LKNE",
+    )
+    source, target = Layout("take", markers, (0,) * len(markers), (), 0), get_layout("kinect20")
+    positions, valid = _body(source, 1)
+    mapped, seen = map_positions(positions, valid, source, target)
+
+    def middle(*names: str) -> tuple[np.ndarray, np.ndarray]:
+        places = [markers.index(name) for name in names]
+        return positions[:, :, places].mean(2), valid[:, :, places].all(-1)
+
+    pelvis, pelvis_seen = middle("LASI", "RASI", "LPSI", "RPSI")
+    shoulders, shoulders_seen = middle("LSHO", "RSHO")
+    expected = {
+        "pelvis": (pelvis, pelvis_seen),
+        "spine_shoulder": (shoulders, shoulders_seen),
+        "spine": ((pelvis + shoulders) / 2, pelvis_seen & shoulders_seen),
+        "head": middle("LFHD", "RFHD", "LBHD", "RBHD"),
+        "left_wrist": middle("LWRA", "LWRB"),
+        "left_knee": middle("LKNE"),
+    }
+    for joint, (value, known) in expected.items():
+        place = target.index(joint)
+        np.testing.assert_array_equal(seen[:, :, place], known)
+        np.testing.assert_allclose(mapped[:, :, place], value * known[..., None], atol=1e-6)
+    words = dict(describe_mapping(source, target))
+    assert words["left_wrist"] == "middle of LWRA, LWRB"
+    assert words["right_wrist"] == words["left_hip"] == "masked"
+
+
 def test_the_spine_between_a_real_pelvis_and_computed_shoulders() -> None:
     joints = ("pelvis", "left_shoulder", "right_shoulder")
     source = Layout("y", joints, (0, 0, 0), ((1, 2),), 0)

@@ -24,7 +24,16 @@ def test_names_of_the_layouts_mean_themselves(name: str) -> None:
         (("LeftShoulder", "LeftElbow"), ("left_shoulder", "left_elbow")),
         (("hand_L", "thigh.R", "forearm.R"), ("left_wrist", "right_hip", "right_elbow")),
         (("Hips", "pelvis", "tail"), ("pelvis", None, None)),
+        (("anna_LKNE", "anna:RASI", "LKNE", "lkne"), ("left_knee", "right_pelvis_front", None, None)),
     ],
 )
 def test_names_of_others(names: tuple[str, ...], expected: tuple[str | None, ...]) -> None:
     assert anatomical_names(names) == expected
+
+
+def test_markers_of_plugin_gait_in_their_order() -> None:
+    markers = (
+        "LFHD RFHD LBHD RBHD C7 T10 CLAV STRN RBAK LSHO LUPA LELB LFRM LWRA LWRB LFIN RSHO RUPA RELB RFRM "
+        "RWRA RWRB RFIN LASI RASI LPSI RPSI LTHI LKNE LTIB LANK LHEE LTOE RTHI RKNE RTIB RANK RHEE RTOE"
+    )
+    assert anatomical_names(markers.split()) == get_layout("plugin_gait39").joints

@@ -6,6 +6,7 @@ middle of the hips), and otherwise not valid in the result: masked, not guessed.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,14 +17,23 @@ from hitrs.skeleton.layout import Layout
 from hitrs.skeleton.names import anatomical_names
 
 VIRTUAL = {
-    "pelvis": ("left_hip", "right_hip"),
-    "spine_shoulder": ("left_shoulder", "right_shoulder"),
-    "neck": ("left_shoulder", "right_shoulder"),
-    "spine": ("pelvis", "spine_shoulder"),
-    "head": ("left_ear", "right_ear"),
+    "pelvis": (
+        ("left_hip", "right_hip"),
+        ("left_pelvis_front", "right_pelvis_front", "left_pelvis_back", "right_pelvis_back"),
+    ),
+    "spine_shoulder": (("left_shoulder", "right_shoulder"),),
+    "neck": (("left_shoulder", "right_shoulder"),),
+    "spine": (("pelvis", "spine_shoulder"),),
+    "head": (
+        ("left_ear", "right_ear"),
+        ("left_head_front", "right_head_front", "left_head_back", "right_head_back"),
+    ),
+    "left_wrist": (("left_wrist_thumb", "left_wrist_pinky"),),
+    "right_wrist": (("right_wrist_thumb", "right_wrist_pinky"),),
 }
-"""Joint -> the joints whose middle it is, where a layout does not have it. The neck between the shoulders is
-what OpenPose means by it; the middle of the ears is the middle of the head."""
+"""Joint -> the joints whose middle it is, where a layout does not have it: the first group that it has.
+The neck between the shoulders is what OpenPose means by it; the middle of the ears is the middle of the head.
+Pelvis, head and wrists also lie between the markers that Plug-in Gait puts around them. Hips do not."""
 _UNLESS = {"neck": "spine_shoulder"}
 """A layout that has this joint between the shoulders means another one by the neck, higher up."""
 
@@ -149,8 +159,10 @@ def _parts(joint: str, index: dict[str, int]) -> tuple[int, ...] | None:
     """Source joints whose middle a virtual joint is, each as often as it counts; None if one is missing."""
     if joint not in VIRTUAL or _UNLESS.get(joint) in index:
         return None
-    groups = [(index[part],) if part in index else _parts(part, index) for part in VIRTUAL[joint]]
-    if any(group is None for group in groups):
-        return None
-    one, other = (group for group in groups if group is not None)
-    return one * len(other) + other * len(one)
+    for names in VIRTUAL[joint]:
+        groups = [(index[name],) if name in index else _parts(name, index) for name in names]
+        known = [group for group in groups if group is not None]
+        if len(known) == len(groups):
+            total = math.prod(map(len, known))
+            return tuple(part for group in known for part in group * (total // len(group)))
+    return None

@@ -3,7 +3,7 @@
 A joint of a BVH (and of most rigs) is named after the bone that starts there: LeftArm is the shoulder,
 LeftForeArm the elbow, LeftHand the wrist. Where a skeleton has no such bones the same word may mean the joint
 itself: LeftShoulder is the collar beside a LeftArm, otherwise the shoulder. So a name is read among all names
-of its skeleton.
+of its skeleton. Markers of Plug-in Gait (LKNE) have the names of the layout ``plugin_gait39``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,17 @@ _MIDDLE = {
     "center_shoulder": "spine_shoulder", "mid_shoulder": "spine_shoulder",
     "neck": "neck", "head": "head", "nose": "nose", "chest": "chest",
 }  # fmt: skip
+# Plug-in Gait: markers of the left side and the midline; L becomes R on the right.
+_MARKERS = {
+    "LFHD": "left_head_front", "LBHD": "left_head_back", "C7": "c7", "T10": "t10", "CLAV": "clavicle",
+    "STRN": "sternum", "RBAK": "back", "LSHO": "left_shoulder", "LUPA": "left_upper_arm",
+    "LELB": "left_elbow", "LFRM": "left_lower_arm", "LWRA": "left_wrist_thumb", "LWRB": "left_wrist_pinky",
+    "LFIN": "left_hand", "LASI": "left_pelvis_front", "LPSI": "left_pelvis_back", "LTHI": "left_thigh",
+    "LKNE": "left_knee", "LTIB": "left_shank", "LANK": "left_ankle", "LHEE": "left_heel", "LTOE": "left_foot",
+}  # fmt: skip
+_MARKERS |= {
+    f"R{marker[1:]}": name.replace("left", "right") for marker, name in _MARKERS.items() if "left" in name
+}
 _BONE_SIGNS = {"arm", "up_arm", "upper_arm", "fore_arm", "forearm", "up_leg", "upleg", "thigh", "lower_arm"}
 _SIDES = {"left": "left", "right": "right", "l": "left", "r": "right"}
 
@@ -47,8 +58,10 @@ def anatomical_names(joints: Sequence[str]) -> tuple[str | None, ...]:
     bones = bool(sided_names & _BONE_SIGNS) and not sided_names & {"elbow", "knee"}
     sided = {**_JOINTS, **_BONES} if bones else _JOINTS
     anatomical: list[str | None] = []
-    for side, rest in read:
-        if side is None:
+    for own, (side, rest) in zip(joints, read, strict=True):
+        if (marker := re.split("[:_]", own)[-1]) in _MARKERS:  # a subject's name may stand before it
+            name: str | None = _MARKERS[marker]
+        elif side is None:
             name = _MIDDLE.get(rest)
         else:
             part = sided.get(rest)

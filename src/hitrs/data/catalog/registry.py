@@ -20,6 +20,7 @@ _MODULES = (
     "nw_ucla",
     "utd_mhad",
     "precog",
+    "ui_prmd",
     "ntu",
     "pku_mmd",
     "penn_action",

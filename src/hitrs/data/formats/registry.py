@@ -21,7 +21,7 @@ from hitrs.skeleton.layout import Layout, get_layout
 
 # In the order in which they are asked: those that know their files for certain come first.
 _MODULES = (
-    "ntu", "pku_mmd", "precog", "expmap", "bvh", "asf_amc", "c3d_file", "trc", "amass", "npz",
+    "ntu", "pku_mmd", "precog", "expmap", "bvh", "asf_amc", "c3d_file", "trc", "amass", "ui_prmd", "npz",
     "nw_ucla", "openpose", "alphapose", "coco", "mediapipe", "pyskl", "utd_mhad", "penn_action", "csv_table",
 )  # fmt: skip
 
