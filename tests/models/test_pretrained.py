@@ -167,8 +167,21 @@ def test_configuration_with_a_wrong_part(folder: Path, key: str, value: object, 
 def test_weights_cut_short(folder: Path) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(CheckpointError, match=r"the model .* cannot be read"):
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged"):
         HiTRS.from_pretrained(folder)
+
+
+@pytest.mark.parametrize("place", [-1, -200])
+def test_a_flipped_bit_is_told(folder: Path, place: int) -> None:
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[place] ^= 0x40
+    (folder / "model.safetensors").write_bytes(weights)
+    with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged.*download the model again"):
+        load_pretrained(folder)
+    values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    del values["weights_sha256"]
+    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    load_pretrained(folder)  # somebody changed it on purpose
 
 
 def test_weights_missing(folder: Path) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hitrs.errors import CheckpointError, DataError
-from hitrs.files import atomic_folder
+from hitrs.files import atomic_folder, sha256_of
 from hitrs.models.card import ModelCard, read_card, resolve_pretrained
 from hitrs.models.migration import migrate_weights
 
@@ -33,7 +33,8 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
         with atomic_folder(folder) as part:
             tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
             save_file(tensors, part / "model.safetensors")
-            (part / "config.json").write_text(json.dumps(card.to_dict(), indent=2) + "\n", encoding="utf-8")
+            values = {**card.to_dict(), "weights_sha256": sha256_of(part / "model.safetensors")}
+            (part / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     except (OSError, SafetensorError, DataError) as error:
         raise CheckpointError(
             f"could not write the model {folder}: {error}; free some space or choose another place"
@@ -50,10 +51,22 @@ def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
     folder = resolve_pretrained(source)
     card, version = read_card(folder)
     try:
+        _check_digest(folder)
         weights = load_file(folder / "model.safetensors")
     except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
     return card, migrate_weights(weights, version)
+
+
+def _check_digest(folder: Path) -> None:
+    """Refuse weights that are not those that were written; models of before 0.2 say nothing about theirs."""
+    expected = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("weights_sha256")
+    if expected is not None and sha256_of(folder / "model.safetensors") != expected:
+        raise CheckpointError(
+            f"{folder / 'model.safetensors'} is damaged, or another program has changed it: its SHA-256 is "
+            "not the one in config.json; copy or download the model again (if the change is wanted, remove "
+            "weights_sha256 from config.json)"
+        )
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
