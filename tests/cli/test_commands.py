@@ -284,7 +284,7 @@ def test_demo_ends_with_a_report_that_needs_nothing_else(
     assert capsys.readouterr().out.splitlines()[-1] == f"report      {report}"
     html = report.read_text(encoding="utf-8")
     assert html.count('src="data:image/gif') == 4
-    assert html.count('src="data:image/png') == 7
+    assert html.count('src="data:image/png') == 6
     for method in ("pre-trained, then fine-tuned", "from scratch", "frozen, ridge", "random convolutions"):
         assert method in html
     assert f"hitrs pretrain {out}" in html

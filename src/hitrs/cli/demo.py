@@ -18,7 +18,7 @@ def run(
 
     A few minutes on two cores. Recognition compares, with the same 5 labels a class: fine-tuning a
     pre-trained encoder, training from scratch with as many steps, and what needs no training. Detection finds
-    actions in longer recordings and prediction continues movements, from an encoder of their own.
+    actions in longer recordings and prediction continues movements, both trained from scratch.
 
     Args:
         out: folder for everything; the one that an earlier demo made is replaced.

@@ -56,10 +56,8 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     """Run the commands that a user would, on the embedded default data, and report what came out."""
     began = time.monotonic()
     _clear(out)
-    parts = ("store", "pretrained", "tuned", "scratch", "untrimmed", "encoder", "detector", "predictor")
-    store, pretrained, tuned, scratch, untrimmed, encoder, detector, predictor = (
-        out / part for part in parts
-    )
+    parts = ("store", "pretrained", "tuned", "scratch", "untrimmed", "detector", "predictor")
+    store, pretrained, tuned, scratch, untrimmed, detector, predictor = (out / part for part in parts)
     seconds: dict[str, float] = {}
     commands: list[str] = []
 
@@ -87,8 +85,7 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     command("recognize", tuned, *files)
 
     command("import", "synthetic", untrimmed, "--untrimmed", "--size", size)
-    command("pretrain", store, "--config", config, "--out", encoder)
-    with_task = ("--config", config, "--from", encoder, "--task")
+    with_task = ("--config", config, "--task")  # the light encoder has no feature of a single frame
     command("finetune", untrimmed, *with_task, "detection", "--out", detector)
     long = _long(Store.open(untrimmed), out / "unknown")
     command("detect", detector, *long, "--timeline", out / "plots" / "timeline.png")
@@ -195,7 +192,6 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     bars = [(name, metrics["top1"], None) for name, metrics in outcome.reports.items()]
     plot_comparison(bars, plots / "comparison.png", f"Top-1 accuracy with {few} labels")
     plot_training(read_metrics(folder / "pretrained" / "metrics.jsonl"), plots / "pretraining.png")
-    plot_training(read_metrics(folder / "encoder" / "metrics.jsonl"), plots / "encoder.png")
     plot_finetuning(read_metrics(folder / "tuned" / "metrics.jsonl"), plots / "finetuning.png")
     matrix = np.array(best["confusion"])
     plot_confusion(matrix, data.classes, plots / "confusion.png", title="Test recordings")
@@ -230,13 +226,11 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     _prediction(report, outcome.prediction, plots / "prediction.gif")
     report.text("## What it learned without labels")
     report.text(
-        "The recognizer's encoder learned how joints move in frames that were left out; that of the detector "
-        "and the predictor, which answer for single frames, learned the paper's four tasks and to find the "
-        "other view of a recording."
+        "The recognizer's encoder learned how joints move in frames that were left out. The detector and the "
+        "predictor, which answer for single frames, were trained from scratch."
     )
     report.figure(plots / "embedding.png", "Test recordings as the pre-trained encoder sees them.")
     report.figure(plots / "pretraining.png", "Pre-training: loss, nearest-neighbor probe, the pretext task.")
-    report.figure(plots / "encoder.png", "The same of the encoder for single frames.")
     report.figure(plots / "finetuning.png", "Fine-tuning with few labels.")
     report.text("## Do it again")
     report.code("\n".join(outcome.commands))
