@@ -269,11 +269,12 @@ def probe(
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
+    labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
+    ridge = ridge_recognizer(encoder, labeled, settings)
     if out is not None:
-        labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
-        ridge_recognizer(encoder, labeled, settings).save_pretrained(out)
+        ridge.save_pretrained(out)
     return split, {
-        **probe_encoder(encoder, split, settings),
+        **probe_encoder(encoder, split, settings, ridge=ridge),
         "knn on positions": nearest_positions(split, split.train, card.layout, own),
         "random convolutions": random_convolutions(split, split.train, card.layout, own),
     }

@@ -7,7 +7,6 @@ mean over the bodies of a recording, ``collect`` goes through a data set, and ``
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -149,7 +148,7 @@ def collect(
         )
     was_training = module.training
     module.eval()
-    device = next(itertools.chain(module.parameters(), module.buffers())).device
+    device = next(module.parameters()).device
     order = np.argsort(dataset.frames, kind="stable")
     parts = []
     for which in _batches(order, dataset, batch_size, max_frames):

@@ -87,7 +87,11 @@ def _augmented(
 
 
 def probe(
-    encoder: HiTRS, split: ProtocolSplit, config: RunConfig, train: np.ndarray | None = None
+    encoder: HiTRS,
+    split: ProtocolSplit,
+    config: RunConfig,
+    train: np.ndarray | None = None,
+    ridge: RecognitionModel | None = None,
 ) -> dict[str, Metrics]:
     """k-NN, linear and ridge probes of the frozen encoder.
 
@@ -97,6 +101,7 @@ def probe(
         encoder: with its ``card``, whose layout and preprocessing are used.
         config: its sections ``probe`` and ``augment`` are used.
         train: labeled recordings to learn from, as store indices; by default the whole training part.
+        ridge: from :func:`ridge_recognizer` of the same recordings, if it is there already.
     Returns:
         metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge".
 
@@ -108,20 +113,26 @@ def probe(
     classes, views = split.store.classes, config.probe.train_views
     metrics: dict[str, Metrics] = {}
     for suffix, body_features in (("", video_feature), (", all levels", all_levels)):
-        # the first view is the recording itself
-        train_views = [
-            encoder_features(encoder, labeled, body_features, config.augment if view else None, view)
-            for view in range(views)
-        ]
+        train_views = _train_views(encoder, labeled, config, body_features)
         test = encoder_features(encoder, query, body_features)
         knn = knn_scores(train_views[0], labeled.labels, test, len(classes), config.probe.k)
         labels = np.tile(labeled.labels, views)
         linear = linear_scores(np.concatenate(train_views), labels, test, len(classes), config.probe.C)
         metrics[f"knn{suffix}"] = split_metrics(knn, split, classes)
         metrics[f"linear{suffix}"] = split_metrics(linear, split, classes)
-    ridge = ridge_recognizer(encoder, labeled, config)
+    ridge = ridge or ridge_recognizer(encoder, labeled, config)
     metrics["ridge"] = split_metrics(predict(ridge, query), split, classes)
     return metrics
+
+
+def _train_views(
+    encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig, body_features: BodyFeatures
+) -> list[np.ndarray]:
+    """Features of the training recordings: as they are, then of augmented copies."""
+    return [
+        encoder_features(encoder, labeled, body_features, config.augment if view else None, view)
+        for view in range(config.probe.train_views)
+    ]
 
 
 def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig) -> RecognitionModel:
@@ -134,10 +145,7 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
 
     >>> ridge_recognizer(encoder, dataset, load_config("light")).save_pretrained("recognizer")
     """
-    views = [
-        encoder_features(encoder, labeled, pooled_features, config.augment if view else None, view)
-        for view in range(config.probe.train_views)
-    ]
+    views = _train_views(encoder, labeled, config, pooled_features)
     classes = tuple(labeled.store.classes)
     ridge = _fit_ridge(views, labeled.labels, len(classes))
     trained = {

@@ -15,11 +15,11 @@ from pathlib import Path
 from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
-    Facts,
     SourceFile,
     by_recording,
     incomplete,
     matching_files,
+    odd_even,
 )
 from hitrs.data.formats.format import Head
 from hitrs.data.formats.ui_prmd import FORMAT, read_ui_prmd
@@ -36,11 +36,6 @@ CLASSES = (
 SEQUENCES = 990
 """Ten of each movement and subject, but none of movement 3 by subject 3."""
 _FILE = re.compile(r"m(\d+)_s(\d+)_e(\d+)\.npz")
-
-
-def odd_even(recording: Facts) -> str:
-    """Odd subjects train, even subjects test."""
-    return "train" if int(recording.subject or 0) % 2 else "test"
 
 
 def find(source: Path) -> Dataset | None:

@@ -13,11 +13,11 @@ from pathlib import Path
 from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
-    Facts,
     SourceFile,
     by_recording,
     incomplete,
     matching_files,
+    odd_even,
 )
 from hitrs.data.formats.utd_mhad import read_utd_mhad
 from hitrs.data.recording import Recording
@@ -35,11 +35,6 @@ CLASSES = (
 """Names of actions 1 to 27, shortened from the data set's own list."""
 SEQUENCES = 861
 _FILE = re.compile(r"a(\d+)_s(\d+)_t(\d+)_skeleton\.mat")
-
-
-def odd_even(recording: Facts) -> str:
-    """Odd subjects train, even subjects test."""
-    return "train" if int(recording.subject or 0) % 2 else "test"
 
 
 def find(source: Path) -> Dataset | None:
