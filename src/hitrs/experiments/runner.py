@@ -118,10 +118,14 @@ class Runner:
 
     def _pretrain(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder = self._folder(cell)
-        train = split.store.split(split.protocol, "train")  # the training part only, but all of it
+        sources = [(split.store, split.protocol)]
+        sources += [(Store.open(self.stores / name), protocol) for name, protocol in cell.beside]
         layout = training_layout(split.store, config.layout)
-        dataset = SkeletonDataset(split.store, train, layout, config.preprocessing)
-        train_encoder(dataset, config, folder, resume=True)
+        datasets = [  # of the training part only, but all of it
+            SkeletonDataset(store, store.split(protocol, "train"), layout, config.preprocessing)
+            for store, protocol in sources
+        ]
+        train_encoder(datasets, config, folder, resume=True)
         rows = read_metrics(folder / "metrics.jsonl")
         probes = {str(row["step"]): round(row["knn/accuracy"], 4) for row in rows if "knn/accuracy" in row}
         return {"steps": config.pretrain.optim.steps, "last": _last(folder), "online_knn": probes}

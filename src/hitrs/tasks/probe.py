@@ -13,7 +13,7 @@ from torch import Tensor
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
-from hitrs.models.convolutions import RandomConvolutions
+from hitrs.models.convolutions import FRAMES, RandomConvolutions, convolution_settings
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import (
     BodyFeatures,
@@ -38,8 +38,6 @@ from hitrs.transforms.config import AugmentConfig, PreprocessingConfig, ViewsCon
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.random import KeyedGenerator
 
-CONVOLUTION_FRAMES = 48
-"""Random convolutions see recordings resampled to this many frames."""
 CONVOLUTION_COPIES = 3
 """Turned and scaled copies of each training recording that they learn from, beside itself."""
 RIDGE_ROWS = 8192
@@ -216,7 +214,7 @@ def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> Recogniti
     head = dataclasses.asdict(RecognitionHeadConfig(features="convolutions"))
     card = ModelCard(ModelConfig(), layout, settings, classes, head=head, trained=trained)
     model = RecognitionModel(None, card)
-    bank = RandomConvolutions(layout.n_joints * layout.dims, CONVOLUTION_FRAMES, seed=seed)
+    bank = RandomConvolutions(layout.n_joints * layout.dims, FRAMES, seed=seed)
     some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)
     model.convolutions = bank.fit(body_sequences(labeled.batch(some), settings, layout)[0])
 
@@ -237,11 +235,6 @@ def _with_ridge(model: RecognitionModel, ridge: Ridge) -> RecognitionModel:
         model.classifier.weight.copy_(ridge.sharpness * ridge.weight.T)
         model.classifier.bias.copy_(ridge.sharpness * (ridge.bias - ridge.mean @ ridge.weight))
     return model.eval()
-
-
-def convolution_settings(settings: PreprocessingConfig) -> PreprocessingConfig:
-    """Preprocessing for random convolutions: joints, resampled; the rest as it is."""
-    return dataclasses.replace(settings, stream="joint", frames=CONVOLUTION_FRAMES, tubelet=1)
 
 
 def body_sequences(batch: Batch, settings: PreprocessingConfig, layout: Layout) -> tuple[Tensor, Tensor]:

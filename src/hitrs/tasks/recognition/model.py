@@ -32,7 +32,7 @@ class RecognitionModel(TaskModel):
             )
             self.features, width = self._convolved, self.convolutions.width
         elif settings.features == "pooled":
-            width = encoder.video_width + encoder.clip_width + 2 * encoder.joints * encoder.config.width
+            width = encoder.pooled_width
             self.features = pooled_features
             self.norm = nn.LayerNorm(width) if settings.norm else self.norm
         else:
