@@ -26,7 +26,8 @@ from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
-from hitrs.tasks.probe import convolution_recognizer, nearest_positions, probe
+from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import commit

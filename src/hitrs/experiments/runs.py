@@ -27,8 +27,9 @@ from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.probe import nearest_positions, random_convolutions, ridge_recognizer
+from hitrs.tasks.probe import nearest_positions, random_convolutions
 from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.tasks.recognition.ridge import ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import run_folder, write_results
