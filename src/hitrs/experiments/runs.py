@@ -17,6 +17,7 @@ import numpy as np
 
 from hitrs.config import Config, differences, dump_config, load_config, load_run_config
 from hitrs.data.protocol import ProtocolSplit, protocol_split
+from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
@@ -124,6 +125,7 @@ def pretrain(
         raise ConfigError(f"weights of stores must be above 0, got {', '.join(map(str, weights))}")
     out = Path(out)
     config = fit_to_data(_configuration(config, out, resume), data[0])
+    _check_alike(data, config)
     layout = training_layout(data[0], config.layout)
     learned = chosen or [next(iter(store.protocols), None) for store in data]
     datasets = [
@@ -153,6 +155,28 @@ def pretrain(
                 notify(f"note: {dataset.origin} has no {missing}; in its recordings they are masked")
         train_encoder(datasets, config, out, weights=weights, resume=resume)
     return Run(out)
+
+
+def _check_alike(stores: Sequence[Store], config: Config) -> None:
+    """Refuse stores that are not measured alike: what is up, and in which unit unless bodies are scaled."""
+    first = stores[0]
+    for store in stores[1:]:
+        spaces = first.space, store.space
+        for what, one, other in (
+            ("has the up axis", spaces[0].up, spaces[1].up),
+            ("is in", spaces[0].unit, spaces[1].unit),
+        ):
+            scaled = what == "is in" and config.preprocessing.scale == "body"
+            if one != other and UNCLEAR not in (one, other) and not scaled:
+                repair = " or ".join(
+                    f"`hitrs clean {each.path} NEW {each.space.cleaning()}`"
+                    for each in (first, store)
+                    if each.space.cleaning()
+                )
+                raise DataError(
+                    f"{first.path} {what} {one} and {store.path} {other}, so they cannot be learned from "
+                    f"together; make them alike with {repair}"
+                )
 
 
 def _training_part(store: Store, protocol: str | None) -> np.ndarray:
