@@ -88,7 +88,7 @@ class Runner:
             "ensemble": self._ensemble,
             "layout": self._layout,
         }[cell.do]
-        outcome = run(cell, config, protocol_split(store, cell.protocol, usable))
+        outcome = run(cell, config, self._split(protocol_split(store, cell.protocol, usable)))
         result = Result.of_cell(
             cell,
             **outcome,
@@ -117,13 +117,29 @@ class Runner:
         rows = [row for row in read_metrics(self._folder(cell) / "metrics.jsonl") if "seconds" in row]
         return rows[-1]["seconds"] if rows else 0.0
 
+    def _split(self, split: ProtocolSplit) -> ProtocolSplit:
+        """The split, or where subjects are held out the training part without them, and them."""
+        if not self.plan.held_out:
+            return split
+        test = select_subjects(split.store, split.train, self.plan.held_out)
+        train = np.setdiff1d(split.train, test)
+        digests = split.store.digests
+        duplicates = test[np.isin(digests[test], digests[train])]
+        return dataclasses.replace(split, train=train, test=test, duplicates=duplicates)
+
+    def _not_held_out(self, store: Store, protocol: str) -> np.ndarray:
+        train = store.split(protocol, "train")
+        if not self.plan.held_out:
+            return train
+        return np.setdiff1d(train, select_subjects(store, train, self.plan.held_out))
+
     def _pretrain(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder = self._folder(cell)
         sources = [(split.store, split.protocol)]
         sources += [(Store.open(self.stores / name), protocol) for name, protocol in cell.beside]
         layout = training_layout(split.store, config.layout)
         datasets = [  # of the training part only, but all of it
-            SkeletonDataset(store, store.split(protocol, "train"), layout, config.preprocessing)
+            SkeletonDataset(store, self._not_held_out(store, protocol), layout, config.preprocessing)
             for store, protocol in sources
         ]
         train_encoder(datasets, config, folder, resume=True)
@@ -206,7 +222,7 @@ class Runner:
             return train
         fraction, number = cell.label_fraction, cell.label_subset
         listed = self.plan.folder / "label_subsets" / cell.task / f"{cell.store}-{cell.protocol}.json"
-        if listed.is_file() and not cell.subjects:
+        if listed.is_file() and not cell.subjects and not self.plan.held_out:
             return read_label_subset(split.store, train, fraction, number, listed)
         strata = get_task(cell.task).strata(split.store, train)
         return train[stratified_subset(strata, fraction, number)]
