@@ -28,9 +28,9 @@ from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.probe import nearest_positions, random_convolutions
+from hitrs.tasks.probe import nearest_positions
 from hitrs.tasks.probe import probe as probe_encoder
-from hitrs.tasks.recognition.ridge import ridge_recognizer
+from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import run_folder, write_results
@@ -302,6 +302,7 @@ def probe(
     config: Config | str | Path | None = None,
     protocol: str | None = None,
     out: str | Path | None = None,
+    convolutions: bool = False,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
     """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
@@ -315,9 +316,11 @@ def probe(
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
+        convolutions: write it with the random convolutions beside it; the probabilities are averaged.
     Returns:
-        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels" and "ridge";
-        beside them "knn on positions" and "random convolutions", which need no encoder.
+        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels", "ridge" and
+        "ridge with convolutions"; beside them "knn on positions" and "random convolutions", which need no
+        encoder.
     """
     if out is not None and Path(out).exists():
         raise ConfigError(f"{out} exists already; choose another place for the recognizer")
@@ -327,14 +330,17 @@ def probe(
     card = encoder.card
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
     labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
-    ridge = ridge_recognizer(encoder, labeled, settings)
-    if out is not None:
-        ridge.save_pretrained(out)
-    return split, {
-        **probe_encoder(encoder, split, settings, ridge=ridge),
+    ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
+    reports = {
+        **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
         "knn on positions": nearest_positions(split, split.train, card.layout, own),
-        "random convolutions": random_convolutions(split, split.train, card.layout, own),
+        "random convolutions": get_task("recognition").evaluate([without], split),
     }
+    if out is not None:
+        if convolutions:
+            ridge.add_convolutions(without)
+        ridge.save_pretrained(out)
+    return split, reports
 
 
 def evaluate(
