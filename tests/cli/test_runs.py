@@ -1,6 +1,7 @@
 """Run folders: refusing, continuing, leaving nothing behind."""
 
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -10,9 +11,11 @@ from safetensors.torch import load_file
 
 import hitrs
 import hitrs.training.loop
+import hitrs.training.run_folder
 from factories import small_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
+from hitrs.files import locked
 from hitrs.training.loop import Interrupted
 
 
@@ -192,3 +195,45 @@ def test_a_run_of_an_older_format_is_refused_with_the_reason(
     (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
     said = fails("pretrain", store, "--out", old, "--resume")
     assert f"{old} is a run of format 1, this release goes on with 2 only" in said
+
+
+def test_a_run_is_resumed_once_at_a_time(
+    store: str, quick: str, pretrained: str, tmp_path: Path, fails
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(pretrained, run)
+    before = (run / "run.json").read_bytes()
+    with locked(run, "the run"):
+        for words in (["--resume"], ["--config", quick], ["--config", quick, "--resume"]):
+            said = fails("pretrain", store, "--out", run, *words)
+            assert f"the run folder {run} is in use by process {os.getpid()}" in said
+    assert (run / "run.json").read_bytes() == before
+    assert main(["pretrain", store, "--out", str(run), "--resume"]) == 0
+
+
+def test_a_kill_between_the_first_two_files_of_a_run(
+    store: str, quick: str, tmp_path: Path, fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot go on, so it can begin; a configuration that somebody has put there is not taken for it."""
+    run = tmp_path / "run"
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hitrs.training.run_folder, "write_json", killed)
+        patched.setattr(hitrs.training.run_folder.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            main(["pretrain", store, "--config", quick, "--out", str(run)])
+    assert "config.yaml" in {path.name for path in run.iterdir()}
+    assert not (run / "run.json").exists()
+    assert "leave out --resume to start" in fails("pretrain", store, "--out", run, "--resume")
+    assert main(["pretrain", store, "--config", quick, "--out", str(run)]) == 0
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(quick, own / "config.yaml")
+    assert "exists already" in fails("pretrain", store, "--config", quick, "--out", own)
+    assert [path.name for path in own.iterdir()] == ["config.yaml"]

@@ -30,7 +30,7 @@ from hitrs.tasks.probe import nearest_positions, random_convolutions, ridge_reco
 from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
-from hitrs.training.run_folder import run_folder, write_results
+from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
 
 DEFAULT = "small"
@@ -374,14 +374,14 @@ class _Call:
 
 
 def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, resume: bool):
-    file, command = out / "config.yaml", call.text(resume=resume)
+    file, command = out / CONFIG, call.text(resume=resume)
     return run_folder(
         out,
         facts,
         command=command,
         again=call.text(resume=True),
         resume=resume,
-        write_config=partial(dump_config, config, file, comment=f"Written by: {command}"),
+        write_config=partial(dump_config, config, file, comment=f"{WRITTEN_BY}{command}"),
         changed=lambda: differences(load_config(file), config),
     )
 
