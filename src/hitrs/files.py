@@ -89,6 +89,26 @@ def file_name(text: str) -> str:
     return f"{short}-{digest}" if short else digest
 
 
+def csv_text(text: str) -> str:
+    """Text of data for a cell of a CSV file: what a spreadsheet would compute gets an apostrophe."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file that people may have been given.
+
+    Raises:
+        OSError: if it cannot be read, or is no ordinary file.
+        ValueError: if it is not JSON, or nested so deeply that it cannot be read.
+    """
+    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
 def write_json(path: Path, values: Any) -> None:
     """Write values as an indented JSON file, which replaces an older one when it is complete.
 
@@ -228,7 +248,7 @@ def _about_process() -> dict[str, Any]:
 
 def _in_use(what: str, holder: Path) -> str:
     try:
-        values = json.loads(holder.read_text(encoding="utf-8"))
+        values = read_json(holder)
         who = "process {process} on {machine} (`{command}`, since {since})".format(**values)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # it is just beginning or ending
         who = "another process"

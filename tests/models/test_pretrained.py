@@ -212,7 +212,7 @@ def test_card_goes_through_json(tmp_path: Path) -> None:
     assert torch.equal(load_pretrained(tmp_path / "m")[1]["x"], torch.ones(3, 2))
 
 
-def test_a_hub_id_is_downloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_the_hub_is_downloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def download(name: str, allow_patterns: list[str]) -> str:
@@ -220,14 +220,29 @@ def test_a_hub_id_is_downloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert load_pretrained("someone/model")[0] == CARD
+    assert load_pretrained("hub://someone/model")[0] == CARD
     assert asked == [("someone/model", ["config.json", "model.safetensors"])]
 
 
-def test_a_hub_id_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["runs/tunned", "tunned", "./runs/tunned", "/runs/tunned", "hub:/a/b"])
+def test_a_path_is_never_asked_of_the_hub(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever owns that name there would supply the model."""
+
+    def download(*_: object, **__: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    with pytest.raises(CheckpointError, match=f"^{path} is not a model directory: there is nothing") as no:
+        load_pretrained(path)
+    assert ("a model of the hub is hub://runs/tunned" in str(no.value)) == (path == "runs/tunned")
+
+
+def test_a_model_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(name: str, allow_patterns: list[str]) -> str:
         raise LocalEntryNotFoundError("no connection")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    with pytest.raises(CheckpointError, match="someone/model is neither a folder here nor a model"):
-        load_pretrained("someone/model")
+    with pytest.raises(CheckpointError, match="does not give the model hub://someone/model: no connection"):
+        load_pretrained("hub://someone/model")
+    with pytest.raises(CheckpointError, match="expected hub://owner/name"):
+        load_pretrained("hub://model")

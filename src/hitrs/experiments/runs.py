@@ -153,8 +153,8 @@ def finetune(
     Args:
         store: a store with labels, or its folder.
         out: folder of the run.
-        start: pre-trained encoder to start from (model directory, run folder or hub id), whose sizes and
-            preprocessing then hold; None: from scratch.
+        start: pre-trained encoder to start from (model directory, run folder or ``hub://owner/name``), whose
+            sizes and preprocessing then hold; None: from scratch.
         task: "recognition", "detection", "prediction", or a task of another package.
         config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
         protocol: training and test part; the store's first if left out. Without any, all labeled recordings
@@ -254,7 +254,7 @@ def probe(
 
     Args:
         store: a store with labels, or its folder.
-        model: model directory, run folder or hub id; of a recognizer the encoder alone is used.
+        model: model directory, run folder or ``hub://owner/name``; of a recognizer the encoder alone is used.
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
@@ -295,8 +295,8 @@ def evaluate(
 
     Args:
         store: a store with labels, or its folder.
-        models: model directories, run folders or hub ids; several recognizers are one: their probabilities
-            are averaged.
+        models: model directories, run folders or ``hub://owner/name``; several recognizers are one: their
+            probabilities are averaged.
         protocol: whose test part; the store's first protocol if left out.
         options: how to test; what is left out is as the run that made the model had it.
 

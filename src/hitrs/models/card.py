@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -103,28 +104,48 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
         raise CheckpointError(f"{file} is not a hitrs model configuration: {error}") from error
 
 
+HUB = "hub://"
+"""In front of the name of a model that the hub of Hugging Face has."""
+
+
 def resolve_pretrained(source: str | Path) -> Path:
-    """The model directory that ``source`` means; a hub id is downloaded (or taken from the cache)."""
+    """The model directory that ``source`` means: itself, the ``model/`` of a run, or a model of the hub.
+
+    Only a name with ``hub://`` in front is asked of the hub (or taken from its cache): a mistyped path must
+    not be answered with the model of whoever owns that name there.
+
+    >>> resolve_pretrained("runs/tuned"), resolve_pretrained("hub://owner/name")
+
+    Raises:
+        CheckpointError: if there is no model.
+    """
+    text = str(source)
+    if text.startswith(HUB):
+        return _download(text.removeprefix(HUB))
     folder = Path(source)
     for candidate in (folder, folder / "model"):
         recover_folder(candidate)
         if (candidate / "config.json").is_file():
             return candidate
-    if folder.exists() or str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
-        raise CheckpointError(
-            f"{source} is not a model directory: expected config.json and model.safetensors in it or in its "
-            "model/ (a run that is not finished has no model/ yet)"
+    if folder.exists():
+        reason = (
+            "expected config.json and model.safetensors in it or in its model/ (a run that is not finished has "
+            "no model/ yet)"
         )
-    return _download(str(source))
+    else:
+        reason = "there is nothing at this path"
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+            reason += f" (a model of the hub is {HUB}{text})"
+    raise CheckpointError(f"{source} is not a model directory: {reason}")
 
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise CheckpointError(f"{HUB}{name} is not a model of the hub: expected {HUB}owner/name")
     try:
         return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{name} is neither a folder here nor a model that the hub gives: {error}"
-        ) from error
+        raise CheckpointError(f"the hub does not give the model {HUB}{name}: {error}") from error

@@ -43,7 +43,7 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
 
 
 def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
-    """Card and weights of a model directory, a run folder with one in ``model/``, or a hub id ``owner/name``.
+    """Card and weights of a model directory, a run folder with one in ``model/``, or ``hub://owner/name``.
 
     Raises:
         CheckpointError: if there is no model, or it cannot be read.

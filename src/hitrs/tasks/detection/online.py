@@ -64,7 +64,7 @@ class OnlineDetector(DeployedModel[DetectionModel]):
     (Event(kind='ended', label='wave', segment=Proposal(start=31, stop=75, label=0, score=0.93)),)
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
