@@ -16,6 +16,7 @@ from factories import small_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
 from hitrs.files import locked
+from hitrs.models.card import UnfinishedWarning
 from hitrs.training.loop import Interrupted
 
 
@@ -237,3 +238,30 @@ def test_a_kill_between_the_first_two_files_of_a_run(
     shutil.copy(quick, own / "config.yaml")
     assert "exists already" in fails("pretrain", store, "--config", quick, "--out", own)
     assert [path.name for path in own.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_the_newest_checkpoint_of_an_interrupted_run_is_a_model(
+    verb: str, store: str, quick: str, tmp_path: Path, cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = {"pretrain": "pretrain", "finetune": "recognize"}[verb]
+    words = ["--config", quick, f"--{section}.optim.checkpoint-seconds", "0", "--out", str(tmp_path / "run")]
+    with monkeypatch.context():
+        cut(2)
+        assert main([verb, store, *words]) == 130
+        monkeypatch.undo()
+    saved = load_file(tmp_path / "run" / "checkpoints" / "step-00000002" / "model.safetensors")
+    with pytest.warns(
+        UnfinishedWarning, match="is not finished; its newest checkpoint is used, step-00000002"
+    ):
+        encoder = hitrs.HiTRS.from_pretrained(tmp_path / "run")
+    inside = "" if verb == "pretrain" else "model."
+    assert all(
+        (saved[f"{inside}encoder.{name}"] == value).all() for name, value in encoder.state_dict().items()
+    )
+    if verb == "finetune":
+        with pytest.warns(UnfinishedWarning):
+            assert hitrs.Recognizer(tmp_path / "run").classes
+    else:
+        with pytest.warns(UnfinishedWarning):
+            hitrs.probe(store, tmp_path / "run", config=load_config(quick))

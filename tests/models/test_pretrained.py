@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import huggingface_hub
@@ -246,3 +247,13 @@ def test_a_model_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> 
         load_pretrained("hub://someone/model")
     with pytest.raises(CheckpointError, match="expected hub://owner/name"):
         load_pretrained("hub://model")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes")
+def test_a_model_has_the_mode_that_the_user_wants(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        save_pretrained(tmp_path / "m", CARD, {"x": torch.ones(2)})
+    finally:
+        os.umask(before)
+    assert {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "m").iterdir()} == {"0o644"}

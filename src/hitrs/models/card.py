@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from hitrs.transforms.config import PreprocessingConfig
 
 PRETRAINING = "pretraining"
 """The task of a pre-trained model."""
+
+
+class UnfinishedWarning(UserWarning):
+    """A run that is not finished is used by its newest checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,8 @@ HUB = "hub://"
 def resolve_pretrained(source: str | Path) -> Path:
     """The model directory that ``source`` means: itself, the ``model/`` of a run, or a model of the hub.
 
+    Of a run that is not finished it is the newest checkpoint, with an ``UnfinishedWarning``.
+
     Only a name with ``hub://`` in front is asked of the hub (or taken from its cache): a mistyped path must
     not be answered with the model of whoever owns that name there.
 
@@ -127,16 +134,30 @@ def resolve_pretrained(source: str | Path) -> Path:
         recover_folder(candidate)
         if (candidate / "config.json").is_file():
             return candidate
+    checkpoints = sorted((folder / "checkpoints").glob("step-*/config.json"))
+    if checkpoints:
+        newest = checkpoints[-1].parent
+        warnings.warn(
+            f"the run {folder} is not finished; its newest checkpoint is used, {newest.name}",
+            UnfinishedWarning,
+            stacklevel=2,
+        )
+        return newest
     if folder.exists():
         reason = (
-            "expected config.json and model.safetensors in it or in its model/ (a run that is not finished has "
-            "no model/ yet)"
+            "expected config.json and model.safetensors in it or in its model/ (a run that is not finished "
+            "has neither before its first checkpoint)"
         )
     else:
         reason = "there is nothing at this path"
         if re.fullmatch(r"[\w.-]+/[\w.-]+", text):
             reason += f" (a model of the hub is {HUB}{text})"
     raise CheckpointError(f"{source} is not a model directory: {reason}")
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder with a card is the checkpoint of a run and not a model directory."""
+    return (folder / "state.json").is_file()
 
 
 def _download(name: str) -> Path:

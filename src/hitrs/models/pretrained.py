@@ -7,6 +7,7 @@ A model directory holds ``config.json`` (the card: sizes, layout, class names, p
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from hitrs.errors import CheckpointError, DataError
 from hitrs.files import atomic_folder, sha256_of
-from hitrs.models.card import ModelCard, read_card, resolve_pretrained
+from hitrs.models.card import ModelCard, is_checkpoint, read_card, resolve_pretrained
 from hitrs.models.migration import migrate_weights
 
 
@@ -35,6 +36,8 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
             save_file(tensors, part / "model.safetensors")
             values = {**card.to_dict(), "weights_sha256": sha256_of(part / "model.safetensors")}
             (part / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+            # safetensors writes for nobody else; whoever may read the one may read the other
+            shutil.copymode(part / "config.json", part / "model.safetensors")
     except (OSError, SafetensorError, DataError) as error:
         raise CheckpointError(
             f"could not write the model {folder}: {error}; free some space or choose another place"
@@ -43,7 +46,7 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
 
 
 def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
-    """Card and weights of a model directory, a run folder with one in ``model/``, or ``hub://owner/name``.
+    """Card and weights of a model directory, a run (its ``model/``, else newest checkpoint) or ``hub://owner/name``.
 
     Raises:
         CheckpointError: if there is no model, or it cannot be read.
@@ -55,7 +58,11 @@ def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
         weights = load_file(folder / "model.safetensors")
     except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
-    return card, migrate_weights(weights, version)
+    weights = migrate_weights(weights, version)
+    if is_checkpoint(folder):  # of a task's model, which stands in its loss
+        inner = {k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}
+        weights = inner or weights
+    return card, weights
 
 
 def _check_digest(folder: Path) -> None:

@@ -147,7 +147,7 @@ def train_encoder(
     """
     job = PretrainJob(dataset, config)
     optim = config.pretrain.optim
-    trained = fit(job, optim, folder, resume=resume, title="pre-train")
+    trained = fit(job, optim, folder, resume=resume, title="pre-train", card=job.card)
     facts = {
         "task": PRETRAINING,
         "data": dataset.store.fingerprint,
