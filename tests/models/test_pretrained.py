@@ -257,3 +257,23 @@ def test_a_model_has_the_mode_that_the_user_wants(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "m").iterdir()} == {"0o644"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x.to(torch.int64), "is int64"),
+        (lambda x: x > 0, "is bool"),
+        (lambda x: x.index_fill(0, torch.tensor([0]), float("nan")), "not finite"),
+        (lambda x: x * float("inf"), "not finite"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers(encoder: HiTRS, tmp_path: Path, spoil, message: str) -> None:
+    """They would load without a word, and be converted."""
+    weights = {f"encoder.{name}": value.clone() for name, value in encoder.state_dict().items()}
+    name = "encoder.frame.pos_embed"
+    weights[name] = spoil(weights[name] + 1)
+    save_pretrained(tmp_path / "spoiled", CARD, weights)
+    with pytest.raises(CheckpointError, match=message) as refused:
+        HiTRS.from_pretrained(tmp_path / "spoiled")
+    assert "frame.pos_embed" in str(refused.value)

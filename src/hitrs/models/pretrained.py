@@ -77,11 +77,23 @@ def _check_digest(folder: Path) -> None:
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """Load weights that must fit exactly.
+    """Load weights that must fit exactly, and be numbers of the kind that they replace.
 
     Raises:
-        CheckpointError: naming the first parameters that are missing, unknown or of another shape.
+        CheckpointError: naming the first parameters that are missing, unknown or of another shape or kind, or
+            not finite.
     """
+    for name, own in module.state_dict().items():
+        if (value := weights.get(name)) is None:
+            continue  # told below, with all others
+        if value.is_floating_point() != own.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(f"the weights of {source} are no weights: {name} is {kind}")
+        if not bool(value.isfinite().all()):
+            raise CheckpointError(
+                f"the weights of {source} are damaged: {name} holds numbers that are not finite; copy or "
+                "train the model again"
+            )
     try:
         module.load_state_dict(dict(weights))
     except RuntimeError as error:
