@@ -60,7 +60,7 @@ def test_arrays_and_their_labels(tmp_path: Path) -> None:
     assert [store.name(n) for n in range(2)] == ["0", "1"]
     assert store.persons.tolist() == [1, 3]
     assert not store.valid(0)[1, 0, 2]
-    assert (store.classes, store.protocols, store.meta) == ((), (), {})
+    assert (store.classes, store.protocols, list(store.meta)) == ((), (), ["space"])
     with pytest.raises(DataError, match="'0' needs a layout"):
         write_store(tmp_path / "no layout", [array])
     items = [make(label, label=label) for label in ("class 10", "class 2")]
@@ -112,7 +112,7 @@ def test_columns(small: Store) -> None:
     assert [small.subject_names[k] for k in small.subjects] == ["0", "1", "2", "0", "1", "2"]
     assert small.camera_names == ("c",)
     assert np.isnan(small.fps).all()
-    assert small.meta == {"dataset": "test"}
+    assert small.meta == {"dataset": "test", "space": small.space.to_dict()}
     assert small.layout == KINECT
 
 

@@ -37,6 +37,7 @@ COMMANDS = {
     "inspect": Command("hitrs.cli.inspect", "what is in a store, and what is wrong with it"),
     "layouts": Command("hitrs.cli.layouts", "which joint layouts there are, and the joints of one"),
     "clean": Command("hitrs.cli.clean", "repair what inspection found; the raw values stay"),
+    "cut": Command("hitrs.cli.cut", "long recordings into their segments, or into windows"),
     "pretrain": Command("hitrs.cli.pretrain", "learn from recordings without labels"),
     "probe": Command("hitrs.cli.probe", "k-NN and linear probe of a frozen encoder"),
     "finetune": Command("hitrs.cli.finetune", "train the model of a task, pre-trained or from scratch"),

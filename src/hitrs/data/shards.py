@@ -163,6 +163,19 @@ def read_index(folder: Path) -> Index | None:
         return None
 
 
+def read_arrays(
+    folder: Path, layout: Layout, row: int, frames: int, persons: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, P, J, C) and valid (T, P, J) of the recording that begins at a row of a shard."""
+    rows, joints, dims = frames * persons, layout.n_joints, layout.dims
+    width = (joints + 7) // 8  # bytes of a row's bits
+    positions, bits = (folder / name for name in BULK)
+    values = np.fromfile(positions, "<f4", rows * joints * dims, offset=row * joints * dims * 4)
+    packed = np.fromfile(bits, np.uint8, rows * width, offset=row * width)
+    valid = np.unpackbits(packed.reshape(rows, width), axis=-1, count=joints).view(bool)
+    return values.reshape(frames, persons, joints, dims), valid.reshape(frames, persons, joints)
+
+
 def remove_indices(folder: Path) -> None:
     """Remove the indices of a finished store's shards: its columns hold the same."""
     for index in (folder / FOLDER).glob(f"*/{INDEX}"):

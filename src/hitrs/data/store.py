@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ import numpy as np
 
 from hitrs.data.recording import CATEGORIES, Recording, Segment
 from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.writer import (
     FORMAT,
     PARTS,
@@ -199,6 +201,21 @@ class Store:
     def raw(self) -> Store | None:
         """The store that a cleaned one was made from, with the values as they were read; otherwise None."""
         return Store.open(self.path / "raw", verify=False) if (self.path / "raw").exists() else None
+
+    @cached_property
+    def space(self) -> Space:
+        """Unit, up axis and size of the bodies, by a sample of the recordings; measured anew where the store
+        is of a release that did not write it down.
+
+        Raises:
+            DataError: if what is written down makes no sense.
+        """
+        if "space" in self.meta:
+            return Space.from_dict(self.meta["space"])
+        return typical_space(
+            measure_space(self.positions(index), self.valid(index), self.layout)
+            for index in sample(len(self))
+        )
 
     def segments(self, index: int) -> tuple[Segment, ...]:
         """Labeled segments of an untrimmed recording."""

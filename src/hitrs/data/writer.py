@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hitrs.data.recording import CATEGORIES, Recording, natural_order
-from hitrs.data.shards import FOLDER, Facts, Index, read_index
+from hitrs.data.shards import FOLDER, Facts, Index, read_arrays, read_index
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.errors import DataError
 from hitrs.files import HashedWriter
 from hitrs.skeleton.layout import Layout
@@ -69,7 +70,8 @@ def finish_store(
         folder: where the files are for now; ``target`` is the place that messages name.
         shards: names of the shards' folders in their order. Those without a recording are removed.
         classes: class names in their canonical order; None = the labels that occur, in natural order.
-        meta: JSON values. Added are "quarantined" and, behind its "notes", what the split has to say.
+        meta: JSON values. Added are "space", what the recordings are measured in, "quarantined" and, behind
+            its "notes", what the split has to say.
 
     Raises:
         DataError: if there is no recording at all, two have the same name, or writing fails.
@@ -121,7 +123,7 @@ def finish_store(
         "classes": list(classes),
         **{category_names(name): list(columns.categories[name]) for name in columns.kept},
         "protocols": list(splits),
-        "meta": {**meta, **added},
+        "meta": {**meta, "space": _space(folder, indices, layout).to_dict(), **added},
         "shards": [
             [name, sum(each.frames * each.persons for each in index.facts)] for name, index in indices.items()
         ],
@@ -131,6 +133,21 @@ def finish_store(
     writer = HashedWriter(folder / "store.json", target)
     writer.write(text.encode())
     writer.close()
+
+
+def _space(folder: Path, indices: Mapping[str, Index], layout: Layout) -> Space:
+    """What the recordings are measured in, by a sample of them."""
+    places = []  # shard, first row, frames, persons
+    for name, index in indices.items():
+        row = 0
+        for each in index.facts:
+            places.append((name, row, each.frames, each.persons))
+            row += each.frames * each.persons
+    measured = []
+    for number in sample(len(places)):
+        name, *where = places[number]
+        measured.append(measure_space(*read_arrays(folder / FOLDER / name, layout, *where), layout))
+    return typical_space(measured)
 
 
 class _Columns:

@@ -11,6 +11,7 @@
       - {do: finetune, id: joint, store: nw_ucla, protocol: cross-view, from: encoder}
       - {do: finetune, store: nw_ucla, protocol: cross-view, label_fraction: 0.1, label_subset: [0, 1, 2]}
       - {do: ensemble, store: nw_ucla, protocol: cross-view, of: [joint, finetune-nw_ucla-bone-scratch-s0]}
+      - {do: pretrain, id: both, store: nw_ucla, protocol: cross-view, beside: {utd_mhad: odd-even}}
       - {do: layout, store: nw_ucla, protocol: cross-view, from: joint, seen_as: [ntu25, h36m17]}
       - {do: finetune, task: detection, store: precog, protocol: "leave-script-{fold}-out", fold: [1, 2, 3]}
 
@@ -50,7 +51,7 @@ SPREAD = (
 _COMMON = ("do", "id", "store", "protocol", "fold", "stream", "seed", "set", "label")
 _LABELS = ("subjects", "label_fraction", "label_subset")
 _KEYS = {
-    "pretrain": (),
+    "pretrain": ("beside",),
     "knn": _LABELS,
     "convolutions": _LABELS,
     "probe": ("from", *_LABELS),
@@ -90,6 +91,8 @@ class Cell:
     source: Cell | None = None
     """finetune, probe: the cell whose encoder is the start (``from`` in the file); None: from scratch.
     layout: the finetune cell whose model is tested."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """pretrain: other stores that it learns from as well, and the protocol of each."""
     seen_as: str | None = None
     """layout: the joint layout that the test recordings are seen as."""
     subjects: tuple[str, ...] = ()
@@ -116,6 +119,8 @@ class Cell:
         parts.append(self.store)
         if self.task != DEFAULT_TASK or self.fold is not None:  # several protocols may stand in one plan
             parts.append(self.protocol)
+        if self.beside:
+            parts.append("and-" + "-".join(store for store, _ in self.beside))
         parts.append(self.stream)
         if self.do in ("finetune", "probe"):
             parts.append(f"from-{self.source.name}" if self.source else "scratch")
@@ -197,9 +202,10 @@ class _Entry:
             if not values.get(key):
                 needed = ("store", "protocol", *_REQUIRED.get(do, ()))
                 raise ConfigError(f"{where}: a {do} cell needs {', '.join(needed)}; {key} is missing")
+        for key, what in (("set", "keys and values"), ("beside", "stores and their protocols")):
+            if not isinstance(values.get(key) or {}, dict):
+                raise ConfigError(f"{where}: `{key}` must be a section of {what}, got {values[key]!r}")
         settings = values.get("set") or {}
-        if not isinstance(settings, dict):
-            raise ConfigError(f"{where}: `set` must be a section of keys and values, got {settings!r}")
         try:
             get_task(values.get("task", DEFAULT_TASK))
             config.changed(settings)
@@ -252,6 +258,7 @@ class _Entry:
             task=self._task(do, of, source),
             stream=stream,
             source=source,
+            beside=tuple((str(k), str(v)) for k, v in (values.get("beside") or {}).items()),
             seen_as=values.get("seen_as"),
             subjects=tuple(str(values.get("subjects", "")).split()),
             label_fraction=values.get("label_fraction", 1.0),

@@ -27,7 +27,8 @@ from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
-from hitrs.tasks.probe import convolution_recognizer, nearest_positions, probe
+from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import commit
@@ -128,10 +129,14 @@ class Runner:
 
     def _pretrain(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder = self._folder(cell)
-        train = split.store.split(split.protocol, "train")  # the training part only, but all of it
+        sources = [(split.store, split.protocol)]
+        sources += [(Store.open(self.stores / name), protocol) for name, protocol in cell.beside]
         layout = training_layout(split.store, config.layout)
-        dataset = SkeletonDataset(split.store, train, layout, config.preprocessing)
-        train_encoder(dataset, config, folder, resume=True)
+        datasets = [  # of the training part only, but all of it
+            SkeletonDataset(store, store.split(protocol, "train"), layout, config.preprocessing)
+            for store, protocol in sources
+        ]
+        train_encoder(datasets, config, folder, resume=True)
         rows = read_metrics(folder / "metrics.jsonl")
         probes = {str(row["step"]): round(row["knn/accuracy"], 4) for row in rows if "knn/accuracy" in row}
         return {"steps": config.pretrain.optim.steps, "last": _last(folder), "online_knn": probes}

@@ -22,12 +22,14 @@ from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
 from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
-from hitrs.pretext.job import train_encoder
+from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
+from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.probe import nearest_positions, random_convolutions, ridge_recognizer
+from hitrs.tasks.probe import nearest_positions, random_convolutions
 from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.tasks.recognition.ridge import ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
@@ -73,27 +75,34 @@ class Evaluation:
 
 
 def pretrain(
-    store: Store | str | Path,
+    stores: Store | str | Path | Sequence[Store | str | Path],
     out: str | Path,
     *,
     config: Config | str | Path | None = None,
-    protocol: str | None = None,
+    protocol: str | Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
     resume: bool = False,
     command: str | None = None,
     notify: Notify = _silent,
 ) -> Run:
-    """Pre-train an encoder on a store's training part, labels unseen, and write it to ``out/model``.
+    """Pre-train an encoder on stores' training parts, labels unseen, and write it to ``out/model``.
 
-    The folder holds configuration, run record, log and checkpoints, as ``hitrs pretrain`` writes them.
+    Several stores make one encoder, in the layout that the configuration names or that of the first store;
+    joints that another one lacks are masked. The folder holds configuration, run record, log and checkpoints,
+    as ``hitrs pretrain`` writes them.
 
     >>> run = hitrs.pretrain("motion", "runs/tiny", config="tiny")
+    >>> run = hitrs.pretrain(["motion", "own"], "runs/both", config="light", weights=[1, 2])
     >>> encoder = hitrs.HiTRS.from_pretrained(run.model)
 
     Args:
-        store: a store, or its folder.
+        stores: a store, or its folder, or several.
         out: folder of the run.
         config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
-        protocol: whose training part to learn from; the store's first if left out, everything if it has none.
+        protocol: whose training part to learn from, one for each store; each store's first if left out,
+            everything if it has none.
+        weights: how often recordings of each store come, relative to each other; the root of their number if
+            left out, so that a small store is not drowned by a large one.
         resume: go on with the run in ``out``; it ends with the same weights as one that was not interrupted.
         command: the command line, where one was given, for the run record; an interrupted run names it, else
             the call in Python, to go on with.
@@ -102,28 +111,52 @@ def pretrain(
     Raises:
         ConfigError: if the folder is in use, or the run is resumed with other settings.
         DataError, TrainingError: if there is nothing to train on, or the loss is not finite.
+        LayoutError: for stores of which one is 2-D and another one 3-D, or that share no joint.
     """
-    data, out, chosen = _opened(store), Path(out), protocol
-    config = fit_to_data(_configuration(config, out, resume), data)
-    protocol = protocol or next(iter(data.protocols), None)
-    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
-    dataset = SkeletonDataset(data, indices, training_layout(data, config.layout), config.preprocessing)
+    data = [_opened(s) for s in ([stores] if isinstance(stores, Store | str | Path) else stores)]
+    if not data:
+        raise ConfigError("name at least one store to pre-train on")
+    chosen: list[str | None] = [protocol] if isinstance(protocol, str) else list(protocol or [])
+    for what, count in (("protocols", len(chosen)), ("weights", len(weights or ()))):
+        if count not in (0, len(data)):
+            raise ConfigError(f"{counted(len(data), 'store')} and {count} {what}: give one for each")
+    if weights is not None and not (min(weights) > 0 and np.isfinite(weights).all()):
+        raise ConfigError(f"weights of stores must be above 0, got {', '.join(map(str, weights))}")
+    out = Path(out)
+    config = fit_to_data(_configuration(config, out, resume), data[0])
+    layout = training_layout(data[0], config.layout)
+    learned = chosen or [next(iter(store.protocols), None) for store in data]
+    datasets = [
+        SkeletonDataset(store, _training_part(store, part), layout, config.preprocessing)
+        for store, part in zip(data, learned, strict=True)
+    ]
     facts = {
         "task": "pretrain",
-        "store": str(data.path),
-        "data": data.fingerprint,
-        "protocol": protocol,
+        "store": one_or_list([str(store.path) for store in data]),
+        "data": one_or_list([store.fingerprint for store in data]),
+        "protocol": one_or_list(learned),
+        **({} if weights is None else {"weights": list(weights)}),
         "seed": config.pretrain.optim.seed,
     }
-    call = _Call("pretrain", data, out, {"protocol": chosen}, command)
+    given = {"protocol": protocol, "weights": None if weights is None else list(weights)}
+    call = _Call("pretrain", data, out, given, command)
     with _folder(out, config, facts, call, resume):
-        part = "all recordings" if protocol is None else f"the training part of {protocol}"
-        notify(
-            f"pre-training on {part} of {data.path}: {len(indices)} of {counted(len(data), 'recording')}, "
-            "labels unseen"
-        )
-        train_encoder(dataset, config, out, resume=resume)
+        for dataset, part in zip(datasets, learned, strict=True):
+            words = "all recordings" if part is None else f"the training part of {part}"
+            notify(
+                f"pre-training on {words} of {dataset.origin}: {len(dataset)} of "
+                f"{counted(len(dataset.store), 'recording')}, labels unseen"
+            )
+            unseen = unseen_joints(dataset.store.layout, dataset.store.layout, layout)
+            if unseen.any():
+                missing = ", ".join(np.array(layout.joints)[unseen])
+                notify(f"note: {dataset.origin} has no {missing}; in its recordings they are masked")
+        train_encoder(datasets, config, out, weights=weights, resume=resume)
     return Run(out)
+
+
+def _training_part(store: Store, protocol: str | None) -> np.ndarray:
+    return np.arange(len(store)) if protocol is None else store.split(protocol, "train")
 
 
 def finetune(
@@ -216,7 +249,7 @@ def finetune(
         "subjects": list(subjects) or None,
         "validation_subjects": list(validation_subjects) or None,
     }
-    call = _Call("finetune", data, out, given, command)
+    call = _Call("finetune", [data], out, given, command)
     with _folder(out, config, facts, call, resume):
         origin = "from scratch" if start is None else f"starting from {start}"
         recordings = counted(len(train), "labeled recording")
@@ -356,7 +389,7 @@ class _Call:
     """What started a run: a command line, else a function in Python."""
 
     function: str
-    store: Store
+    stores: Sequence[Store]
     out: Path
     given: Mapping[str, Any]
     """Arguments that the run has to be given again; None where one was left out."""
@@ -367,7 +400,7 @@ class _Call:
         if self.command is not None:
             added = resume and "--resume" not in self.command.split()
             return f"{self.command} --resume" if added else self.command
-        words = [repr(str(self.store.path)), repr(str(self.out))]
+        words = [repr(one_or_list([str(store.path) for store in self.stores])), repr(str(self.out))]
         words += [f"{name}={value!r}" for name, value in self.given.items() if value is not None]
         words += ["resume=True"] if resume else []
         return f"hitrs.{self.function}({', '.join(words)})"
@@ -388,7 +421,7 @@ def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, re
 
 def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) -> np.ndarray:
     """Store indices of the recordings that train."""
-    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
+    indices = _training_part(data, protocol)
     indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "

@@ -305,6 +305,11 @@ class HiTRS(nn.Module):
     def clip_width(self) -> int:
         return 2 * self.config.width
 
+    @property
+    def pooled_width(self) -> int:
+        """Numbers of ``hitrs.models.features.pooled_features``."""
+        return self.video_width + self.clip_width + 2 * self.joints * self.config.width
+
     def encode_frames(self, positions: Tensor, valid: Tensor, lengths: Tensor) -> Frames:
         """Joint features of every frame that is there.
 

@@ -66,6 +66,13 @@ class ModelInputs(ABC):
         arrays = [self.arrays(int(i)) for i in which]
         return preprocess(collate(arrays), self.settings, self.layout)
 
+    def augmented(
+        self, batch: Batch, config: AugmentConfig, generator: KeyedGenerator, in_time: bool = True
+    ) -> Batch:
+        """A changed copy of one of its batches, see :func:`hitrs.transforms.augmentation.augment`."""
+        mirror = torch.as_tensor(self.layout.mirror)
+        return augment(batch, config, generator, self.settings.up_axis, mirror, in_time)
+
 
 class InMemoryDataset(ModelInputs):
     """Recordings in memory, each of its own layout.
@@ -150,18 +157,32 @@ class SkeletonDataset(ModelInputs):
         index = int(self.indices[i])
         return self.mapped(self.store.positions(index), self.store.valid(index))
 
-    def augmented(
-        self, batch: Batch, config: AugmentConfig, generator: KeyedGenerator, in_time: bool = True
-    ) -> Batch:
-        """A changed copy of one of its batches, see :func:`hitrs.transforms.augmentation.augment`."""
-        mirror = torch.as_tensor(self.layout.mirror)
-        return augment(batch, config, generator, self.settings.up_axis, mirror, in_time)
-
     def mapped(self, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frames of the store, positions (..., J, C) and valid (..., J), in the model's layout."""
         for have, want in self._maps:
             positions, valid = map_positions(positions, valid, have, want)
         return positions, valid
+
+
+class JoinedDataset(ModelInputs):
+    """Data sets of one layout and one preprocessing, one after the other, as one.
+
+    >>> both = JoinedDataset([SkeletonDataset(a, range(len(a)), layout, settings),
+    ...                       SkeletonDataset(b, range(len(b)), layout, settings)])
+    >>> both.batch([0, len(a)])  # the first recording of each
+    """
+
+    def __init__(self, parts: Sequence[ModelInputs]):
+        self.parts = tuple(parts)
+        self.layout, self.settings = parts[0].layout, parts[0].settings
+        self.origin = ", ".join(part.origin for part in parts)
+        self.frames = np.concatenate([part.frames for part in parts])
+        self.persons = np.concatenate([part.persons for part in parts])
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        part = int(np.searchsorted(self.starts, i, side="right")) - 1
+        return self.parts[part].arrays(i - int(self.starts[part]))
 
 
 def training_layout(store: Store, wanted: str) -> Layout:

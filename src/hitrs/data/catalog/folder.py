@@ -110,7 +110,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
             for name, path in files.items()
         ],
         split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
-        meta={"title": source.resolve().name, "units": "meters" if common.dims == 3 else "pixels"},
+        meta={"title": source.resolve().name},
     )
 
 

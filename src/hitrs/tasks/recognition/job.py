@@ -48,7 +48,8 @@ class RecognitionJob:
             missing = int(dataset.indices[np.argmax(dataset.labels < 0)])
             raise DataError(f"recording {dataset.store.name(missing)} of {dataset.store.path} has no label")
         self.dataset, self.config, self.validation = dataset, config, validation
-        settings: RecognitionConfig = config.section("recognition")
+        self.settings: RecognitionConfig = config.section("recognition")
+        settings = self.settings
         if settings.head.features == "convolutions":
             raise ConfigError(
                 "recognize.head.features = convolutions is not trained step by step; `hitrs probe` measures "
