@@ -156,7 +156,7 @@ def test_configuration_that_is_no_text(folder: Path) -> None:
             "stream must be one of joint, bone, motion, fused, got 'sound'",
         ),
         ("model", {"mode": "fast"}, "mode must be one of default, paper, got 'fast'"),
-        ("classes", None, "not iterable"),
+        ("classes", None, "classes must be a list"),
     ],
 )
 def test_configuration_with_a_wrong_part(folder: Path, key: str, value: object, message: str) -> None:

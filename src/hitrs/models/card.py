@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -12,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from hitrs.errors import CheckpointError, ConfigError, LayoutError
-from hitrs.files import recover_folder
+from hitrs.files import read_json, recover_folder
 from hitrs.models.config import ModelConfig
 from hitrs.models.migration import VERSION, migrate_card
+from hitrs.models.schema import number, read_settings, section, text, texts, whole
 from hitrs.skeleton.layout import Layout
 from hitrs.transforms.config import PreprocessingConfig
 
+LARGEST_FILE = 1 << 24
+"""Bytes of a card."""
 PRETRAINING = "pretraining"
 """The task of a pre-trained model."""
 
@@ -76,12 +78,13 @@ class ModelCard:
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
         """The reverse of :meth:`to_dict`.
 
-        Raises KeyError, TypeError or HitrsError if parts are missing or unknown.
+        Raises KeyError or HitrsError if parts are missing, unknown, of another type or out of bounds.
         """
+        _check(values)
         return cls(
-            model=ModelConfig(**values["model"]),
+            model=read_settings(ModelConfig, values["model"], "model"),
             layout=Layout.from_dict(values["layout"]),
-            preprocessing=PreprocessingConfig(**values["preprocessing"]),
+            preprocessing=read_settings(PreprocessingConfig, values["preprocessing"], "preprocessing"),
             classes=tuple(values["classes"]),
             persons=values["persons"],
             task=values["task"],
@@ -92,6 +95,21 @@ class ModelCard:
         )
 
 
+def _check(values: Mapping[str, Any]) -> None:
+    """Of the keys that are no settings of their own (``read_settings`` checks those)."""
+    for key in ("model", "layout", "preprocessing"):
+        section(values[key], key)
+    texts(values["classes"], "classes")
+    whole(values["persons"], "persons", 1)
+    text(values["task"], "task")
+    for key in ("head", "postprocessing", "trained"):
+        section(values[key], key)
+    if values["fps"] is not None:
+        number(values["fps"], "fps")
+        if values["fps"] <= 0:
+            raise ConfigError(f"fps must be positive, got {values['fps']}")
+
+
 def read_card(folder: Path) -> tuple[ModelCard, int]:
     """The card of a model directory, and the format version that it was written in.
 
@@ -100,7 +118,9 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
     """
     file = folder / "config.json"
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        if file.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{file.name} has more than {LARGEST_FILE} bytes")
+        values = read_json(file)
         version = values.get("format_version")
         return ModelCard.from_dict(migrate_card(values, folder)), version
     except (OSError, ValueError) as error:

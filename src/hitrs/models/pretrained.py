@@ -16,9 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hitrs.errors import CheckpointError, DataError
-from hitrs.files import atomic_folder, sha256_of
+from hitrs.files import atomic_folder, read_json, sha256_of
 from hitrs.models.card import ModelCard, is_checkpoint, read_card, resolve_pretrained
 from hitrs.models.migration import migrate_weights
+
+_COMMON = 10**8
+"""Numbers of an encoder; the paper's has 16 million."""
 
 
 def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, Tensor]) -> Path:
@@ -62,12 +65,27 @@ def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
     if is_checkpoint(folder):  # of a task's model, which stands in its loss
         inner = {k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}
         weights = inner or weights
+    _check_size(card, weights, folder)
     return card, weights
+
+
+def _check_size(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Refuse a card that describes a much larger encoder than the one that is there: it would be built first.
+
+    What has no encoder (random convolutions, say) still names the sizes of one, in common bounds.
+    """
+    encoder = sum(value.numel() for name, value in weights.items() if name.startswith("encoder."))
+    expected = card.model.numbers(card.layout.n_joints)
+    if expected > (4 * encoder or _COMMON):
+        raise CheckpointError(
+            f"the weights of {folder} do not fit its configuration: that describes an encoder of {expected} "
+            f"numbers or more, they hold {encoder}; copy or download the model again"
+        )
 
 
 def _check_digest(folder: Path) -> None:
     """Refuse weights that are not those that were written; models of before 0.2 say nothing about theirs."""
-    expected = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("weights_sha256")
+    expected = read_json(folder / "config.json").get("weights_sha256")
     if expected is not None and sha256_of(folder / "model.safetensors") != expected:
         raise CheckpointError(
             f"{folder / 'model.safetensors'} is damaged, or another program has changed it: its SHA-256 is "

@@ -102,7 +102,12 @@ class TaskModel(nn.Module):
         """
         card, weights = load_pretrained(source)
         check_task(card, cls.task, source)
-        model = cls.untrained(card)
+        try:
+            model = cls.untrained(card)
+        except (ConfigError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the card of {source} describes no model for {cls.task}: {error}"
+            ) from error
         load_weights(model, weights, source)
         return model.eval()
 

@@ -180,9 +180,18 @@ class JoinedDataset(ModelInputs):
         self.persons = np.concatenate([part.persons for part in parts])
         self.starts = np.cumsum([0, *(len(part) for part in parts)])
 
+    def name(self, i: int) -> str:
+        part, number = self._place(i)
+        return part.name(number)
+
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        part, number = self._place(i)
+        return part.arrays(number)
+
+    def _place(self, i: int) -> tuple[ModelInputs, int]:
+        """The part that holds a recording, and its number there."""
         part = int(np.searchsorted(self.starts, i, side="right")) - 1
-        return self.parts[part].arrays(i - int(self.starts[part]))
+        return self.parts[part], i - int(self.starts[part])
 
 
 def training_layout(store: Store, wanted: str) -> Layout:
