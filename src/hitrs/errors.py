@@ -30,6 +30,10 @@ class DataError(HitrsError):
     """A recording, a data file or a store is not what it should be."""
 
 
+class WriteError(DataError):
+    """Something could not be written: the disk is full, or the place may not be written to."""
+
+
 class LayoutError(HitrsError):
     """A skeleton layout is unknown, malformed, or does not fit the data or model it is used with."""
 

@@ -1,6 +1,7 @@
 """Run folders: refusing, continuing, leaving nothing behind."""
 
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -11,11 +12,14 @@ from safetensors.torch import load_file
 
 import hitrs
 import hitrs.training.loop
+import hitrs.training.run_folder
 from factories import small_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
 from hitrs.data import Recording, write_store
 from hitrs.errors import DataError
+from hitrs.files import locked
+from hitrs.models.card import UnfinishedWarning
 from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.standing import standing_pose
 from hitrs.training.loop import Interrupted
@@ -250,3 +254,72 @@ def standing(up: int = 1, size: float = 1.0) -> Recording:
     pose[:, 0], pose[:, up] = front.T * size
     wave = 0.1 * size * np.sin(np.arange(40) / 3)[:, None, None]
     return Recording(pose + wave, layout=layout, fps=30)
+
+
+def test_a_run_is_resumed_once_at_a_time(
+    store: str, quick: str, pretrained: str, tmp_path: Path, fails
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(pretrained, run)
+    before = (run / "run.json").read_bytes()
+    with locked(run, "the run"):
+        for words in (["--resume"], ["--config", quick], ["--config", quick, "--resume"]):
+            said = fails("pretrain", store, "--out", run, *words)
+            assert f"the run folder {run} is in use by process {os.getpid()}" in said
+    assert (run / "run.json").read_bytes() == before
+    assert main(["pretrain", store, "--out", str(run), "--resume"]) == 0
+
+
+def test_a_kill_between_the_first_two_files_of_a_run(
+    store: str, quick: str, tmp_path: Path, fails, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot go on, so it can begin; a configuration that somebody has put there is not taken for it."""
+    run = tmp_path / "run"
+
+    class Killed(BaseException):
+        pass
+
+    def killed(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hitrs.training.run_folder, "write_json", killed)
+        patched.setattr(hitrs.training.run_folder.shutil, "rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            main(["pretrain", store, "--config", quick, "--out", str(run)])
+    assert "config.yaml" in {path.name for path in run.iterdir()}
+    assert not (run / "run.json").exists()
+    assert "leave out --resume to start" in fails("pretrain", store, "--out", run, "--resume")
+    assert main(["pretrain", store, "--config", quick, "--out", str(run)]) == 0
+    own = tmp_path / "own"
+    own.mkdir()
+    shutil.copy(quick, own / "config.yaml")
+    assert "exists already" in fails("pretrain", store, "--config", quick, "--out", own)
+    assert [path.name for path in own.iterdir()] == ["config.yaml"]
+
+
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
+def test_the_newest_checkpoint_of_an_interrupted_run_is_a_model(
+    verb: str, store: str, quick: str, tmp_path: Path, cut, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    section = {"pretrain": "pretrain", "finetune": "recognize"}[verb]
+    words = ["--config", quick, f"--{section}.optim.checkpoint-seconds", "0", "--out", str(tmp_path / "run")]
+    with monkeypatch.context():
+        cut(2)
+        assert main([verb, store, *words]) == 130
+        monkeypatch.undo()
+    saved = load_file(tmp_path / "run" / "checkpoints" / "step-00000002" / "model.safetensors")
+    with pytest.warns(
+        UnfinishedWarning, match="is not finished; its newest checkpoint is used, step-00000002"
+    ):
+        encoder = hitrs.HiTRS.from_pretrained(tmp_path / "run")
+    inside = "" if verb == "pretrain" else "model."
+    assert all(
+        (saved[f"{inside}encoder.{name}"] == value).all() for name, value in encoder.state_dict().items()
+    )
+    if verb == "finetune":
+        with pytest.warns(UnfinishedWarning):
+            assert hitrs.Recognizer(tmp_path / "run").classes
+    else:
+        with pytest.warns(UnfinishedWarning):
+            hitrs.probe(store, tmp_path / "run", config=load_config(quick))

@@ -42,7 +42,7 @@ def run(
     Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
-        model: a detector: model directory, the run that made it, or a hub id.
+        model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings, folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.

@@ -35,7 +35,7 @@ def run(
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        models: model directories, the runs that made them, or hub ids.
+        models: model directories, the runs that made them, or `hub://OWNER/NAME`.
         protocol: whose test part; the store's first protocol if left out.
         views: turned copies of each recording whose probabilities are averaged; default: as the run that made
             the model had it, else 1.

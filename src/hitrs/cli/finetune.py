@@ -56,7 +56,8 @@ def run(
     Args:
         store: a store that `hitrs import` made, with labels.
         out: folder of the run: configuration, log, checkpoints, pictures, results and, at the end, the model.
-        start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
+        start: pre-trained encoder to start from: a model directory, the run that made it, or
+            `hub://OWNER/NAME`.
         task: recognition: one class for a recording; detection: a class or background for every frame, and
             segments made of that; prediction: the frames that come next; or a task of another package.
         config: paper, base, small, light, tiny, or a YAML file; the options below change single values of it.

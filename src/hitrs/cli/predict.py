@@ -31,7 +31,7 @@ def run(
     """Continue a recording: what was observed, and behind it the frames that the model predicts.
 
     Args:
-        model: a predictor: model directory, the run that made it, or a hub id.
+        model: a predictor: model directory, the run that made it, or `hub://OWNER/NAME`.
         file: the recording.
         out: write the continued recording to this .npz, .bvh or .csv file, without labeled segments.
         gif: write the moving skeleton to this .gif (or .mp4): the past, then the prediction and, paler, the

@@ -36,7 +36,8 @@ def run(
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        model: model directory, the run that made it, or a hub id; of a recognizer the encoder alone is used.
+        model: model directory, the run that made it, or `hub://OWNER/NAME`; of a recognizer the encoder alone
+            is used.
         config: paper, base, small, light, tiny, or a YAML file, for how to probe; the options change it.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.

@@ -31,7 +31,7 @@ def run(
     Files that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
-        model: a recognizer: model directory, the run that made it, or a hub id.
+        model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings of any format that `hitrs import` reads (docs/data.md lists them).
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         top: how many classes to name for each file.

@@ -361,6 +361,7 @@ def write_store(
             folder, target, shards, layout=known, classes=classes, split=lambda _: (parts, []), meta=meta
         )
         remove_indices(folder)
+        check_destination(target, overwrite)  # another process may have been faster
     return Store.open(target, verify=False)
 
 

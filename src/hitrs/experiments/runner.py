@@ -20,6 +20,7 @@ from hitrs.errors import DataError
 from hitrs.experiments.label_subsets import read_label_subset, select_subjects, stratified_subset
 from hitrs.experiments.plan import Cell, Plan
 from hitrs.experiments.results import Result
+from hitrs.files import file_name, locked
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import train_encoder
 from hitrs.skeleton.layout import get_layout
@@ -59,10 +60,14 @@ class Runner:
 
     def __init__(self, plan: Plan, stores: Path, runs: Path, results: Path):
         self.plan = plan
-        self.stores, self.runs, self.results = stores, runs / plan.name, results / plan.name
+        self.stores, self.runs, self.results = (
+            stores,
+            runs / file_name(plan.name),
+            results / file_name(plan.name),
+        )
 
     def result_file(self, cell: Cell) -> Path:
-        return self.results / f"{cell.name}.json"
+        return self.results / f"{file_name(cell.name)}.json"
 
     def finished(self, cell: Cell) -> bool:
         return self.result_file(cell).is_file()
@@ -71,8 +76,13 @@ class Runner:
         """Run one cell and write its result; a run that was interrupted goes on where it stopped.
 
         Raises:
-            DataError: if a cell that it needs has no run folder here (weights are not kept with the results).
+            DataError: if a cell that it needs has no run folder here (weights are not kept with the results),
+                or another process runs this cell.
         """
+        with locked(self._folder(cell), f"the cell {cell.name}"):
+            return self._run(cell)
+
+    def _run(self, cell: Cell) -> Result:
         store = Store.open(self.stores / cell.store)
         config = self._config(cell)
         before = self._seconds_so_far(cell)
@@ -194,7 +204,7 @@ class Runner:
 
     def _folder(self, cell: Cell) -> Path:
         """The run folder of a cell."""
-        return self.runs / cell.name
+        return self.runs / file_name(cell.name)
 
     def _encoder(self, cell: Cell) -> HiTRS:
         assert cell.source is not None

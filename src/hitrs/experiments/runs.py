@@ -33,7 +33,7 @@ from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
-from hitrs.training.run_folder import run_folder, write_results
+from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
 
 DEFAULT = "small"
@@ -210,8 +210,8 @@ def finetune(
     Args:
         store: a store with labels, or its folder.
         out: folder of the run.
-        start: pre-trained encoder to start from (model directory, run folder or hub id), whose sizes and
-            preprocessing then hold; None: from scratch.
+        start: pre-trained encoder to start from (model directory, run folder or ``hub://owner/name``), whose
+            sizes and preprocessing then hold; None: from scratch.
         task: "recognition", "detection", "prediction", or a task of another package.
         config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
         protocol: training and test part; the store's first if left out. Without any, all labeled recordings
@@ -312,7 +312,7 @@ def probe(
 
     Args:
         store: a store with labels, or its folder.
-        model: model directory, run folder or hub id; of a recognizer the encoder alone is used.
+        model: model directory, run folder or ``hub://owner/name``; of a recognizer the encoder alone is used.
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
@@ -358,8 +358,8 @@ def evaluate(
 
     Args:
         store: a store with labels, or its folder.
-        models: model directories, run folders or hub ids; several recognizers are one: their probabilities
-            are averaged.
+        models: model directories, run folders or ``hub://owner/name``; several recognizers are one: their
+            probabilities are averaged.
         protocol: whose test part; the store's first protocol if left out.
         options: how to test; what is left out is as the run that made the model had it.
 
@@ -437,14 +437,14 @@ class _Call:
 
 
 def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, resume: bool):
-    file, command = out / "config.yaml", call.text(resume=resume)
+    file, command = out / CONFIG, call.text(resume=resume)
     return run_folder(
         out,
         facts,
         command=command,
         again=call.text(resume=True),
         resume=resume,
-        write_config=partial(dump_config, config, file, comment=f"Written by: {command}"),
+        write_config=partial(dump_config, config, file, comment=f"{WRITTEN_BY}{command}"),
         changed=lambda: differences(load_config(file), config),
     )
 

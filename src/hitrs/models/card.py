@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hitrs.errors import CheckpointError, ConfigError, LayoutError
-from hitrs.files import recover_folder
+from hitrs.files import read_json, recover_folder
 from hitrs.models.config import ModelConfig
 from hitrs.models.migration import VERSION, migrate_card
+from hitrs.models.schema import number, read_settings, section, text, texts, whole
 from hitrs.skeleton.layout import Layout
 from hitrs.transforms.config import PreprocessingConfig
 
+LARGEST_FILE = 1 << 24
+"""Bytes of a card."""
 PRETRAINING = "pretraining"
 """The task of a pre-trained model."""
+
+
+class UnfinishedWarning(UserWarning):
+    """A run that is not finished is used by its newest checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,13 @@ class ModelCard:
     def from_dict(cls, values: Mapping[str, Any]) -> ModelCard:
         """The reverse of :meth:`to_dict`.
 
-        Raises KeyError, TypeError or HitrsError if parts are missing or unknown.
+        Raises KeyError or HitrsError if parts are missing, unknown, of another type or out of bounds.
         """
+        _check(values)
         return cls(
-            model=ModelConfig(**values["model"]),
+            model=read_settings(ModelConfig, values["model"], "model"),
             layout=Layout.from_dict(values["layout"]),
-            preprocessing=PreprocessingConfig(**values["preprocessing"]),
+            preprocessing=read_settings(PreprocessingConfig, values["preprocessing"], "preprocessing"),
             classes=tuple(values["classes"]),
             persons=values["persons"],
             task=values["task"],
@@ -86,6 +95,21 @@ class ModelCard:
         )
 
 
+def _check(values: Mapping[str, Any]) -> None:
+    """Of the keys that are no settings of their own (``read_settings`` checks those)."""
+    for key in ("model", "layout", "preprocessing"):
+        section(values[key], key)
+    texts(values["classes"], "classes")
+    whole(values["persons"], "persons", 1)
+    text(values["task"], "task")
+    for key in ("head", "postprocessing", "trained"):
+        section(values[key], key)
+    if values["fps"] is not None:
+        number(values["fps"], "fps")
+        if values["fps"] <= 0:
+            raise ConfigError(f"fps must be positive, got {values['fps']}")
+
+
 def read_card(folder: Path) -> tuple[ModelCard, int]:
     """The card of a model directory, and the format version that it was written in.
 
@@ -94,7 +118,9 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
     """
     file = folder / "config.json"
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        if file.stat().st_size > LARGEST_FILE:
+            raise ValueError(f"{file.name} has more than {LARGEST_FILE} bytes")
+        values = read_json(file)
         version = values.get("format_version")
         return ModelCard.from_dict(migrate_card(values, folder)), version
     except (OSError, ValueError) as error:
@@ -103,28 +129,64 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
         raise CheckpointError(f"{file} is not a hitrs model configuration: {error}") from error
 
 
+HUB = "hub://"
+"""In front of the name of a model that the hub of Hugging Face has."""
+
+
 def resolve_pretrained(source: str | Path) -> Path:
-    """The model directory that ``source`` means; a hub id is downloaded (or taken from the cache)."""
+    """The model directory that ``source`` means: itself, the ``model/`` of a run, or a model of the hub.
+
+    Of a run that is not finished it is the newest checkpoint, with an ``UnfinishedWarning``.
+
+    Only a name with ``hub://`` in front is asked of the hub (or taken from its cache): a mistyped path must
+    not be answered with the model of whoever owns that name there.
+
+    >>> resolve_pretrained("runs/tuned"), resolve_pretrained("hub://owner/name")
+
+    Raises:
+        CheckpointError: if there is no model.
+    """
+    text = str(source)
+    if text.startswith(HUB):
+        return _download(text.removeprefix(HUB))
     folder = Path(source)
     for candidate in (folder, folder / "model"):
         recover_folder(candidate)
         if (candidate / "config.json").is_file():
             return candidate
-    if folder.exists() or str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
-        raise CheckpointError(
-            f"{source} is not a model directory: expected config.json and model.safetensors in it or in its "
-            "model/ (a run that is not finished has no model/ yet)"
+    checkpoints = sorted((folder / "checkpoints").glob("step-*/config.json"))
+    if checkpoints:
+        newest = checkpoints[-1].parent
+        warnings.warn(
+            f"the run {folder} is not finished; its newest checkpoint is used, {newest.name}",
+            UnfinishedWarning,
+            stacklevel=2,
         )
-    return _download(str(source))
+        return newest
+    if folder.exists():
+        reason = (
+            "expected config.json and model.safetensors in it or in its model/ (a run that is not finished "
+            "has neither before its first checkpoint)"
+        )
+    else:
+        reason = "there is nothing at this path"
+        if re.fullmatch(r"[\w.-]+/[\w.-]+", text):
+            reason += f" (a model of the hub is {HUB}{text})"
+    raise CheckpointError(f"{source} is not a model directory: {reason}")
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder with a card is the checkpoint of a run and not a model directory."""
+    return (folder / "state.json").is_file()
 
 
 def _download(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
+        raise CheckpointError(f"{HUB}{name} is not a model of the hub: expected {HUB}owner/name")
     try:
         return Path(snapshot_download(name, allow_patterns=["config.json", "model.safetensors"]))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
-        raise CheckpointError(
-            f"{name} is neither a folder here nor a model that the hub gives: {error}"
-        ) from error
+        raise CheckpointError(f"the hub does not give the model {HUB}{name}: {error}") from error

@@ -267,7 +267,7 @@ class HiTRS(nn.Module):
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> HiTRS:
-        """The encoder of a model directory, run folder or hub id, in eval mode; heads are left behind.
+        """The encoder of a model directory, run folder or ``hub://owner/name``, in eval mode, without heads.
 
         Its ``card`` holds the layout, the preprocessing and, of a recognizer, the classes.
 

@@ -145,7 +145,7 @@ def collect(
         change: applied to each preprocessed batch first, for example an augmentation.
         max_frames: most frames (of all bodies, with padding) of a batch of several recordings; None: any.
     Raises:
-        DataError: if there is no recording.
+        DataError: if there is no recording, or the result of one is not finite.
     """
     if not len(dataset):
         raise DataError(
@@ -163,6 +163,12 @@ def collect(
     joined = np.concatenate(parts)
     result = np.empty_like(joined)
     result[order] = joined
+    finite = np.isfinite(result).reshape(len(result), -1).all(1)
+    if not finite.all():
+        raise DataError(
+            f"{dataset.name(int(finite.argmin()))}: what the model makes of it is not finite; the "
+            "coordinates are too large for the model (another unit?), or the weights are"
+        )
     return result
 
 

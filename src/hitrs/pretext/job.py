@@ -195,7 +195,7 @@ def train_encoder(
     """
     job = PretrainJob(datasets, config, weights)
     optim = config.pretrain.optim
-    trained = fit(job, optim, folder, resume=resume, title="pre-train")
+    trained = fit(job, optim, folder, resume=resume, title="pre-train", card=job.card)
     facts = {
         "task": PRETRAINING,
         "data": one_or_list([part.store.fingerprint for part in datasets]),

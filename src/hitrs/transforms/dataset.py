@@ -57,6 +57,10 @@ class ModelInputs(ABC):
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions (T, P, J, C) and valid (T, P, J) of a recording in the model's layout, as it is."""
 
+    @abstractmethod
+    def name(self, i: int) -> str:
+        """What messages call a recording."""
+
     def batch(self, which: Sequence[int] | np.ndarray) -> Batch:
         """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
         arrays = [self.arrays(int(i)) for i in which]
@@ -85,6 +89,9 @@ class InMemoryDataset(ModelInputs):
             check_layouts(recording.layout, layout, f"recording '{recording.name}'")
         self.frames = np.array([recording.n_frames for recording in recordings], np.int64)
         self.persons = np.array([recording.n_persons for recording in recordings], np.int64)
+
+    def name(self, i: int) -> str:
+        return f"recording '{self.recordings[i].name}'"
 
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         recording = self.recordings[i]
@@ -143,6 +150,9 @@ class SkeletonDataset(ModelInputs):
         rates = np.unique(np.asarray(self.store.fps)[self.indices])  # NaN, unknown, counts as one rate
         return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
 
+    def name(self, i: int) -> str:
+        return f"recording '{self.store.name(int(self.indices[i]))}' of {self.origin}"
+
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         index = int(self.indices[i])
         return self.mapped(self.store.positions(index), self.store.valid(index))
@@ -170,9 +180,18 @@ class JoinedDataset(ModelInputs):
         self.persons = np.concatenate([part.persons for part in parts])
         self.starts = np.cumsum([0, *(len(part) for part in parts)])
 
+    def name(self, i: int) -> str:
+        part, number = self._place(i)
+        return part.name(number)
+
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        part, number = self._place(i)
+        return part.arrays(number)
+
+    def _place(self, i: int) -> tuple[ModelInputs, int]:
+        """The part that holds a recording, and its number there."""
         part = int(np.searchsorted(self.starts, i, side="right")) - 1
-        return self.parts[part].arrays(i - int(self.starts[part]))
+        return self.parts[part], i - int(self.starts[part])
 
 
 def training_layout(store: Store, wanted: str) -> Layout:

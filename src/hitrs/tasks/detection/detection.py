@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from hitrs.data.formats.pku_mmd import Instance, read_labels, write_labels
 from hitrs.errors import ConfigError, DataError
-from hitrs.files import atomic_file, explained_writes
+from hitrs.files import atomic_file, csv_text, explained_writes, file_name
 from hitrs.tasks.detection.segments import Proposal
 
 COLUMNS = ("name", "label", "start", "stop", "start_seconds", "stop_seconds", "score")
@@ -77,7 +78,10 @@ def write_json(path: str | Path, detections: Sequence[Detection]) -> None:
 
 
 def write_csv(path: str | Path, detections: Sequence[Detection]) -> None:
-    """A line per segment; seconds are empty where the frame rate is unknown."""
+    """A line per segment; seconds are empty where the frame rate is unknown.
+
+    A name that a spreadsheet would compute (``=...``) has an apostrophe in front.
+    """
     path = Path(path)
     with (
         atomic_file(path) as part,
@@ -87,22 +91,25 @@ def write_csv(path: str | Path, detections: Sequence[Detection]) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
         writer.writeheader()
         for detection in detections:
-            writer.writerows(detection.rows())
+            for row in detection.rows():
+                writer.writerow({**row, "name": csv_text(row["name"]), "label": csv_text(row["label"])})
 
 
 def write_pku(folder: str | Path, detections: Sequence[Detection]) -> None:
     """A file ``NAME.txt`` per recording, as PKU-MMD's scorer expects them.
 
+    What a name has that cannot stand in a file's is replaced: see ``file_name``.
+
     Raises:
         ConfigError: if two recordings have the same name: one file would replace the other.
     """
-    names = [detection.name for detection in detections]
-    for name in names:
-        if names.count(name) > 1:
+    names = [file_name(detection.name) for detection in detections]
+    for name, count in Counter(name.casefold() for name in names).items():
+        if count > 1:
             raise ConfigError(f"two recordings are called '{name}'; PKU text needs a file name for each")
-    for detection in detections:
+    for name, detection in zip(names, detections, strict=True):
         instances = [Instance(str(p.label + 1), p.start, p.stop, p.score) for p in detection.proposals]
-        write_labels(Path(folder) / f"{detection.name}.txt", instances)
+        write_labels(Path(folder) / f"{name}.txt", instances)
 
 
 def read_pku(path: str | Path, n_classes: int, frames: int | None = None) -> list[Proposal]:

@@ -64,7 +64,7 @@ class OnlineDetector(DeployedModel[DetectionModel]):
     (Event(kind='ended', label='wave', segment=Proposal(start=31, stop=75, label=0, score=0.93)),)
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
@@ -102,7 +102,8 @@ class OnlineDetector(DeployedModel[DetectionModel]):
             valid: (J,) or (P, J) bool, True where the joint was seen; default: what is not NaN.
 
         Raises:
-            DataError: if it is malformed, not finite, or has more bodies than the first frame.
+            DataError: if it is malformed, not finite or absurdly large, or has more bodies than the first
+                frame. It is as if the frame had not been there; the next one goes on.
             LayoutError: if its joints or dimensions are not the model's.
         """
         time = self._stepper.time
@@ -124,6 +125,11 @@ class OnlineDetector(DeployedModel[DetectionModel]):
         probabilities = scores.float().softmax(-1).cpu().numpy()
         if self._absent >= self.model.settings.stride:
             probabilities = background(len(self.classes))
+        if not np.isfinite(probabilities).all():
+            raise DataError(
+                f"frame {time}: what the model makes of it is not finite; the coordinates are too large for "
+                "the model (another unit?), or the weights are; reset() begins anew"
+            )
         best = int(probabilities.argmax())
         events = []
         if best != self._run.label:

@@ -12,6 +12,7 @@ from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import RandomConvolutions, convolution_settings
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
+from hitrs.models.schema import read_settings
 from hitrs.tasks.base import TaskModel
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch
@@ -32,7 +33,7 @@ class RecognitionModel(TaskModel):
     def __init__(self, encoder: HiTRS | None, card: ModelCard):
         super().__init__()
         self.encoder, self.card, self.beside = encoder, card, None
-        settings = RecognitionHeadConfig(**card.head)
+        settings = read_settings(RecognitionHeadConfig, card.head, "head")
         self.features, self.norm = video_feature, nn.Identity()
         if encoder is None:
             self.convolutions = RandomConvolutions(
@@ -73,7 +74,7 @@ class RecognitionModel(TaskModel):
     @classmethod
     def untrained(cls, card: ModelCard) -> RecognitionModel:
         """A model of the card's sizes with random weights; convolutions have no encoder."""
-        settings = RecognitionHeadConfig(**card.head)
+        settings = read_settings(RecognitionHeadConfig, card.head, "head")
         if settings.features == "convolutions":
             return cls(None, card)
         model = super().untrained(card)

@@ -65,7 +65,7 @@ class Recognizer(DeployedModel[RecognitionModel]):
     (ClassScore(label='wave quickly', probability=0.91), ClassScore(label='wave', probability=0.05))
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
