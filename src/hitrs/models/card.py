@@ -129,12 +129,15 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
         raise CheckpointError(f"{file} is not a hitrs model configuration: {error}") from error
 
 
+GENERAL = Path(__file__).parents[1] / "weights" / "general"
+"""The encoder that comes with the package; a model is called "general" if no folder is."""
 HUB = "hub://"
 """In front of the name of a model that the hub of Hugging Face has."""
 
 
 def resolve_pretrained(source: str | Path) -> Path:
-    """The model directory that ``source`` means: itself, the ``model/`` of a run, or a model of the hub.
+    """The model directory that ``source`` means: itself, the ``model/`` of a run, a model of the hub, or
+    "general", the encoder that comes with the package.
 
     Of a run that is not finished it is the newest checkpoint, with an ``UnfinishedWarning``.
 
@@ -149,7 +152,7 @@ def resolve_pretrained(source: str | Path) -> Path:
     text = str(source)
     if text.startswith(HUB):
         return _download(text.removeprefix(HUB))
-    folder = Path(source)
+    folder = GENERAL if text == GENERAL.name and not Path(source).exists() else Path(source)
     for candidate in (folder, folder / "model"):
         recover_folder(candidate)
         if (candidate / "config.json").is_file():
