@@ -2,9 +2,9 @@
 
     python benchmarks/general.py DATA WORK
 
-DATA is the folder with ``precog2016/``, ``cmu_expmap/`` and ``ui_prmd_vicon/``; stores and the run go to WORK. The training
-parts are used, labels unseen, and synthetic motion beside them. The encoder is written in half precision to
-``src/hitrs/weights/general``, with ``files.txt``, every file that it saw.
+DATA is the folder with ``precog2016/``, ``cmu_expmap/`` and ``ui_prmd_vicon/``; stores and the run go to WORK.
+The training parts are used, labels unseen, and synthetic motion beside them. The encoder is written in half
+precision to ``src/hitrs/weights/general``, with ``files.txt``, every file that it saw.
 """
 
 from __future__ import annotations
@@ -29,14 +29,22 @@ STEPS = 5000
 SOURCES = {
     # store: (its protocol, what makes it of DATA)
     "precog_actions": ("odd-even", ("import {data}/precog2016 {work}/precog", "cut {work}/precog {out}")),
-    "cmu_windows": ("train-test", ("import {data}/cmu_expmap {work}/cmu", "cut {work}/cmu {out} --seconds 3")),
-    "ui_prmd": ("odd-even", ("import {data}/ui_prmd_vicon {work}/ui_prmd_z", "clean {work}/ui_prmd_z {out} --up z")),
+    "cmu_windows": (
+        "train-test",
+        ("import {data}/cmu_expmap {work}/cmu", "cut {work}/cmu {out} --seconds 3"),
+    ),
+    "ui_prmd": (
+        "odd-even",
+        ("import {data}/ui_prmd_vicon {work}/ui_prmd_z", "clean {work}/ui_prmd_z {out} --up z"),
+    ),
     "synthetic": ("cross-subject", ("import synthetic {out}",)),
 }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
     given = parser.parse_args()
@@ -59,7 +67,8 @@ def main() -> None:
     weights = {f"encoder.{name}": value.to(torch.float16) for name, value in encoder.state_dict().items()}
     save_pretrained(GENERAL, card, weights)
     (GENERAL / "files.txt").write_text("\n".join(seen_files(stores, protocols)) + "\n", encoding="utf-8")
-    print(f"{minutes:.1f} core-minutes, {(GENERAL / 'model.safetensors').stat().st_size / 1e6:.2f} MB in {GENERAL}")
+    size = (GENERAL / "model.safetensors").stat().st_size / 1e6
+    print(f"{minutes:.1f} core-minutes, {size:.2f} MB in {GENERAL}")
 
 
 def made(name: str, commands: Sequence[str], data: Path, work: Path) -> hitrs.Store:

@@ -17,7 +17,8 @@
       - {do: finetune, task: detection, store: precog, protocol: "leave-script-{fold}-out", fold: [1, 2, 3]}
 
 A list under any key of ``SPREAD`` stands for one cell per value. Each cell is one run that leaves one small
-JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name.
+JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name. A probe is
+also read together with the random convolutions of the same labels, where the plan has a cell for them.
 """
 
 from __future__ import annotations

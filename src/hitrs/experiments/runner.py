@@ -28,6 +28,7 @@ from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
 from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
@@ -170,8 +171,23 @@ class Runner:
         return {"labels": len(labeled), "metrics": {"random convolutions": task.evaluate([model], split)}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
-        labeled = self._labeled(cell, split)
-        return {"labels": len(labeled), "metrics": probe(self._encoder(cell), split, config, labeled)}
+        labeled, encoder = self._labeled(cell, split), self._encoder(cell)
+        convolutions = self._convolutions_beside(cell)
+        metrics = probe(encoder, split, config, labeled, convolutions=convolutions)
+        return {"labels": len(labeled), "metrics": metrics}
+
+    def _convolutions_beside(self, cell: Cell) -> RecognitionModel | None:
+        """The model of a convolutions cell with the same labels (and seed, where there are several)."""
+        keys = ("store", "protocol", "subjects", "label_fraction", "label_subset")
+        alike = [
+            other
+            for other in self.plan.cells
+            if other.do == "convolutions" and all(getattr(other, key) == getattr(cell, key) for key in keys)
+        ]
+        if not alike:
+            return None
+        other = next((other for other in alike if other.seed == cell.seed), alike[0])
+        return RecognitionModel.from_pretrained(self._made_by(cell, other))
 
     def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder, task = self._folder(cell), get_task(cell.task)

@@ -12,12 +12,7 @@ from hitrs.tasks.base import Metrics, RunConfig
 from hitrs.tasks.recognition.metrics import split_metrics
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
-from hitrs.tasks.recognition.ridge import (
-    convolution_recognizer,
-    encoder_features,
-    ridge_recognizer,
-    train_views,
-)
+from hitrs.tasks.recognition.ridge import encoder_features, ridge_recognizer, train_views
 from hitrs.transforms.dataset import SkeletonDataset
 
 
@@ -31,18 +26,18 @@ def probe(
 ) -> dict[str, Metrics]:
     """k-NN, linear and ridge probes of the frozen encoder.
 
-    k-NN and linear probe read its video feature (the paper's) and all levels, ridge the pooled features; with
-    convolutions its probabilities and theirs are averaged.
+    k-NN and linear probe read its video feature (the paper's) and all levels, ridge the pooled features.
 
     Args:
         encoder: with its ``card``, whose layout and preprocessing are used.
         config: its sections ``probe`` and ``augment`` are used.
         train: labeled recordings to learn from, as store indices; by default the whole training part.
-        ridge, convolutions: from :func:`ridge_recognizer` and :func:`convolution_recognizer` of the same
-            recordings, if they are there already.
+        ridge: from :func:`ridge_recognizer` of the same recordings, if it is there already.
+        convolutions: from :func:`convolution_recognizer` of the same recordings, to be read together with the
+            encoder: the probabilities are averaged.
     Returns:
-        metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge", "ridge with
-        convolutions".
+        metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge", and with
+        convolutions "ridge with convolutions".
 
     >>> probe(HiTRS.from_pretrained("runs/pretrained"), protocol_split(store), load_config("small"))
     """
@@ -60,11 +55,11 @@ def probe(
         metrics[f"knn{suffix}"] = split_metrics(knn, split, classes)
         metrics[f"linear{suffix}"] = split_metrics(linear, split, classes)
     ridge = ridge or ridge_recognizer(encoder, labeled, config)
-    convolutions = convolutions or convolution_recognizer(labeled)
     alone = predict(ridge, query)
     metrics["ridge"] = split_metrics(alone, split, classes)
-    both = (alone + predict(convolutions, query)) / 2
-    metrics["ridge with convolutions"] = split_metrics(both, split, classes)
+    if convolutions is not None:
+        both = (alone + predict(convolutions, query)) / 2
+        metrics["ridge with convolutions"] = split_metrics(both, split, classes)
     return metrics
 
 
