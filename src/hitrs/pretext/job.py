@@ -69,7 +69,7 @@ class PretrainJob:
             )
         self.dataset, self.config = dataset, config
         self.usable = np.flatnonzero(long_enough)
-        self.card = ModelCard(config.model, dataset.layout, config.preprocessing)
+        self.card = ModelCard(config.model, dataset.layout, config.preprocessing, space=dataset.space)
         torch.manual_seed(seed_of(config.pretrain.optim.seed, "weights"))
         encoder = HiTRS(
             config.model, dataset.layout.n_joints, config.preprocessing.channels(dataset.layout.dims)
@@ -151,6 +151,7 @@ def train_encoder(
     facts = {
         "task": PRETRAINING,
         "data": dataset.store.fingerprint,
+        "repairs": dataset.store.repairs,
         "recordings": len(job),
         "steps": optim.steps,
         "seed": optim.seed,

@@ -155,7 +155,14 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
         "from": "frozen encoder, ridge classifier",
     }
     head = dataclasses.asdict(RecognitionHeadConfig(features="pooled", norm=False))
-    card = dataclasses.replace(encoder.card, classes=classes, task="recognition", head=head, trained=trained)
+    card = dataclasses.replace(
+        encoder.card,
+        classes=classes,
+        task="recognition",
+        head=head,
+        space=labeled.space,
+        trained=trained,
+    )
     return _with_ridge(RecognitionModel(encoder, card), ridge)
 
 
@@ -214,7 +221,9 @@ def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> Recogniti
         "seed": seed,
     }
     head = dataclasses.asdict(RecognitionHeadConfig(features="convolutions"))
-    card = ModelCard(ModelConfig(), layout, settings, classes, head=head, trained=trained)
+    card = ModelCard(
+        ModelConfig(), layout, settings, classes, head=head, space=labeled.space, trained=trained
+    )
     model = RecognitionModel(None, card)
     bank = RandomConvolutions(layout.n_joints * layout.dims, CONVOLUTION_FRAMES, seed=seed)
     some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hitrs.data.recording import Recording
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.store import Store
 from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
@@ -135,6 +136,11 @@ class SkeletonDataset(ModelInputs):
         """The frame rate of all its recordings; None if it is unknown or they differ."""
         rates = np.unique(np.asarray(self.store.fps)[self.indices])  # NaN, unknown, counts as one rate
         return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
+
+    @property
+    def space(self) -> Space:
+        """What its recordings are measured in, in the model's layout, by a sample of them."""
+        return typical_space(measure_space(*self.arrays(i), self.layout) for i in sample(len(self)))
 
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         index = int(self.indices[i])
