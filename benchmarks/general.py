@@ -2,7 +2,7 @@
 
     python benchmarks/general.py DATA WORK
 
-DATA is the folder with ``precog2016/``, ``cmu_expmap/`` and ``ui_prmd_vicon/``; stores and the run go to WORK.
+DATA is the folder with ``precog2016/``, ``cmu_expmap/`` and ``ui_prmd_vicon/``; stores and run go to WORK.
 The training parts are used, labels unseen, and synthetic motion beside them. The encoder is written in half
 precision to ``src/hitrs/weights/general``, with ``files.txt``, every file that it saw.
 """

@@ -261,6 +261,8 @@ def test_recognize_names_the_most_probable_class(
         assert {p["label"] for p in row["scores"]} == set(CLASSES)
     assert main(["recognize", tuned, *files, "--top", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    *lines, joints = lines
+    assert joints.startswith("joints      6 of 6 matched, ")
     for row, line in zip(found, lines[1:], strict=True):
         best = row["scores"][0]
         assert line.split() == [row["file"], best["label"], f"{best['probability']:.1%}"]

@@ -49,11 +49,23 @@ def run(
     from hitrs.tasks.recognition.metrics import accuracy_table
 
     settings = changed_config(options)
+    notes: list[str] = []
     split, reports = probe(
-        store, model, config=settings, protocol=protocol, out=out, convolutions=convolutions
+        store,
+        model,
+        config=settings,
+        protocol=protocol,
+        out=out,
+        convolutions=convolutions,
+        notify=notes.append if as_json else print_line,
     )
     if as_json:
-        facts = {"protocol": split.protocol, "classes": split.store.classes, "metrics": reports}
+        facts = {
+            "protocol": split.protocol,
+            "classes": split.store.classes,
+            "metrics": reports,
+            "notes": notes,
+        }
         print_line(json.dumps(facts, indent=1))
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"

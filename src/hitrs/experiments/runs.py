@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +17,13 @@ from typing import Any
 import numpy as np
 
 from hitrs.config import Config, differences, dump_config, load_config, load_run_config
+from hitrs.data.conversion import Conversion, convert
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
-from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+from hitrs.models.card import PRETRAINING, ModelCard, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
@@ -234,6 +236,7 @@ def finetune(
     if encoder is None:
         config = fit_to_data(config, data)
     else:
+        data = _converted(data, encoder.card, notify)
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
@@ -303,6 +306,7 @@ def probe(
     protocol: str | None = None,
     out: str | Path | None = None,
     convolutions: bool = False,
+    notify: Notify = _silent,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
     """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
@@ -317,6 +321,8 @@ def probe(
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
         convolutions: write it with the random convolutions beside it; the probabilities are averaged.
+        notify: called with lines about what is converted because the encoder was trained on another unit or
+            up axis; a warning each if left out.
     Returns:
         the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels", "ridge" and
         "ridge with convolutions"; beside them "knn on positions" and "random convolutions", which need no
@@ -324,10 +330,11 @@ def probe(
     """
     if out is not None and Path(out).exists():
         raise ConfigError(f"{out} exists already; choose another place for the recognizer")
-    split = protocol_split(_opened(store), protocol)
+    data = _opened(store)
     settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
+    split = protocol_split(_converted(data, card, notify), protocol)
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
     labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
     ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
@@ -349,6 +356,7 @@ def evaluate(
     *,
     protocol: str | None = None,
     options: EvalOptions | None = None,
+    notify: Notify = _silent,
 ) -> Evaluation:
     """How good a model is on the test part; a store without a protocol is tested as a whole.
 
@@ -362,9 +370,10 @@ def evaluate(
             probabilities are averaged.
         protocol: whose test part; the store's first protocol if left out.
         options: how to test; what is left out is as the run that made the model had it.
+        notify: as for :func:`probe`.
 
     Raises:
-        ConfigError: for models of several tasks, or options that the task has no use for.
+        ConfigError: for models of several tasks or units, or options that the task has no use for.
         DataError: if there is nothing to test on, or recordings have another frame rate than the model.
     """
     sources = [str(m) for m in ([models] if isinstance(models, str | Path) else models)]
@@ -377,10 +386,16 @@ def evaluate(
     usable = task.usable(data)
     if not usable.any():
         raise DataError(_lack(data, "", task))
+    loaded = [task.load(source) for source in sources]
+    data = _converted(data, loaded[0].card, notify)
+    for source, model in zip(sources[1:], loaded[1:], strict=True):
+        if _conversion(data, model.card).changes:
+            raise ConfigError(
+                f"{source} was trained on another unit or up axis than {sources[0]}; evaluate them one by one"
+            )
     split = (
         protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     )
-    loaded = [task.load(source) for source in sources]
     if task.needs_rate:
         for model in loaded:
             for index in split.test:
@@ -404,6 +419,31 @@ def fit_to_data(config: Config, store: Store) -> Config:
 
 def _opened(store: Store | str | Path) -> Store:
     return store if isinstance(store, Store) else Store.open(store)
+
+
+def _conversion(data: Store, card: ModelCard) -> Conversion:
+    """What brings a store to the unit and up axis that a model was trained on."""
+    if not card.space.known:
+        return Conversion()
+    have = SkeletonDataset(data, range(len(data)), card.layout, card.preprocessing).space
+    return convert(have, card.space, scaled=card.preprocessing.scale == "body")
+
+
+def _converted(data: Store, card: ModelCard, notify: Notify) -> Store:
+    """The store in the unit and with the up axis that a model was trained on; what was done is told."""
+    conversion = _conversion(data, card)
+    lines = [f"note: {data.path}: {note}" for note in conversion.notes]
+    if conversion.misfit:
+        lines.append(
+            f"note: {data.path}: {conversion.misfit}; figures mean little. Bring it to their unit (`hitrs "
+            "clean --unit`), or train with `--preprocessing.scale body`, which needs no unit"
+        )
+    for line in lines:
+        if notify is _silent:
+            warnings.warn(line, stacklevel=3)
+        else:
+            notify(line)
+    return data.converted(conversion) if conversion.changes else data
 
 
 def _configuration(config: Config | str | Path | None, out: Path, resume: bool) -> Config:
