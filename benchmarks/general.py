@@ -25,7 +25,7 @@ from hitrs.data.protocol import protocol_split
 from hitrs.models.card import GENERAL
 from hitrs.models.pretrained import save_pretrained
 
-STEPS = 5000
+STEPS = 3000
 SOURCES = {
     # store: (its protocol, what makes it of DATA)
     "precog_actions": ("odd-even", ("import {data}/precog2016 {work}/precog", "cut {work}/precog {out}")),
