@@ -19,7 +19,8 @@ from typing import Any
 import yaml
 
 from hitrs.errors import ConfigError, did_you_mean
-from hitrs.files import atomic_file, explained_writes
+from hitrs.files import atomic_file, explained_writes, read_json
+from hitrs.models.card import resolve_pretrained
 from hitrs.models.config import ModelConfig
 from hitrs.pretext.registry import pretext_weights
 from hitrs.tasks.registry import TASKS, config_class, section_name, task_of_section
@@ -145,6 +146,23 @@ def load_run_config(path: Path, version: int) -> Config:
             for name, value in renamed.items()
         }
     )
+
+
+def config_of(model: str | Path) -> Config | None:
+    """The configuration of the run that made a model, or that lies beside it; None where there is none.
+
+    Raises:
+        CheckpointError: if there is no model.
+        ConfigError: if it cannot be read.
+    """
+    folder = resolve_pretrained(model)
+    if (folder / "config.yaml").is_file():
+        return load_config(folder / "config.yaml")
+    run = folder.parent / "run.json"
+    if not (run.is_file() and (folder.parent / "config.yaml").is_file()):
+        return None
+    version = read_json(run).get("format_version", 1)
+    return load_run_config(folder.parent / "config.yaml", version)
 
 
 def list_configs() -> tuple[str, ...]:

@@ -6,7 +6,6 @@ A run folder that one of them has begun can be continued by the other.
 from __future__ import annotations
 
 import dataclasses
-import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.config import Config, differences, dump_config, load_config, load_run_config
+from hitrs.config import Config, config_of, differences, dump_config, load_config
 from hitrs.data.conversion import Conversion, convert
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
@@ -215,7 +214,8 @@ def finetune(
         start: pre-trained encoder to start from (model directory, run folder or ``hub://owner/name``), whose
             sizes and preprocessing then hold; None: from scratch.
         task: "recognition", "detection", "prediction", or a task of another package.
-        config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
+        config: a configuration, its name or file; if left out the run's own where it is resumed, else that of
+            the run that made the encoder, else "small".
         protocol: training and test part; the store's first if left out. Without any, all labeled recordings
             train.
         label_fraction: share of the training labels, of every class.
@@ -231,7 +231,7 @@ def finetune(
         DataError: if no recording has the labels that the task needs.
     """
     data, out, downstream, chosen = _opened(store), Path(out), get_task(task), protocol
-    config = _configuration(config, out, resume)
+    config = _configuration(config, out, resume, start)
     encoder = None if start is None else HiTRS.from_pretrained(start)
     if encoder is None:
         config = fit_to_data(config, data)
@@ -446,12 +446,16 @@ def _converted(data: Store, card: ModelCard, notify: Notify) -> Store:
     return data.converted(conversion) if conversion.changes else data
 
 
-def _configuration(config: Config | str | Path | None, out: Path, resume: bool) -> Config:
+def _configuration(
+    config: Config | str | Path | None, out: Path, resume: bool, start: str | Path | None = None
+) -> Config:
+    """The configuration that was given, else that of the continued run, of the encoder's, or the default."""
     if isinstance(config, Config):
         return config
     if config is None and resume and (out / "config.yaml").is_file():
         return load_config(out / "config.yaml")
-    return load_config(DEFAULT if config is None else config)
+    own = config_of(start) if config is None and start is not None else None
+    return own or load_config(DEFAULT if config is None else config)
 
 
 @dataclass(frozen=True)
@@ -544,8 +548,5 @@ def _task_of(models: Sequence[str]) -> Task:
 
 def _run_options(task: Task, model: str) -> EvalOptions:
     """How the run that made a model tests it; nothing for a model without its run."""
-    for folder in (Path(model), Path(model).parent):
-        if (folder / "run.json").is_file() and (folder / "config.yaml").is_file():
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            return task.default_options(load_run_config(folder / "config.yaml", run.get("format_version", 1)))
-    return EvalOptions()
+    config = config_of(model)
+    return EvalOptions() if config is None else task.default_options(config)
