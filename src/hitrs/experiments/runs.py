@@ -6,7 +6,6 @@ A run folder that one of them has begun can be continued by the other.
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
+from hitrs.files import read_json
 from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
@@ -476,6 +476,9 @@ def _run_options(task: Task, model: str) -> EvalOptions:
     """How the run that made a model tests it; nothing for a model without its run."""
     for folder in (Path(model), Path(model).parent):
         if (folder / "run.json").is_file() and (folder / "config.yaml").is_file():
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            return task.default_options(load_run_config(folder / "config.yaml", run.get("format_version", 1)))
+            try:
+                version = read_json(folder / "run.json").get("format_version", 1)
+            except (OSError, ValueError, AttributeError) as error:
+                raise DataError(f"{folder / 'run.json'} does not describe a run: {error}") from error
+            return task.default_options(load_run_config(folder / "config.yaml", version))
     return EvalOptions()
