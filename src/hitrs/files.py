@@ -28,6 +28,7 @@ _PART = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.pa
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # devices of Windows, whatever suffix
 _LONGEST_NAME = 200
 """Bytes; file systems take 255, and a suffix or what marks a temporary file comes on top."""
+_TRIES = 100
 LOCK, HOLDER = ".lock", ".holder"
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
 
@@ -251,15 +252,19 @@ def locked(
     file, holder = folder / name, folder / f"{HOLDER}{name.removeprefix(LOCK)}"
     lock = FileLock(file, timeout=wait)
     with explained_writes(target or folder):
-        while True:
+        for _ in range(_TRIES):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire()
             except Timeout:
                 raise DataError(_in_use(what, holder)) from None
+            except FileNotFoundError:  # whoever held it has moved or removed the folder in between
+                continue
             if file.exists():
                 break
-            lock.release()  # whoever held it has removed the folder in between
+            lock.release()  # the same, a moment later
+        else:
+            raise DataError(_in_use(what, holder))
     try:
         with suppress(DataError):  # on a full disk; who holds it is not known then
             write_json(holder, _about_process())
