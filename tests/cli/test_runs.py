@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file
 
@@ -17,9 +18,12 @@ import hitrs.training.run_folder
 from factories import small_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
-from hitrs.data import Store, write_npz
+from hitrs.data import Recording, Store, write_npz, write_store
+from hitrs.errors import DataError
 from hitrs.files import locked
 from hitrs.models.card import UnfinishedWarning
+from hitrs.skeleton.layout import get_layout
+from hitrs.skeleton.standing import standing_pose
 from hitrs.training.loop import Interrupted
 
 
@@ -199,6 +203,59 @@ def test_a_run_of_an_older_format_is_refused_with_the_reason(
     (old / "run.json").write_text(json.dumps(run), encoding="utf-8")
     said = fails("pretrain", store, "--out", old, "--resume")
     assert f"{old} is a run of format 1, this release goes on with 2 only" in said
+
+
+# --- several stores
+
+
+def test_one_encoder_from_several_stores(
+    store: str, quick: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = small_store(tmp_path / "other", count=8)
+    words = ["pretrain", store, str(other.path), "--config", quick, "--out", str(tmp_path / "run")]
+    assert main([*words, "--weights", "1", "2", "--protocol", "subjects", "subjects"]) == 0
+    said = capsys.readouterr().out
+    assert f"pre-training on the training part of subjects of {other.path}: 8 of 8 recordings" in said
+    facts = json.loads((tmp_path / "run" / "run.json").read_text(encoding="utf-8"))
+    assert facts["store"] == [store, str(other.path)]
+    assert facts["weights"] == [1.0, 2.0]
+    assert hitrs.HiTRS.from_pretrained(tmp_path / "run").card.trained["data"] == facts["data"]
+    # each has something to say: with other data or weights it cannot go on
+    assert main([*words, "--resume", "--weights", "1", "1"]) == 1
+    assert "weights" in capsys.readouterr().err
+
+
+def test_several_stores_must_go_together(
+    store: str, quick: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*words: str) -> str:
+        assert main(["pretrain", store, *words, "--config", quick, "--out", str(tmp_path / "run")]) == 1
+        assert not (tmp_path / "run").exists()
+        return " ".join(capsys.readouterr().err.split())
+
+    assert "2 stores and 1 weights: give one for each" in refused(store, "--weights", "2")
+    assert "must be above 0, got 1.0, -1.0" in refused(store, "--weights", "1", "-1")
+    upright = write_store(tmp_path / "upright", [standing()])
+    lying = write_store(tmp_path / "lying", [standing(up=2)])
+    large = write_store(tmp_path / "large", [standing(size=1000)])
+    with pytest.raises(
+        DataError, match=r"has the up axis y and .*lying z, .*`hitrs clean .*lying NEW --up=z`"
+    ):
+        hitrs.pretrain([upright, lying], tmp_path / "run", config=quick)
+    with pytest.raises(DataError, match=r"is in meters and .*large millimeters, .* NEW --unit mm`"):
+        hitrs.pretrain([upright, large], tmp_path / "run", config=quick)
+    scaled = load_config(quick, {"preprocessing.scale": "body", "min_frames": 1})
+    assert hitrs.pretrain([upright, large], tmp_path / "run", config=scaled).model.is_dir()
+
+
+def standing(up: int = 1, size: float = 1.0) -> Recording:
+    """Somebody who stands, 40 frames."""
+    layout = get_layout("kinect20")
+    front = standing_pose(layout)
+    pose = np.zeros((layout.n_joints, 3))
+    pose[:, 0], pose[:, up] = front.T * size
+    wave = 0.1 * size * np.sin(np.arange(40) / 3)[:, None, None]
+    return Recording(pose + wave, layout=layout, fps=30)
 
 
 def test_a_run_is_resumed_once_at_a_time(

@@ -12,6 +12,7 @@ import torch
 from detectors import detector
 from factories import CLASSES, JOINTS, LAYOUT, small_store
 from hitrs import Detector, OnlineDetector, Recognizer, Recording
+from hitrs.data.space import Space
 from hitrs.errors import CheckpointError, DataError, LayoutError
 from hitrs.skeleton import Layout
 from hitrs.transforms.config import PreprocessingConfig
@@ -71,7 +72,7 @@ def test_a_model_may_be_loaded_already(tmp_path: Path, recordings: list[Recordin
 
 
 def test_a_usable_recording_has_the_models_rate_and_somebody_in_it(recordings: list[Recording]) -> None:
-    deployed = Detector(detector(fps=15.0))
+    deployed = Detector(detector(fps=15.0, space=Space(seen=0.6)))
     with pytest.raises(DataError, match=r"30 frames a second.*15"):
         deployed.recording(recordings[0])
     assert deployed.recording(recordings[0], resample=True).fps == 15.0
@@ -80,7 +81,8 @@ def test_a_usable_recording_has_the_models_rate_and_somebody_in_it(recordings: l
         deployed.recording(np.zeros((4, JOINTS, 3)), valid=nobody)
     with pytest.raises(LayoutError, match="there has 2 joints"):
         deployed.recording(np.zeros((4, 2, 3)), name="there")
-    assert deployed.recording(np.zeros((4, 2, 3)), layout=SHOULDERS).layout == SHOULDERS
+    shoulders = np.arange(24).reshape(4, 2, 3)
+    assert deployed.recording(shoulders, layout=SHOULDERS).layout == SHOULDERS
 
 
 FORKED = """

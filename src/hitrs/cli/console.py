@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -84,6 +84,30 @@ def progress_bar(what: str) -> Progress:
     )
     bar.add_task(what, total=None)
     return bar
+
+
+def print_findings(results: Sequence[Any], print_line: Callable[[str], None] = print_line) -> None:
+    """How many of the model's joints recordings have and show, and what was noted on them, each thing once.
+
+    Args:
+        results: with ``joints`` and ``notes``, of the tasks' classes for applications.
+    """
+    matched: dict[tuple[int, int], list[float]] = {}
+    notes: dict[str, int] = {}
+    for result in results:
+        joints = result.joints
+        matched.setdefault((joints.matched, joints.joints), []).append(joints.seen)
+        for note in dict.fromkeys(result.notes):
+            notes[note] = notes.get(note, 0) + 1
+    for (count, joints), seen in matched.items():
+        low, high = f"{min(seen):.3g}", f"{max(seen):.3g}"
+        print_line(
+            f"joints      {count} of {joints} matched, {low if low == high else f'{low} to {high}'} "
+            "seen on average"
+        )
+    for note, count in notes.items():
+        of = f" ({count} of {len(results)} recordings)" if len(results) > 1 else ""
+        print_line(f"note        {note}{of}")
 
 
 class Skipped:

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_json, print_line, print_nothing, print_table, progress_bar
+from hitrs.cli.console import (
+    Skipped,
+    print_findings,
+    print_json,
+    print_line,
+    print_nothing,
+    print_table,
+    progress_bar,
+)
 from hitrs.cli.options import AsJson, Files, ModelArgument, Name
 from hitrs.errors import ConfigError, located
 
@@ -29,6 +37,7 @@ def run(
     *,
     layout: Name = None,
     resample: bool = False,
+    as_is: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     format: Format | None = None,
     timeline: Annotated[Path | None, arg(metavar="PICTURE")] = None,
@@ -45,6 +54,8 @@ def run(
         files: recordings, folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
+        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
+            or have another axis up, are converted, and it is told.
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.
@@ -63,7 +74,7 @@ def run(
     if not files:
         raise ConfigError("name at least one file to find actions in")
     detector = Detector(model)
-    stepper = detector.online() if online else None
+    stepper = detector.online(as_is=True) if online else None  # recordings are prepared before
     labels = None if truth is None else read_truth(truth, detector.classes)
     detections: list[Detection] = []
     truths: list[list[Proposal] | None] = []
@@ -73,13 +84,13 @@ def run(
         for recording in recordings(files, detector.layout, known_layout(layout), skipped):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
-                recording = detector.recording(recording, resample=resample)
+                recording = detector.recording(recording, resample=resample, as_is=as_is)
                 own = None
                 if recording.segments and (online or timeline is not None):
                     with located(f"recording '{recording.name}'"):
                         own = to_proposals(recording.segments, recording.n_frames, detector.classes)
                 if stepper is None:
-                    result = detector(recording)
+                    result = detector.detect(recording)
                 else:
                     result, taken = run_online(stepper, recording)
                     seconds += taken
@@ -90,6 +101,7 @@ def run(
         print_json([detection.to_dict() for detection in detections])
     elif detections:
         _print_segments(detections)
+        print_findings(detections)
     print_unless_json = print_nothing if as_json else print_line
     if online and detections:
         _print_latency(detections, truths, seconds, print_unless_json)
@@ -148,7 +160,14 @@ def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection,
     segments = tuple(event.segment for event in events if event.kind == "ended")
     probabilities = np.stack([result.probabilities for result in results])
     detection = Detection(
-        recording.name, recording.n_frames, recording.fps, segments, online.classes, probabilities
+        recording.name,
+        recording.n_frames,
+        recording.fps,
+        segments,
+        online.classes,
+        probabilities,
+        online.joints_seen(recording),
+        recording.notes,
     )
     return detection, taken
 

@@ -50,7 +50,14 @@ def run(
     if views is not None and views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}")
     layout = get_layout(seen_as) if seen_as else None
-    done = evaluate(store, models, protocol=protocol, options=EvalOptions(views, layout))
+    notes: list[str] = []
+    done = evaluate(
+        store,
+        models,
+        protocol=protocol,
+        options=EvalOptions(views, layout),
+        notify=notes.append if as_json else print_line,
+    )
     if confusion is not None and "confusion" not in done.metrics["all"]:
         raise ConfigError(f"--confusion does not apply to {done.task}, which {models[0]} is for")
     if as_json:
@@ -60,6 +67,7 @@ def run(
             "seen_as": layout and layout.name,
             "classes": done.classes,
             "metrics": done.metrics,
+            "notes": notes,
         }
         print_json(facts)
     else:

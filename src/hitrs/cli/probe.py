@@ -25,6 +25,7 @@ def run(
     config: str = DEFAULT,
     protocol: Name = None,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
+    convolutions: bool = False,
     as_json: AsJson = False,
     options: Any,
 ) -> None:
@@ -39,6 +40,7 @@ def run(
         config: paper, base, small, light, tiny, or a YAML file, for how to probe; the options change it.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
+        convolutions: write it with the random convolutions beside it; the probabilities are averaged.
         as_json: print everything as JSON, with accuracies per class and confusion matrices.
     """
     from hitrs.experiments.runs import probe
@@ -46,9 +48,23 @@ def run(
     from hitrs.tasks.recognition.metrics import accuracy_table
 
     settings = changed_config(options)
-    split, reports = probe(store, model, config=settings, protocol=protocol, out=out)
+    notes: list[str] = []
+    split, reports = probe(
+        store,
+        model,
+        config=settings,
+        protocol=protocol,
+        out=out,
+        convolutions=convolutions,
+        notify=notes.append if as_json else print_line,
+    )
     if as_json:
-        facts = {"protocol": split.protocol, "classes": split.store.classes, "metrics": reports}
+        facts = {
+            "protocol": split.protocol,
+            "classes": split.store.classes,
+            "metrics": reports,
+            "notes": notes,
+        }
         print_json(facts)
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_json, print_table
+from hitrs.cli.console import Skipped, print_findings, print_json, print_table
 from hitrs.cli.options import AsJson, Files, ModelArgument, Name
 from hitrs.errors import ConfigError
 
@@ -21,6 +21,7 @@ def run(
     files: Files,
     *,
     layout: Name = None,
+    as_is: bool = False,
     top: int = 3,
     as_json: AsJson = False,
     gif: Annotated[Path | None, arg(metavar="OUT")] = None,
@@ -33,6 +34,8 @@ def run(
         model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings of any format that `hitrs import` reads (docs/data.md lists them).
         layout: joint layout of files that do not say it themselves, a name or a layout file.
+        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
+            or have another axis up, are converted, and it is told.
         top: how many classes to name for each file.
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
@@ -54,8 +57,8 @@ def run(
     skipped = Skipped()
     for file in files:
         with skipped.one():
-            usable.append((file, recognizer.recording(file, layout=fallback)))
-    results = recognizer.recognize_many(recording for _, recording in usable)
+            usable.append((file, recognizer.recording(file, layout=fallback, as_is=as_is)))
+    results = recognizer.recognize([recording for _, recording in usable])
     recognized = [(file, result) for (file, _), result in zip(usable, results, strict=True)]
     if as_json:
         rows = [{"file": str(file), **result.to_dict()} for file, result in recognized]
@@ -64,6 +67,7 @@ def run(
         shown = min(top, len(recognizer.classes))
         headers = ["file", *(f"{n}." for n in range(1, shown + 1))]
         print_table(headers, [_row(file, result, shown) for file, result in recognized])
+        print_findings(results)
     if gif is not None and recognized:
         from hitrs.viz import animate
 

@@ -22,6 +22,15 @@ UNCLEAR = "unclear"
 SAMPLE = 64
 """Recordings of a store that are measured, and frames of a recording: enough for medians."""
 _AXES = ("x", "-x", "y", "-y", "z", "-z")
+# Turns by a quarter or half around one axis. Their determinant is 1: left stays left, nothing is mirrored.
+TURNS = {
+    "x": np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32),
+    "-x": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32),
+    "-y": np.array([[-1, 0, 0], [0, -1, 0], [0, 0, 1]], np.float32),
+    "z": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], np.float32),
+    "-z": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32),
+}
+"""The axis that points up -> (3, 3) rotation that makes it y."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,8 @@ class Space:
     """Length of each bone in the order of ``Layout.bones()``, 0 where it was never seen."""
     lying: tuple[str, ...] = ()
     """Of several recordings: other axes along which the bodies of some stand, or rather lie."""
+    seen: float = 1.0
+    """Share of the joints that bodies show."""
 
     @property
     def bone_length(self) -> float:
@@ -76,6 +87,7 @@ class Space:
             "bone_length": float(f"{self.bone_length:.5g}") if self.known else None,
             "bones": list(self.bones),
             "lying": list(self.lying),
+            "seen": self.seen,
         }
 
     @classmethod
@@ -88,10 +100,10 @@ class Space:
         try:
             unit, up = values["unit"], values["up"]
             bones = tuple(float(length) for length in values["bones"])
-            lying = tuple(values["lying"])
-        except (KeyError, TypeError, ValueError) as error:
+            lying, seen = tuple(values["lying"]), float(values["seen"])
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise DataError(
-                f"what recordings are measured in needs unit, up, bones and lying: {error!r}"
+                f"what recordings are measured in needs unit, up, bones, lying and seen: {error!r}"
             ) from error
         if unit not in (*UNITS, "pixels", UNCLEAR) or not {up, *lying} <= {*_AXES, UNCLEAR}:
             raise DataError(
@@ -99,7 +111,9 @@ class Space:
             )
         if not np.isfinite(bones).all() or min(bones, default=0.0) < 0:
             raise DataError(f"lengths of bones must be finite and not negative: {bones}.")
-        return cls(unit, up, bones, lying)
+        if not 0 <= seen <= 1:
+            raise DataError(f"a share of joints that are seen must lie in [0, 1], got {seen}.")
+        return cls(unit, up, bones, lying, seen)
 
 
 def measure_space(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Space:
@@ -118,6 +132,7 @@ def measure_space(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> S
         guess_unit(positions, valid, layout, body_size(positions, valid)),
         guess_up(positions, valid, layout),
         _rounded(lengths),
+        seen=round(float(valid[valid.any(-1)].mean()), 3) if valid.any() else 1.0,
     )
 
 
@@ -134,6 +149,7 @@ def typical_space(spaces: Iterable[Space]) -> Space:
         ups[0] if ups else UNCLEAR,
         _rounded(np.nan_to_num(masked_median(lengths, lengths > 0))),
         tuple(ups[1:]),
+        round(float(np.median([space.seen for space in present])), 3),
     )
 
 

@@ -32,6 +32,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.conversion import Conversion
 from hitrs.data.recording import CATEGORIES, Recording, Segment
 from hitrs.data.shards import BULK, FOLDER, ShardWriter, remove_indices, shard_name
 from hitrs.data.space import Space, measure_space, sample, typical_space
@@ -70,8 +71,8 @@ class Store:
     Arrays that a store hands out are read-only views of the files: copy what you want to change.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, header: dict[str, Any], conversion: Conversion | None = None) -> None:
+        self.path, self._header = path, header
         self.layout = Layout.from_dict(header["layout"], f"{path / 'store.json'}: layout")
         self.classes: tuple[str, ...] = tuple(header["classes"])
         self.protocols: tuple[str, ...] = tuple(header["protocols"])
@@ -101,6 +102,7 @@ class Store:
         self._segments, self._segment_offsets = self._column("segments"), self._column("segments_offsets")
         self._shards = [name for name, _ in header["shards"]]
         self._shard_ends = np.cumsum([rows for _, rows in header["shards"]])
+        self._conversion = conversion
         self._bulk: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the shards that were used
 
     @staticmethod
@@ -188,9 +190,10 @@ class Store:
     def positions(self, index: int) -> np.ndarray:
         """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
         shard, rows = self._span(index)
-        return self._mapped(shard)[0][rows].reshape(
+        positions = self._mapped(shard)[0][rows].reshape(
             *self._shape(index), self.layout.n_joints, self.layout.dims
         )
+        return positions if self._conversion is None else self._conversion(positions)
 
     def valid(self, index: int) -> np.ndarray:
         """(T, P, J) bool, True where the joint was seen."""
@@ -219,12 +222,24 @@ class Store:
         Raises:
             DataError: if what is written down makes no sense.
         """
-        if "space" in self.meta:
+        if "space" in self.meta and self._conversion is None:
             return Space.from_dict(self.meta["space"])
         return typical_space(
             measure_space(self.positions(index), self.valid(index), self.layout)
             for index in sample(len(self))
         )
+
+    @property
+    def repairs(self) -> list[str]:
+        """What ``hitrs clean`` did to it, in the order of its options: "unit cm", "fps 30.0"."""
+        return [
+            " ".join([step["operation"], *map(str, step["options"].values())])
+            for step in self.meta.get("cleaning", ())
+        ]
+
+    def converted(self, conversion: Conversion) -> Store:
+        """The same store, whose positions are converted as they are read."""
+        return Store(self.path, self._header, conversion)
 
     def segments(self, index: int) -> tuple[Segment, ...]:
         """Labeled segments of an untrimmed recording."""
@@ -260,7 +275,7 @@ class Store:
         return f"Store({str(self.path)!r}, {content})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path.resolve()), self.fingerprint)
+        return _reopen, (str(self.path.resolve()), self.fingerprint, self._conversion)
 
     def _checked(self, index: int) -> int:
         if not -len(self) <= index < len(self):
@@ -521,9 +536,9 @@ def _check_header(header: Mapping[str, Any]) -> None:
                 raise ConfigError(f"shard '{shard[0]}' has no {file}")
 
 
-def _reopen(path: str, fingerprint: str) -> Store:
+def _reopen(path: str, fingerprint: str, conversion: Conversion | None) -> Store:
     """Open a pickled store without hashing it again."""
     header = read_header(Path(path))
     if header["sha256"] != fingerprint:
         raise DataError(f"the store {path} was replaced by another one while it was in use.")
-    return Store(Path(path), header)
+    return Store(Path(path), header, conversion)

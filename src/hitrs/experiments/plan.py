@@ -5,6 +5,7 @@
     name: nw-ucla                # results go to results/nw-ucla/
     config: small                # configuration of all cells; `set` changes single values
     set: {pretrain.optim.steps: 2000}
+    held_out: s01 s02            # these training subjects test, and the test part is not looked at
     cells:
       - {do: pretrain, id: encoder, store: nw_ucla, protocol: cross-view}
       - {do: probe, store: nw_ucla, protocol: cross-view, from: encoder}
@@ -16,7 +17,8 @@
       - {do: finetune, task: detection, store: precog, protocol: "leave-script-{fold}-out", fold: [1, 2, 3]}
 
 A list under any key of ``SPREAD`` stands for one cell per value. Each cell is one run that leaves one small
-JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name.
+JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name. A probe is
+also read together with the random convolutions of the same labels, where the plan has a cell for them.
 """
 
 from __future__ import annotations
@@ -143,6 +145,9 @@ class Plan:
     config: Config
     """Configuration of all cells, before what single cells change."""
     cells: tuple[Cell, ...]
+    held_out: tuple[str, ...] = ()
+    """Training subjects on whom every cell is tested, so that settings can be chosen; empty: the protocol's
+    own test part is."""
     folder: Path = field(default_factory=Path)
     """Where the plan file lies; lists of label subsets lie in ``label_subsets/`` beside it."""
 
@@ -163,7 +168,7 @@ def read_plan(path: str | Path) -> Plan:
         raise ConfigError(f"there is no plan {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
-    keys = {"name", "config", "set", "cells"}
+    keys = {"name", "config", "set", "held_out", "cells"}
     if not isinstance(values, dict) or not {"name", "cells"} <= values.keys() or values.keys() - keys:
         raise ConfigError(f"{path}: a plan has the keys {', '.join(sorted(keys))}")
     if not isinstance(values["cells"], list):
@@ -176,7 +181,8 @@ def read_plan(path: str | Path) -> Plan:
         _Entry.checked(entry, f"{path}: cell {number}", config)
         for number, entry in enumerate(values["cells"], start=1)
     ]
-    return Plan(str(values["name"]), config, tuple(_cells(entries)), path.parent)
+    held_out = tuple(str(values.get("held_out", "")).split())
+    return Plan(str(values["name"]), config, tuple(_cells(entries)), held_out, path.parent)
 
 
 @dataclass(frozen=True)

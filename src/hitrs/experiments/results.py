@@ -25,11 +25,13 @@ class SourceCell:
     """Its name."""
     do: str
     store: str
+    """Several that it learned from together are joined by " + "."""
     stream: str
 
     @classmethod
     def of(cls, cell: Cell) -> SourceCell:
-        return cls(cell.name, cell.do, cell.store, cell.stream)
+        stores = [cell.store, *(store for store, _ in cell.beside)]
+        return cls(cell.name, cell.do, " + ".join(stores), cell.stream)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
 from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
@@ -104,7 +105,7 @@ class Runner:
             "ensemble": self._ensemble,
             "layout": self._layout,
         }[cell.do]
-        outcome = run(cell, config, protocol_split(store, cell.protocol, usable))
+        outcome = run(cell, config, self._split(protocol_split(store, cell.protocol, usable)))
         result = Result.of_cell(
             cell,
             **outcome,
@@ -133,13 +134,29 @@ class Runner:
         rows = [row for row in read_metrics(self._folder(cell) / "metrics.jsonl") if "seconds" in row]
         return rows[-1]["seconds"] if rows else 0.0
 
+    def _split(self, split: ProtocolSplit) -> ProtocolSplit:
+        """The split, or where subjects are held out the training part without them, and them."""
+        if not self.plan.held_out:
+            return split
+        test = select_subjects(split.store, split.train, self.plan.held_out)
+        train = np.setdiff1d(split.train, test)
+        digests = split.store.digests
+        duplicates = test[np.isin(digests[test], digests[train])]
+        return dataclasses.replace(split, train=train, test=test, duplicates=duplicates)
+
+    def _not_held_out(self, store: Store, protocol: str) -> np.ndarray:
+        train = store.split(protocol, "train")
+        if not self.plan.held_out:
+            return train
+        return np.setdiff1d(train, select_subjects(store, train, self.plan.held_out))
+
     def _pretrain(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder = self._folder(cell)
         sources = [(split.store, split.protocol)]
         sources += [(Store.open(self.stores / name), protocol) for name, protocol in cell.beside]
         layout = training_layout(split.store, config.layout)
         datasets = [  # of the training part only, but all of it
-            SkeletonDataset(store, store.split(protocol, "train"), layout, config.preprocessing)
+            SkeletonDataset(store, self._not_held_out(store, protocol), layout, config.preprocessing)
             for store, protocol in sources
         ]
         train_encoder(datasets, config, folder, resume=True)
@@ -160,8 +177,23 @@ class Runner:
         return {"labels": len(labeled), "metrics": {"random convolutions": task.evaluate([model], split)}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
-        labeled = self._labeled(cell, split)
-        return {"labels": len(labeled), "metrics": probe(self._encoder(cell), split, config, labeled)}
+        labeled, encoder = self._labeled(cell, split), self._encoder(cell)
+        convolutions = self._convolutions_beside(cell)
+        metrics = probe(encoder, split, config, labeled, convolutions=convolutions)
+        return {"labels": len(labeled), "metrics": metrics}
+
+    def _convolutions_beside(self, cell: Cell) -> RecognitionModel | None:
+        """The model of a convolutions cell with the same labels (and seed, where there are several)."""
+        keys = ("store", "protocol", "subjects", "label_fraction", "label_subset")
+        alike = [
+            other
+            for other in self.plan.cells
+            if other.do == "convolutions" and all(getattr(other, key) == getattr(cell, key) for key in keys)
+        ]
+        if not alike:
+            return None
+        other = next((other for other in alike if other.seed == cell.seed), alike[0])
+        return RecognitionModel.from_pretrained(self._made_by(cell, other))
 
     def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder, task = self._folder(cell), get_task(cell.task)
@@ -222,7 +254,7 @@ class Runner:
             return train
         fraction, number = cell.label_fraction, cell.label_subset
         listed = self.plan.folder / "label_subsets" / cell.task / f"{cell.store}-{cell.protocol}.json"
-        if listed.is_file() and not cell.subjects:
+        if listed.is_file() and not cell.subjects and not self.plan.held_out:
             return read_label_subset(split.store, train, fraction, number, listed)
         strata = get_task(cell.task).strata(split.store, train)
         return train[stratified_subset(strata, fraction, number)]

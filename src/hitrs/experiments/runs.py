@@ -6,6 +6,7 @@ A run folder that one of them has begun can be continued by the other.
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,21 +16,23 @@ from typing import Any
 import numpy as np
 
 from hitrs.config import Config, differences, dump_config, load_config, load_run_config
+from hitrs.data.conversion import Conversion, convert
 from hitrs.data.protocol import ProtocolSplit, protocol_split
+from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
 from hitrs.files import read_json
-from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+from hitrs.models.card import PRETRAINING, ModelCard, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.probe import nearest_positions, random_convolutions
+from hitrs.tasks.probe import nearest_positions
 from hitrs.tasks.probe import probe as probe_encoder
-from hitrs.tasks.recognition.ridge import ridge_recognizer
+from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
@@ -124,6 +127,7 @@ def pretrain(
         raise ConfigError(f"weights of stores must be above 0, got {', '.join(map(str, weights))}")
     out = Path(out)
     config = fit_to_data(_configuration(config, out, resume), data[0])
+    _check_alike(data, config)
     layout = training_layout(data[0], config.layout)
     learned = chosen or [next(iter(store.protocols), None) for store in data]
     datasets = [
@@ -153,6 +157,28 @@ def pretrain(
                 notify(f"note: {dataset.origin} has no {missing}; in its recordings they are masked")
         train_encoder(datasets, config, out, weights=weights, resume=resume)
     return Run(out)
+
+
+def _check_alike(stores: Sequence[Store], config: Config) -> None:
+    """Refuse stores that are not measured alike: what is up, and in which unit unless bodies are scaled."""
+    first = stores[0]
+    for store in stores[1:]:
+        spaces = first.space, store.space
+        for what, one, other in (
+            ("has the up axis", spaces[0].up, spaces[1].up),
+            ("is in", spaces[0].unit, spaces[1].unit),
+        ):
+            scaled = what == "is in" and config.preprocessing.scale == "body"
+            if one != other and UNCLEAR not in (one, other) and not scaled:
+                repair = " or ".join(
+                    f"`hitrs clean {each.path} NEW {each.space.cleaning()}`"
+                    for each in (first, store)
+                    if each.space.cleaning()
+                )
+                raise DataError(
+                    f"{first.path} {what} {one} and {store.path} {other}, so they cannot be learned from "
+                    f"together; make them alike with {repair}"
+                )
 
 
 def _training_part(store: Store, protocol: str | None) -> np.ndarray:
@@ -210,6 +236,7 @@ def finetune(
     if encoder is None:
         config = fit_to_data(config, data)
     else:
+        data = _converted(data, encoder.card, notify)
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
@@ -278,6 +305,8 @@ def probe(
     config: Config | str | Path | None = None,
     protocol: str | None = None,
     out: str | Path | None = None,
+    convolutions: bool = False,
+    notify: Notify = _silent,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
     """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
@@ -291,26 +320,34 @@ def probe(
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
+        convolutions: write it with the random convolutions beside it; the probabilities are averaged.
+        notify: called with lines about what is converted because the encoder was trained on another unit or
+            up axis; a warning each if left out.
     Returns:
-        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels" and "ridge";
-        beside them "knn on positions" and "random convolutions", which need no encoder.
+        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels", "ridge" and
+        "ridge with convolutions"; beside them "knn on positions" and "random convolutions", which need no
+        encoder.
     """
     if out is not None and Path(out).exists():
         raise ConfigError(f"{out} exists already; choose another place for the recognizer")
-    split = protocol_split(_opened(store), protocol)
+    data = _opened(store)
     settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
+    split = protocol_split(_converted(data, card, notify), protocol)
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
     labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
-    ridge = ridge_recognizer(encoder, labeled, settings)
-    if out is not None:
-        ridge.save_pretrained(out)
-    return split, {
-        **probe_encoder(encoder, split, settings, ridge=ridge),
+    ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
+    reports = {
+        **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
         "knn on positions": nearest_positions(split, split.train, card.layout, own),
-        "random convolutions": random_convolutions(split, split.train, card.layout, own),
+        "random convolutions": get_task("recognition").evaluate([without], split),
     }
+    if out is not None:
+        if convolutions:
+            ridge.add_convolutions(without)
+        ridge.save_pretrained(out)
+    return split, reports
 
 
 def evaluate(
@@ -319,6 +356,7 @@ def evaluate(
     *,
     protocol: str | None = None,
     options: EvalOptions | None = None,
+    notify: Notify = _silent,
 ) -> Evaluation:
     """How good a model is on the test part; a store without a protocol is tested as a whole.
 
@@ -332,9 +370,10 @@ def evaluate(
             probabilities are averaged.
         protocol: whose test part; the store's first protocol if left out.
         options: how to test; what is left out is as the run that made the model had it.
+        notify: as for :func:`probe`.
 
     Raises:
-        ConfigError: for models of several tasks, or options that the task has no use for.
+        ConfigError: for models of several tasks or units, or options that the task has no use for.
         DataError: if there is nothing to test on, or recordings have another frame rate than the model.
     """
     sources = [str(m) for m in ([models] if isinstance(models, str | Path) else models)]
@@ -347,10 +386,16 @@ def evaluate(
     usable = task.usable(data)
     if not usable.any():
         raise DataError(_lack(data, "", task))
+    loaded = [task.load(source) for source in sources]
+    data = _converted(data, loaded[0].card, notify)
+    for source, model in zip(sources[1:], loaded[1:], strict=True):
+        if _conversion(data, model.card).changes:
+            raise ConfigError(
+                f"{source} was trained on another unit or up axis than {sources[0]}; evaluate them one by one"
+            )
     split = (
         protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     )
-    loaded = [task.load(source) for source in sources]
     if task.needs_rate:
         for model in loaded:
             for index in split.test:
@@ -374,6 +419,31 @@ def fit_to_data(config: Config, store: Store) -> Config:
 
 def _opened(store: Store | str | Path) -> Store:
     return store if isinstance(store, Store) else Store.open(store)
+
+
+def _conversion(data: Store, card: ModelCard) -> Conversion:
+    """What brings a store to the unit and up axis that a model was trained on."""
+    if not card.space.known:
+        return Conversion()
+    have = SkeletonDataset(data, range(len(data)), card.layout, card.preprocessing).space
+    return convert(have, card.space, scaled=card.preprocessing.scale == "body")
+
+
+def _converted(data: Store, card: ModelCard, notify: Notify) -> Store:
+    """The store in the unit and with the up axis that a model was trained on; what was done is told."""
+    conversion = _conversion(data, card)
+    lines = [f"note: {data.path}: {note}" for note in conversion.notes]
+    if conversion.misfit:
+        lines.append(
+            f"note: {data.path}: {conversion.misfit}; figures mean little. Bring it to their unit (`hitrs "
+            "clean --unit`), or train with `--preprocessing.scale body`, which needs no unit"
+        )
+    for line in lines:
+        if notify is _silent:
+            warnings.warn(line, stacklevel=3)
+        else:
+            notify(line)
+    return data.converted(conversion) if conversion.changes else data
 
 
 def _configuration(config: Config | str | Path | None, out: Path, resume: bool) -> Config:

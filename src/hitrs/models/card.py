@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hitrs.errors import CheckpointError, ConfigError, LayoutError
+from hitrs.data.space import Space
+from hitrs.errors import CheckpointError, ConfigError, DataError, LayoutError
 from hitrs.files import read_json, recover_folder
 from hitrs.models.config import ModelConfig
 from hitrs.models.migration import VERSION, migrate_card
@@ -47,12 +48,21 @@ class ModelCard:
     """Settings of what the task does with the head's output."""
     fps: float | None = None
     """Frame rate of the recordings that it was trained on; None = unknown, or several."""
+    space: Space = field(default_factory=Space)
+    """Unit, up axis and bones of the recordings that it was trained on, with which those that come are
+    compared; unknown of a model of an earlier release."""
     trained: Mapping[str, Any] = field(default_factory=dict)
     """How it was made: protocol, data, steps; for people."""
 
     def __post_init__(self) -> None:
         if not self.task:
             object.__setattr__(self, "task", "recognition" if self.classes else PRETRAINING)
+
+    @property
+    def least_joints(self) -> float:
+        """Share of the layout's joints that a recording has to show, on average over its bodies: half of what
+        those showed that it was trained on."""
+        return self.space.seen / 2
 
     @property
     def channels(self) -> int:
@@ -71,6 +81,7 @@ class ModelCard:
             "head": dict(self.head),
             "postprocessing": dict(self.postprocessing),
             "fps": self.fps,
+            "space": self.space.to_dict(),
             "trained": dict(self.trained),
         }
 
@@ -91,6 +102,7 @@ class ModelCard:
             head=values["head"],
             postprocessing=values["postprocessing"],
             fps=values["fps"],
+            space=Space.from_dict(values["space"]) if "space" in values else Space(),
             trained=values["trained"],
         )
 
@@ -125,16 +137,19 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
         return ModelCard.from_dict(migrate_card(values, folder)), version
     except (OSError, ValueError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
-    except (KeyError, TypeError, AttributeError, ConfigError, LayoutError) as error:
+    except (KeyError, TypeError, AttributeError, ConfigError, DataError, LayoutError) as error:
         raise CheckpointError(f"{file} is not a hitrs model configuration: {error}") from error
 
 
+GENERAL = Path(__file__).parents[1] / "weights" / "general"
+"""The encoder that comes with the package; a model is called "general" if no folder is."""
 HUB = "hub://"
 """In front of the name of a model that the hub of Hugging Face has."""
 
 
 def resolve_pretrained(source: str | Path) -> Path:
-    """The model directory that ``source`` means: itself, the ``model/`` of a run, or a model of the hub.
+    """The model directory that ``source`` means: itself, the ``model/`` of a run, a model of the hub, or
+    "general", the encoder that comes with the package.
 
     Of a run that is not finished it is the newest checkpoint, with an ``UnfinishedWarning``.
 
@@ -149,7 +164,7 @@ def resolve_pretrained(source: str | Path) -> Path:
     text = str(source)
     if text.startswith(HUB):
         return _download(text.removeprefix(HUB))
-    folder = Path(source)
+    folder = GENERAL if text == GENERAL.name and not Path(source).exists() else Path(source)
     for candidate in (folder, folder / "model"):
         recover_folder(candidate)
         if (candidate / "config.json").is_file():

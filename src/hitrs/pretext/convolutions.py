@@ -43,7 +43,7 @@ class Convolutions(PretextTask):
     def __init__(self, encoder: HiTRS):
         super().__init__(encoder)
         channels = encoder.joints * COORDINATES
-        self.bank = RandomConvolutions(channels, FRAMES, kernels=64, biases=1, groups=8, seed=7)
+        self.bank = RandomConvolutions(channels, FRAMES, kernels=32, biases=1, groups=4, seed=7)
         self.register_buffer("batches", torch.zeros(()))
         self.register_buffer("moments", torch.zeros(2, self.bank.width))
         self.head = nn.Sequential(

@@ -80,7 +80,8 @@ class PretrainJob:
             weights = [len(part) ** 0.5 for part in self.usable]
         self.ends = np.cumsum(weights) / np.sum(weights)
         layout = self.data.layout
-        self.card = ModelCard(config.model, layout, config.preprocessing)
+        space = datasets[0].space
+        self.card = ModelCard(config.model, layout, config.preprocessing, space=space)
         torch.manual_seed(seed_of(config.pretrain.optim.seed, "weights"))
         encoder = HiTRS(config.model, layout.n_joints, config.preprocessing.channels(layout.dims))
         self.module = PretextObjective(encoder, config.pretext)
@@ -199,6 +200,7 @@ def train_encoder(
     facts = {
         "task": PRETRAINING,
         "data": one_or_list([part.store.fingerprint for part in datasets]),
+        "repairs": one_or_list([part.store.repairs for part in datasets]),
         "recordings": len(job),
         "steps": optim.steps,
         "seed": optim.seed,

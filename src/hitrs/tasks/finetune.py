@@ -43,6 +43,7 @@ def finetune(
     trained = {
         "task": task.name,
         "data": dataset.store.fingerprint,
+        "repairs": dataset.store.repairs,
         "recordings": len(job),
         **job.facts(),
         "from": "pre-trained encoder" if pretrained else "scratch",

@@ -12,12 +12,7 @@ from hitrs.tasks.base import Metrics, RunConfig
 from hitrs.tasks.recognition.metrics import split_metrics
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
-from hitrs.tasks.recognition.ridge import (
-    convolution_recognizer,
-    encoder_features,
-    ridge_recognizer,
-    train_views,
-)
+from hitrs.tasks.recognition.ridge import encoder_features, ridge_recognizer, train_views
 from hitrs.transforms.dataset import SkeletonDataset
 
 
@@ -27,6 +22,7 @@ def probe(
     config: RunConfig,
     train: np.ndarray | None = None,
     ridge: RecognitionModel | None = None,
+    convolutions: RecognitionModel | None = None,
 ) -> dict[str, Metrics]:
     """k-NN, linear and ridge probes of the frozen encoder.
 
@@ -37,8 +33,11 @@ def probe(
         config: its sections ``probe`` and ``augment`` are used.
         train: labeled recordings to learn from, as store indices; by default the whole training part.
         ridge: from :func:`ridge_recognizer` of the same recordings, if it is there already.
+        convolutions: from :func:`convolution_recognizer` of the same recordings, to be read together with the
+            encoder: the probabilities are averaged.
     Returns:
-        metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge".
+        metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge", and with
+        convolutions "ridge with convolutions".
 
     >>> probe(HiTRS.from_pretrained("runs/pretrained"), protocol_split(store), load_config("small"))
     """
@@ -56,25 +55,12 @@ def probe(
         metrics[f"knn{suffix}"] = split_metrics(knn, split, classes)
         metrics[f"linear{suffix}"] = split_metrics(linear, split, classes)
     ridge = ridge or ridge_recognizer(encoder, labeled, config)
-    metrics["ridge"] = split_metrics(predict(ridge, query), split, classes)
+    alone = predict(ridge, query)
+    metrics["ridge"] = split_metrics(alone, split, classes)
+    if convolutions is not None:
+        both = (alone + predict(convolutions, query)) / 2
+        metrics["ridge with convolutions"] = split_metrics(both, split, classes)
     return metrics
-
-
-def random_convolutions(
-    split: ProtocolSplit, train: np.ndarray, layout: Layout, config: RunConfig, seed: int = 0
-) -> Metrics:
-    """Metrics of random convolutions with a ridge classifier: two minutes that a trained encoder has to beat.
-
-    Args:
-        train: labeled recordings, as store indices.
-        layout: joint layout in which recordings are compared.
-        config: of its section ``preprocessing`` all but the stream is used.
-        seed: of the kernels.
-    """
-    labeled = SkeletonDataset(split.store, train, layout, config.preprocessing)
-    model = convolution_recognizer(labeled, seed)
-    query = SkeletonDataset(split.store, split.test, layout, model.card.preprocessing)
-    return split_metrics(predict(model, query), split, split.store.classes)
 
 
 def nearest_positions(split: ProtocolSplit, train: np.ndarray, layout: Layout, config: RunConfig) -> Metrics:

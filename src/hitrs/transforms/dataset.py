@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hitrs.data.recording import Recording
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.store import Store
 from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
@@ -152,6 +153,11 @@ class SkeletonDataset(ModelInputs):
 
     def name(self, i: int) -> str:
         return f"recording '{self.store.name(int(self.indices[i]))}' of {self.origin}"
+
+    @property
+    def space(self) -> Space:
+        """What its recordings are measured in, in the model's layout, by a sample of them."""
+        return typical_space(measure_space(*self.arrays(i), self.layout) for i in sample(len(self)))
 
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         index = int(self.indices[i])

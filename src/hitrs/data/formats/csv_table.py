@@ -3,8 +3,9 @@
 One row per frame, columns in any order, with ``,``, ``;`` or a tab between them:
 
 - ``<joint>_x``, ``<joint>_y``, ``<joint>_z`` for every joint of the layout, in meters; without ``_z`` for a
-  2-D layout, in pixels. Joints are found by name, whatever their order and case. Or by number: ``x0, y0, z0,
-  x1, ...``, as scripts around MediaPipe write it.
+  2-D layout, in pixels. Joints are found by name, whatever their order and case, and by other names for the
+  same joint (``ShoulderLeft_X``, ``LShoulder_x``). Or by number: ``x0, y0, z0, x1, ...``, as scripts around
+  MediaPipe write it.
 - ``<joint>_visibility`` (or ``v0``, ...; ``_score``, ``_confidence``): a joint counts as seen where it is
   visible by more than 0.5, or has any score.
 - ``frame`` (optional): the frame's number. Numbers that are left out become frames in which nobody was seen.
@@ -40,6 +41,7 @@ from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout, list_layouts
+from hitrs.skeleton.names import find_joints, known_names
 
 _SPARSE = 10
 """A file that spans more than this many times the frames it has counts no frames: it has time stamps."""
@@ -131,7 +133,10 @@ def _rows(path: Path) -> tuple[Header, list[Line]]:
 
 def _landmarks(header: Header, rows: Sequence[Line]) -> list[str]:
     """The joints of a table with a row per joint."""
-    return list(dict.fromkeys(_landmark(header, row) for _, row in rows))
+    assert header.landmark is not None
+    spelled = {_landmark(header, row): row[header.landmark].strip() for _, row in rows}
+    header.spelled |= spelled
+    return list(spelled)
 
 
 def _landmark(header: Header, row: list[str]) -> str:
@@ -154,6 +159,10 @@ def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
     odd = {
         each.name: have ^ {normal(joint) for joint in each.joints} for each in layouts if each.dims == dims
     }
+    meant = {normal(name) for name in known_names([header.spelled.get(key, key) for key in keys])}
+    for each in layouts:
+        if each.dims == dims and len(meant) == len(have) and meant == {normal(j) for j in each.joints}:
+            return each
     nearest = min(odd, key=lambda name: len(odd[name]))
     if not odd[nearest]:
         return get_layout(nearest)
@@ -176,6 +185,10 @@ def _order(path: Path, header: Header, keys: Sequence[str], layout: Layout) -> d
         known = {str(number + start): number for number in range(layout.n_joints)}
     else:
         known = {normal(joint): number for number, joint in enumerate(layout.joints)}
+        if not set(keys) <= known.keys():  # perhaps by other names for the same joints
+            places = find_joints(layout.joints, [header.spelled.get(key, key) for key in keys])
+            meant = {keys[place]: number for number, place in enumerate(places) if place is not None}
+            known = {**{key: n for key, n in known.items() if n not in meant.values()}, **meant}
     joint_names = {number: key for key, number in known.items()}
     long = header.landmark is not None
     names = list(known) if long else [f"{layout.joints[n]}_{axis}" for n in joint_names for axis in axes]

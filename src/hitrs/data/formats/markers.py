@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.layout import MAX_JOINTS
+from hitrs.skeleton.names import find_joints
 
 METERS = {
     "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048,
@@ -85,7 +86,8 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     """The layout of markers, and the marker of each of its joints.
 
     Args:
-        given: a layout of the user, whose joints are found by name; None = ``marker_layout``.
+        given: a layout of the user, whose joints are found by name, also by other names for the same joint;
+            None = ``marker_layout``.
         notes: told here which markers the given layout leaves out.
 
     Raises:
@@ -94,8 +96,9 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     layout = marker_layout(names)
     if given is None:
         return layout, list(range(layout.n_joints))
-    missing = next((joint for joint in given.joints if joint not in layout.joints), None)
-    if missing is not None:
+    found = find_joints(given.joints, layout.joints)
+    if None in found:
+        missing = given.joints[found.index(None)]
         near = difflib.get_close_matches(missing, layout.joints, n=1) or layout.joints[:3]
         raise DataError(
             f"has no joint '{missing}' of layout '{given.name}' that was asked for; "
@@ -104,4 +107,4 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     left = layout.n_joints - given.n_joints
     if left:
         notes.append(f"{left} of {layout.n_joints} markers are not in layout '{given.name}': left out")
-    return given, [layout.index(joint) for joint in given.joints]
+    return given, [place for place in found if place is not None]

@@ -20,6 +20,7 @@ from hitrs.data.formats.pku_mmd import Instance, read_labels, write_labels
 from hitrs.errors import ConfigError, DataError
 from hitrs.files import atomic_file, csv_text, explained_writes, file_name
 from hitrs.tasks.detection.segments import Proposal
+from hitrs.tasks.inputs import JointsSeen
 
 COLUMNS = ("name", "label", "start", "stop", "start_seconds", "stop_seconds", "score")
 
@@ -39,6 +40,10 @@ class Detection:
     """Names of the labels."""
     probabilities: np.ndarray | None = field(default=None, repr=False, compare=False)
     """(T, K + 1) of the frames, background last; None where only segments were read."""
+    joints: JointsSeen | None = None
+    """How many of the model's joints the recording has, and shows; None where only segments were read."""
+    notes: tuple[str, ...] = ()
+    """What its reader left out or changed, and what was converted."""
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict per segment with the keys of ``COLUMNS``; seconds are None where the rate is unknown."""
@@ -56,9 +61,11 @@ class Detection:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: name, length, frame rate, and the segments."""
+        """JSON values: name, length, frame rate, the segments, joints and notes."""
         segments = [{key: row[key] for key in COLUMNS[1:]} for row in self.rows()]
-        return {"name": self.name, "frames": self.frames, "fps": self.fps, "segments": segments}
+        joints = None if self.joints is None else self.joints.to_dict()
+        facts = {"name": self.name, "frames": self.frames, "fps": self.fps}
+        return {**facts, "segments": segments, "joints": joints, "notes": list(self.notes)}
 
     def _seconds(self, frame: int) -> float | None:
         return None if self.fps is None else round(frame / self.fps, 4)

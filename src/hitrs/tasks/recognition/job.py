@@ -60,7 +60,14 @@ class RecognitionJob:
         if encoder is None:
             encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
         head = dataclasses.asdict(settings.head)
-        card = ModelCard(encoder.config, layout, dataset.settings, tuple(dataset.store.classes), head=head)
+        card = ModelCard(
+            encoder.config,
+            layout,
+            dataset.settings,
+            tuple(dataset.store.classes),
+            head=head,
+            space=dataset.space,
+        )
         self.model = RecognitionModel(encoder, card)
         self.module = RecognitionObjective(self.model, settings.loss.label_smoothing)
         self._labels = torch.from_numpy(dataset.labels)

@@ -61,6 +61,12 @@ class RecognitionModel(TaskModel):
         probabilities = scores.float().softmax(1) + self.beside(batch).float().softmax(1)
         return (probabilities / 2).clamp(min=SMALLEST).log()
 
+    def add_convolutions(self, beside: RecognitionModel | None) -> None:
+        """Let random convolutions answer too, or no longer (None)."""
+        self.beside = beside
+        head = {**self.card.head, "convolutions": beside is not None}
+        self.card = dataclasses.replace(self.card, head=head)
+
     def _convolved(self, _: None, positions: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
         """Features of bodies, all resampled to the same number of frames."""
         return self.convolutions(positions.flatten(2).transpose(1, 2))

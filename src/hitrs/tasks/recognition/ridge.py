@@ -58,7 +58,14 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
         "from": "frozen encoder, ridge classifier",
     }
     head = dataclasses.asdict(RecognitionHeadConfig(features="pooled", norm=False))
-    card = dataclasses.replace(encoder.card, classes=classes, task="recognition", head=head, trained=trained)
+    card = dataclasses.replace(
+        encoder.card,
+        classes=classes,
+        task="recognition",
+        head=head,
+        space=labeled.space,
+        trained=trained,
+    )
     return _with_ridge(RecognitionModel(encoder, card), ridge)
 
 
@@ -97,7 +104,9 @@ def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> Recogniti
         "from": "random convolutions, ridge classifier",
         "seed": seed,
     }
-    card = convolution_card(ModelCard(ModelConfig(), layout, labeled.settings, classes, trained=trained))
+    card = convolution_card(
+        ModelCard(ModelConfig(), layout, labeled.settings, classes, space=labeled.space, trained=trained)
+    )
     settings = card.preprocessing
     labeled = SkeletonDataset(labeled.store, labeled.indices, layout, settings)
     model = RecognitionModel(None, card)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -71,11 +70,9 @@ class RecognitionTask(Task):
         if not settings.head.convolutions:
             return
         alone = 0.0 if validation is None else _accuracy(model, validation)
-        model.beside = convolution_recognizer(job.dataset, settings.optim.seed)
+        model.add_convolutions(convolution_recognizer(job.dataset, settings.optim.seed))
         if validation is not None and _accuracy(model, validation) < alone:
-            model.beside = None
-            head = {**model.card.head, "convolutions": False}
-            model.card = dataclasses.replace(model.card, head=head)
+            model.add_convolutions(None)
 
     def evaluate(
         self,
