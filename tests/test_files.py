@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from hitrs.errors import DataError
 from hitrs.files import (
@@ -20,6 +21,7 @@ from hitrs.files import (
     locked,
     recover_folder,
     temporary_folder,
+    walk_files,
     write_json,
 )
 
@@ -258,3 +260,38 @@ def test_no_name_leads_elsewhere(tmp_path: Path, name: str) -> None:
     assert not re.fullmatch(r"(con|aux)(\..*)?", found, re.IGNORECASE)
     assert found not in (name, file_name(f"{name}!"), file_name("other"))
     assert file_name(found) == found
+
+
+def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("open/a.npz", "closed/b.npz", "c.npz"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+    real = os.scandir
+
+    def scandir(path: str) -> object:
+        if os.path.basename(path) == "closed":
+            raise PermissionError(13, "Permission denied", path)
+        return real(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    files, unread = walk_files(tmp_path)
+    assert sorted(path.name for path in files) == ["a.npz", "c.npz"]
+    assert unread == [f"the folder {tmp_path / 'closed'} was left out: Permission denied"]
+
+
+def test_a_folder_that_is_moved_while_it_is_being_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the one of an import is, which becomes the store."""
+    real, moved = FileLock.acquire, []
+
+    def acquire(lock: FileLock) -> object:
+        if not moved:
+            (tmp_path / "working").rename(tmp_path / "store")
+            moved.append(lock)
+        return real(lock)
+
+    monkeypatch.setattr("hitrs.files.FileLock.acquire", acquire)
+    with locked(tmp_path / "working", "it"):
+        assert (tmp_path / "working" / ".lock").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]

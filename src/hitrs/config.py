@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from hitrs.errors import ConfigError, did_you_mean
+from hitrs.errors import ConfigError, DataError, did_you_mean
 from hitrs.files import atomic_file, explained_writes, read_json
 from hitrs.models.card import resolve_pretrained
 from hitrs.models.config import ModelConfig
@@ -153,16 +153,19 @@ def config_of(model: str | Path) -> Config | None:
 
     Raises:
         CheckpointError: if there is no model.
-        ConfigError: if it cannot be read.
+        ConfigError, DataError: if it cannot be read.
     """
     folder = resolve_pretrained(model)
     if (folder / "config.yaml").is_file():
         return load_config(folder / "config.yaml")
-    run = folder.parent / "run.json"
-    if not (run.is_file() and (folder.parent / "config.yaml").is_file()):
-        return None
-    version = read_json(run).get("format_version", 1)
-    return load_run_config(folder.parent / "config.yaml", version)
+    for run in folder.parents[:2]:  # a model stands in its run, a checkpoint one folder deeper
+        if (run / "run.json").is_file() and (run / "config.yaml").is_file():
+            try:
+                version = read_json(run / "run.json").get("format_version", 1)
+            except (OSError, ValueError, AttributeError) as error:
+                raise DataError(f"{run / 'run.json'} does not describe a run: {error}") from error
+            return load_run_config(run / "config.yaml", version)
+    return None
 
 
 def list_configs() -> tuple[str, ...]:

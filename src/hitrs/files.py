@@ -28,6 +28,7 @@ _PART = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.pa
 _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # devices of Windows, whatever suffix
 _LONGEST_NAME = 200
 """Bytes; file systems take 255, and a suffix or what marks a temporary file comes on top."""
+_TRIES = 100
 LOCK, HOLDER = ".lock", ".holder"
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
 
@@ -64,7 +65,7 @@ def atomic_file(target: Path) -> Iterator[Path]:
         with explained_writes(target):
             os.replace(part, target)
     finally:
-        with suppress(FileNotFoundError):  # it is gone when all went well
+        with suppress(OSError):  # it is gone when all went well
             part.unlink()
 
 
@@ -94,6 +95,35 @@ def csv_text(text: str) -> str:
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
+def walk_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """All files below a folder, links followed; and a sentence for each folder that cannot be read.
+
+    A folder is entered once, however many links lead to it: those that lead upwards would go on for ever.
+    """
+    files: list[Path] = []
+    unread: list[str] = []
+    entered: set[tuple[int, int]] = set()
+
+    def note(error: OSError) -> None:
+        unread.append(f"the folder {error.filename} was left out: {error.strerror}")
+
+    for where, folders, names in os.walk(folder, onerror=note, followlinks=True):
+        state = os.stat(where)
+        if (state.st_dev, state.st_ino) in entered:
+            folders.clear()
+            continue
+        entered.add((state.st_dev, state.st_ino))
+        folders.sort()  # so that it is always the same way that a folder is entered
+        files += [Path(where) / name for name in names]
+    return files, unread
+
+
+def check_ordinary(path: Path) -> None:
+    """OSError for a pipe, device or folder: reading a pipe to which nobody writes waits for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+
+
 def read_json(path: Path) -> Any:
     """The value of a JSON file that people may have been given.
 
@@ -101,8 +131,7 @@ def read_json(path: Path) -> Any:
         OSError: if it cannot be read, or is no ordinary file.
         ValueError: if it is not JSON, or nested so deeply that it cannot be read.
     """
-    if path.exists() and not path.is_file():  # reading a pipe would wait for ever
-        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+    check_ordinary(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError:
@@ -197,16 +226,20 @@ def recover_folder(target: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path, what: str, *, name: str = LOCK, wait: float = 0.0) -> Iterator[None]:
+def locked(
+    folder: Path, what: str, *, name: str = LOCK, wait: float = 0.0, target: Path | None = None
+) -> Iterator[None]:
     """Hold a folder, which is made where it is missing, so that no other process works in it.
 
     The system lets go of the lock when the process ends, however it ends: a file ``.lock`` that is left says
-    nothing. Who holds it stands in ``.holder`` beside it, for messages.
+    nothing. Who holds it stands in ``.holder`` beside it, for messages. A folder in which nothing was put is
+    removed.
 
     Args:
         what: the store or run that messages name.
         name: of the lock, where a folder has several.
         wait: seconds to wait for another process that is about to let go.
+        target: what messages name where the folder cannot be made; by default the folder.
 
     Example:
         >>> with locked(Path("runs/tiny"), "the run runs/tiny"):
@@ -214,26 +247,35 @@ def locked(folder: Path, what: str, *, name: str = LOCK, wait: float = 0.0) -> I
 
     Raises:
         DataError: if another process holds it, naming that.
-        WriteError: if the folder cannot be made or written.
+        WriteError: if the folder cannot be made.
     """
     file, holder = folder / name, folder / f"{HOLDER}{name.removeprefix(LOCK)}"
     lock = FileLock(file, timeout=wait)
-    with explained_writes(folder):
-        while True:
+    with explained_writes(target or folder):
+        for _ in range(_TRIES):
             folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire()
             except Timeout:
                 raise DataError(_in_use(what, holder)) from None
+            except FileNotFoundError:  # whoever held it has moved or removed the folder in between
+                continue
             if file.exists():
                 break
-            lock.release()  # whoever held it has removed the folder in between
+            lock.release()  # the same, a moment later
+        else:
+            raise DataError(_in_use(what, holder))
     try:
-        write_json(holder, _about_process())
+        with suppress(DataError):  # on a full disk; who holds it is not known then
+            write_json(holder, _about_process())
         yield
     finally:
         with suppress(OSError):
             holder.unlink()
+        with suppress(OSError):
+            if [path.name for path in folder.iterdir()] == [name]:
+                file.unlink()
+                folder.rmdir()
         lock.release()
 
 
@@ -289,7 +331,8 @@ class HashedWriter:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal digits, read in pieces."""
+    """SHA-256 of a file as hexadecimal digits, read in pieces; OSError for what is no ordinary file."""
+    check_ordinary(path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 18):

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +18,7 @@ import hitrs.training.run_folder
 from factories import small_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
-from hitrs.data import Recording, write_store
+from hitrs.data import Recording, Store, write_npz, write_store
 from hitrs.errors import DataError
 from hitrs.files import locked
 from hitrs.models.card import UnfinishedWarning
@@ -323,3 +325,68 @@ def test_the_newest_checkpoint_of_an_interrupted_run_is_a_model(
     else:
         with pytest.warns(UnfinishedWarning):
             hitrs.probe(store, tmp_path / "run", config=load_config(quick))
+
+
+def test_a_table_that_is_stopped_says_how_to_go_on(
+    store: str,
+    quick: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It has no --resume: it goes on by itself. And a cell is run by one process at a time."""
+    plan = tmp_path / "plan.yaml"
+    cell = f"{{do: finetune, store: {Path(store).name}, protocol: {Store.open(store).protocols[0]}}}"
+    plan.write_text(f"name: ../p\nconfig: {quick}\ncells: [{cell}]\n", encoding="utf-8")
+    words = ["table", str(plan), "--stores", str(Path(store).parent)]
+    words += ["--runs", str(tmp_path / "sub" / "runs"), "--results", str(tmp_path / "sub" / "results")]
+    reached = hitrs.training.loop.update
+
+    def stopped(*given: object):
+        signal.raise_signal(signal.SIGINT)
+        return reached(*given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(hitrs.training.loop, "update", stopped)
+        assert main(words) == 130
+    said = " ".join(capsys.readouterr().err.split())
+    assert "stopped after step 1 of 4 and saved; the same command goes on there" in said
+    assert "--resume" not in said
+    (run,) = (path for path in (tmp_path / "sub" / "runs").glob("*/*") if path.is_dir())
+    with locked(run, "it"):
+        assert main(words) == 1
+        assert f"is in use by process {os.getpid()}" in " ".join(capsys.readouterr().err.split())
+    assert main(words) == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "plan.yaml",
+        "sub",
+    ]  # whatever the plan is called
+    assert sorted(path.name for path in (tmp_path / "sub").iterdir()) == ["results", "runs"]
+
+
+@pytest.mark.parametrize("verb", ["import", "pretrain"])
+def test_two_starts_at_once(verb: str, store: str, quick: str, tmp_path: Path) -> None:
+    """One of two processes does the work, the other is told; nothing breaks."""
+    if verb == "import":
+        (tmp_path / "files").mkdir()
+        for number in range(40):
+            write_npz(Store.open(store)[number % 24], tmp_path / "files" / f"{number}.npz")
+        words = ["import", str(tmp_path / "files"), str(tmp_path / "out")]
+    else:
+        words = ["pretrain", store, "--config", quick, "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-m", "hitrs", *words]
+    pair = [
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate()[1] for process in pair]
+    codes = sorted(process.returncode for process in pair)
+    refused = next(text for text, process in zip(said, pair, strict=True) if process.returncode == codes[1])
+    assert codes == [0, 1], said
+    assert "Traceback" not in "".join(said)
+    assert "in use by process" in refused or "exists already" in refused
+    if verb == "import":
+        assert len(Store.open(tmp_path / "out", verify=True)) == 40
+    else:
+        assert (tmp_path / "out" / "model" / "model.safetensors").is_file()
+    assert {path.name for path in tmp_path.iterdir()} <= {"files", "out"}

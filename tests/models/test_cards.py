@@ -2,11 +2,11 @@
 
 import json
 import random
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from safetensors.torch import load_file
 
@@ -17,6 +17,8 @@ from hitrs.errors import CheckpointError, HitrsError
 from hitrs.models.card import ModelCard, read_card
 from hitrs.models.config import ModelConfig
 from hitrs.tasks.recognition.model import RecognitionModel
+
+resource = pytest.importorskip("resource", reason="memory cannot be bounded here")
 
 HOSTILE: list[Any] = [
     None, True, 0, -1, 1, 7.5, 1e9, 10**9, 10**400, float("nan"), float("inf"), "", "x" * 100_000, "NaN", [],
@@ -40,7 +42,7 @@ def detecting(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bounded_memory() -> Iterator[None]:
     """A model that is built in the sizes of a hostile card takes all there is."""
     before = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    used = psutil.Process().memory_info().vms
     resource.setrlimit(resource.RLIMIT_AS, (used + (2 << 30), before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)

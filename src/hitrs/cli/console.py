@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from hitrs.errors import DataError, LayoutError
+from hitrs.errors import DataError, LayoutError, printable
 from hitrs.process import is_main_process
 
 if TYPE_CHECKING:
@@ -34,16 +35,24 @@ def command_line() -> str:
 def print_line(line: str = "", style: str = "") -> None:
     """A line on standard output, never wrapped, no markup in it; once where several processes run."""
     if is_main_process():
-        _console().print(Text(line, style=style), soft_wrap=True)
+        _console().print(Text(printable(line), style=style), soft_wrap=True)
 
 
 def print_nothing(line: str = "") -> None:
     """In place of ``print_line`` where only JSON is to be printed."""
 
 
+def print_json(value: Any) -> None:
+    """JSON on standard output, in which control characters of data are escaped as JSON has it."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    if is_main_process():
+        shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+        _console().print(Text(shown), soft_wrap=True)
+
+
 def print_error(line: str) -> None:
     """A line in red on standard error."""
-    Console(stderr=True, highlight=False).print(Text(line, style="red"), soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(printable(line), style="red"), soft_wrap=True)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -56,7 +65,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for place, header in enumerate(headers):
         table.add_column(header, justify="right" if place else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
     _console().print(table)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_findings, print_line, print_nothing, print_table, progress_bar
+from hitrs.cli.console import (
+    Skipped,
+    print_findings,
+    print_json,
+    print_line,
+    print_nothing,
+    print_table,
+    progress_bar,
+)
 from hitrs.cli.options import AsJson, Files, ModelArgument, Name
 from hitrs.errors import ConfigError, located
 
@@ -91,9 +98,7 @@ def run(
                 truths.append(own)
             bar.advance(bar.task_ids[0])
     if as_json:
-        print_line(
-            json.dumps([detection.to_dict() for detection in detections], indent=1, ensure_ascii=False)
-        )
+        print_json([detection.to_dict() for detection in detections])
     elif detections:
         _print_segments(detections)
         print_findings(detections)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import print_line, print_table
+from hitrs.cli.console import print_json, print_line, print_table
 from hitrs.cli.options import AsJson, Name, StoreArgument
 from hitrs.errors import ConfigError
 
@@ -70,7 +69,7 @@ def run(
             "metrics": done.metrics,
             "notes": notes,
         }
-        print_line(json.dumps(facts, indent=1))
+        print_json(facts)
     else:
         if layout is not None:
             _print_unseen(store, layout, models)

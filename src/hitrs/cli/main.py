@@ -52,6 +52,16 @@ COMMANDS = {
 }
 
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
+_OF_PATHS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EIO,
+}
+"""What a path that people name may be like; what else the system says no to is a defect of the package."""
 _EXIT_INTERRUPTED = 130  # the shell's 128 + SIGINT
 
 
@@ -72,9 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            what = f"the disk is full, {error.filename or 'a file'} was not written; free some space"
+        elif error.errno in _OF_PATHS and error.filename is not None:
+            what = f"cannot use {error.filename}: {error.strerror}"
+        else:
             raise
-        print_error(f"error: the disk is full, {error.filename or 'a file'} was not written; free some space")
+        print_error(f"error: {what}")
         return 1
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from hitrs.cli.console import print_line, print_table
+from hitrs.cli.console import print_json, print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name, StoreArgument
 from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
 
@@ -66,7 +65,7 @@ def run(
             "metrics": reports,
             "notes": notes,
         }
-        print_line(json.dumps(facts, indent=1))
+        print_json(facts)
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"
     print_line(f"{split.protocol} of {store}: read from {counts}")

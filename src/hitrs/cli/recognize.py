@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_findings, print_line, print_table
+from hitrs.cli.console import Skipped, print_findings, print_json, print_table
 from hitrs.cli.options import AsJson, Files, ModelArgument, Name
 from hitrs.errors import ConfigError
 
@@ -63,7 +62,7 @@ def run(
     recognized = [(file, result) for (file, _), result in zip(usable, results, strict=True)]
     if as_json:
         rows = [{"file": str(file), **result.to_dict()} for file, result in recognized]
-        print_line(json.dumps(rows, indent=1, ensure_ascii=False))
+        print_json(rows)
     elif recognized:
         shown = min(top, len(recognizer.classes))
         headers = ["file", *(f"{n}." for n in range(1, shown + 1))]

@@ -12,8 +12,8 @@ import numpy as np
 from hitrs.errors import DataError, counted
 from hitrs.skeleton.layout import Layout, get_layout
 
-LARGEST = 1e6
-"""A coordinate beyond this (a kilometer in millimeters) is no position, and would drown all others."""
+LARGEST = 1e7
+"""A coordinate beyond this (ten kilometers in millimeters) is no position, and would drown all others."""
 _CATEGORY = "category"
 
 
@@ -57,6 +57,14 @@ class Metadata:
     """The file it came from, relative to the folder that was imported."""
     notes: tuple[str, ...] = ()
     """What a reader or cleaning left out, joined or changed, in sentences for people."""
+
+    def __post_init__(self) -> None:
+        for each in fields(Metadata):
+            value = getattr(self, each.name)
+            if (
+                isinstance(value, str) and not value.isascii()
+            ):  # a file name, or JSON, may hold half a character
+                setattr(self, each.name, value.encode(errors="backslashreplace").decode())
 
     def metadata(self) -> dict[str, Any]:
         """Field -> value."""

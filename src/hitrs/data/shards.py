@@ -19,7 +19,7 @@ import numpy as np
 
 from hitrs.data.recording import Metadata, Recording
 from hitrs.errors import DataError, located
-from hitrs.files import HashedWriter, add_folder, explained_writes, temporary_folder
+from hitrs.files import HashedWriter, add_folder, explained_writes, read_json, temporary_folder
 from hitrs.skeleton.layout import Layout
 
 BULK = ("positions.f32", "valid.bits")
@@ -144,7 +144,7 @@ class ShardWriter:
 def read_index(folder: Path) -> Index | None:
     """The index of a shard, or None if there is no shard or it is not complete."""
     try:
-        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        content = read_json(folder / INDEX)
         facts = tuple(
             Facts(
                 **{

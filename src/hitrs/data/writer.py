@@ -46,7 +46,7 @@ def category_names(category: str) -> str:
     return f"{category}_names"
 
 
-_DTYPES = {
+COLUMN_TYPES = {
     "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4",
     **dict.fromkeys(map(category_column, CATEGORIES), "<i4"), "fps": "<f8", "digests": "<u8",
     "names_offsets": "<i8", "sources_offsets": "<i8", "notes_offsets": "<i8", "segments_offsets": "<i8",
@@ -157,7 +157,9 @@ class _Columns:
         self.classes = {name: number for number, name in enumerate(classes)}
         self.categories: dict[str, dict[str, int]] = {name: {} for name in CATEGORIES}
         kinds = {"f": "d", "u": "Q", "i": "q"}
-        self.values: dict[str, array[Any]] = {name: array(kinds[dtype[1]]) for name, dtype in _DTYPES.items()}
+        self.values: dict[str, array[Any]] = {
+            name: array(kinds[dtype[1]]) for name, dtype in COLUMN_TYPES.items()
+        }
         self.segments = array("q")
         self.text = {kind: bytearray() for kind in TEXTS}
         self.row = 0
@@ -186,9 +188,12 @@ class _Columns:
             self.values[name].append(value)
         for start, stop, label in facts.segments:
             self.segments.extend((start, stop, self.classes[label]))
-        self.text["names"] += facts.name.encode()
-        self.text["sources"] += facts.source.encode()
-        self.text["notes"] += "\n".join(facts.notes).encode()
+        for kind, text in (
+            ("names", facts.name),
+            ("sources", facts.source),
+            ("notes", "\n".join(facts.notes)),
+        ):
+            self.text[kind] += text.encode(errors="backslashreplace")  # notes may quote half a character
         self.row += facts.frames * facts.persons
 
     def write(self, folder: Path, target: Path) -> dict[str, dict[str, Any]]:
@@ -204,7 +209,7 @@ class _Columns:
         for name, column in self.values.items():
             if name in left_out:
                 continue
-            files |= _write_array(folder, target, name, np.array(column, _DTYPES[name]))
+            files |= _write_array(folder, target, name, np.array(column, COLUMN_TYPES[name]))
         segments = np.array(self.segments, "<i8").reshape(-1, 3)
         return files | _write_array(folder, target, "segments", segments)
 

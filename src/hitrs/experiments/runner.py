@@ -32,6 +32,7 @@ from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
+from hitrs.training.loop import Interrupted
 from hitrs.training.run_folder import commit
 from hitrs.transforms.dataset import SkeletonDataset, training_layout
 
@@ -79,9 +80,14 @@ class Runner:
         Raises:
             DataError: if a cell that it needs has no run folder here (weights are not kept with the results),
                 or another process runs this cell.
+            KeyboardInterrupt: after Ctrl-C, when a checkpoint is saved.
         """
-        with locked(self._folder(cell), f"the cell {cell.name}"):
-            return self._run(cell)
+        try:
+            with locked(self._folder(cell), f"the cell {cell.name}"):
+                return self._run(cell)
+        except Interrupted as stop:
+            message = f"{cell.name}: {str(stop).split(';')[0]}; the same command goes on there"
+            raise KeyboardInterrupt(message) from stop
 
     def _run(self, cell: Cell) -> Result:
         store = Store.open(self.stores / cell.store)

@@ -15,7 +15,7 @@ from hitrs.errors import CheckpointError, ConfigError, DataError, LayoutError
 from hitrs.files import read_json, recover_folder
 from hitrs.models.config import ModelConfig
 from hitrs.models.migration import VERSION, migrate_card
-from hitrs.models.schema import number, read_settings, section, text, texts, whole
+from hitrs.schema import number, read_settings, section, text, texts, whole
 from hitrs.skeleton.layout import Layout
 from hitrs.transforms.config import PreprocessingConfig
 

@@ -26,9 +26,16 @@ from hitrs.tasks.inputs import (
 )
 from hitrs.transforms.dataset import InMemoryDataset
 
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    # A forked process has the record of its parent's threads, but not the threads: work that is shared out to
+    # them would never end (a web server that forks after loading its model).
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
+
 
 class DeployedModel(Generic[AnyModel]):
     """A trained model of a task with everything that a raw recording needs before it.
+
+    In a process that was forked off it computes on one core.
 
     A subclass names the ``model_class`` and adds ``__call__``: :meth:`recording`, :meth:`inputs`, the task's
     ``predict``, and its result.

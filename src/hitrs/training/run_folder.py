@@ -21,7 +21,7 @@ import torch
 
 from hitrs import __version__
 from hitrs.errors import ConfigError, DataError
-from hitrs.files import HOLDER, LOCK, locked, write_json
+from hitrs.files import HOLDER, LOCK, locked, read_json, write_json
 from hitrs.process import is_main_process
 from hitrs.training.checkpoint import list_checkpoints
 from hitrs.training.loop import Interrupted
@@ -121,7 +121,7 @@ def read_run(out: Path) -> dict[str, Any]:
         DataError: if its record cannot be read.
     """
     try:
-        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        run = read_json(out / "run.json")
     except FileNotFoundError:
         raise ConfigError(
             f"{out} is not a run that could go on: it has no run.json; leave out --resume to start"

@@ -17,7 +17,6 @@ split measures recognition of people rather than of actions:
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -54,6 +53,7 @@ from hitrs.data.formats.registry import (
 )
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
+from hitrs.files import walk_files
 from hitrs.skeleton.layout import Layout, get_layout
 
 NAME = "folder"
@@ -87,7 +87,8 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
         raise DataError(
             f"there is no split '{split}'; ask for 'random', or leave it out to split by subject."
         )
-    files = _files(source, frozenset(get_format(format).suffixes) if format else known_suffixes())
+    paths, unread = walk_files(source)
+    files = _files(source, paths, frozenset(get_format(format).suffixes) if format else known_suffixes())
     if not files:
         return None
     table = read_label_table(source / LABELS) if (source / LABELS).is_file() else None
@@ -111,13 +112,13 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
         ],
         split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
         meta={"title": source.resolve().name},
+        notes=unread,
     )
 
 
-def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
+def _files(source: Path, paths: Sequence[Path], suffixes: frozenset[str]) -> dict[str, Path]:
     """Name -> file, in natural order; of the files of one recording (one a frame) the first."""
     by_frame = [(each.frames, each) for each in all_formats() if each.frames is not None]
-    paths = [Path(folder) / file for folder, _, names in os.walk(source, followlinks=True) for file in names]
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
     for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -14,7 +13,7 @@ from hitrs import __version__
 from hitrs.data.catalog.dataset import SourceFile
 from hitrs.data.shards import remove_indices
 from hitrs.errors import DataError
-from hitrs.files import HOLDER, LOCK, explained_writes, locked, write_json
+from hitrs.files import HOLDER, LOCK, explained_writes, locked, read_json, write_json
 
 SHARD_FILES = 256
 """Files in a shard at most: what a kill costs per process, seconds of work."""
@@ -49,11 +48,13 @@ def open_plan(target: Path, root: Path, sources: Sequence[SourceFile], options: 
     folder = working_folder(target)
     plan = {"hitrs": __version__, "files": _digest(root, sources), **options}
     try:
-        earlier = json.loads((folder / _FILE).read_text(encoding="utf-8"))
+        earlier = read_json(folder / _FILE)
     except (FileNotFoundError, NotADirectoryError):  # the latter is explained where the folder is made
         earlier = None
     except (OSError, ValueError) as error:
         raise DataError(f"cannot read {folder / _FILE} ({error}); delete the folder {folder}.") from error
+    if earlier is not None and not isinstance(earlier, dict):
+        raise DataError(f"{folder / _FILE} is no plan of an import; delete the folder {folder}.")
     if earlier is None:
         if any(not _of_lock(path) and path.suffix != ".part" for path in folder.iterdir()):
             raise DataError(f"{folder} is in the way: an import is made there. Move it away.")
@@ -75,7 +76,7 @@ def open_plan(target: Path, root: Path, sources: Sequence[SourceFile], options: 
 def plan_lock(target: Path) -> AbstractContextManager[None]:
     """Hold the plan of an import, to read or make it; DataError while a whole import runs."""
     # whoever begins a part lets it go in a moment
-    return locked(working_folder(target), f"the store {target}", wait=_WAIT_SECONDS)
+    return locked(working_folder(target), f"the store {target}", wait=_WAIT_SECONDS, target=target)
 
 
 @contextmanager
@@ -137,5 +138,6 @@ def _digest(root: Path, sources: Sequence[SourceFile]) -> str:
             size, changed = state.st_size, state.st_mtime_ns
         except OSError:  # reading it will say why
             size, changed = -1, -1
-        digest.update(f"{source.path.relative_to(root).as_posix()}\0{size}\0{changed}\n".encode())
+        line = f"{source.path.relative_to(root).as_posix()}\0{size}\0{changed}\n"
+        digest.update(line.encode(errors="surrogateescape"))  # a file name need not be text
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
-from hitrs.models.schema import read_settings
+from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel, check_every_frame
 from hitrs.tasks.detection.config import DetectionHeadConfig
 from hitrs.tasks.detection.segments import SegmentSettings

@@ -26,7 +26,7 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS, unpack
-from hitrs.models.schema import read_settings
+from hitrs.schema import read_settings
 from hitrs.tasks.base import FreezableObjective, TaskModel, check_every_frame
 from hitrs.tasks.prediction.config import PredictionHeadConfig
 from hitrs.training.distributed import share_of_means

@@ -12,7 +12,7 @@ from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import RandomConvolutions, convolution_settings
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
-from hitrs.models.schema import read_settings
+from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch

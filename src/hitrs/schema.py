@@ -71,10 +71,10 @@ def text(value: Any, where: str) -> None:
         raise ConfigError(f"{where} must be a text, got {_shown(value)}")
 
 
-def texts(value: Any, where: str) -> None:
+def texts(value: Any, where: str, most: int = LONGEST) -> None:
     """ConfigError unless this is a list of texts, no two of which are the same."""
-    if not isinstance(value, list | tuple) or len(value) > LONGEST:
-        raise ConfigError(f"{where} must be a list of at most {LONGEST} texts, got {_shown(value)}")
+    if not isinstance(value, list | tuple) or len(value) > most:
+        raise ConfigError(f"{where} must be a list of at most {most} texts, got {_shown(value)}")
     for place, each in enumerate(value):
         text(each, f"{where}[{place}]")
     if len(set(value)) < len(value):
