@@ -11,6 +11,7 @@ from hitrs import Detector, OnlineDetector, Recognizer, Recording, write_npz
 from hitrs.data.cleaning.operations import TURNS
 from hitrs.data.space import Space
 from hitrs.errors import DataError
+from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout
 from people_models import SPACE, people_detector, people_recognizer, person
 
@@ -61,6 +62,10 @@ def test_a_size_that_no_unit_explains_is_refused_with_what_to_do() -> None:
 
 
 def test_a_model_of_before_compares_nothing() -> None:
+    values = people_recognizer().card.to_dict()
+    assert ModelCard.from_dict(values).space == SPACE
+    del values["space"]
+    assert not ModelCard.from_dict(values).space.known
     recognizer = Recognizer(people_recognizer(space=Space()))
     assert recognizer(person(1000)).notes == ()
 

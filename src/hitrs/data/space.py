@@ -105,15 +105,13 @@ class Space:
         try:
             unit, up = values["unit"], values["up"]
             bones = tuple(float(length) for length in values["bones"])
-            lying, seen, sides = tuple(values["lying"]), float(values["seen"]), values["sides"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(
-                f"what recordings are measured in needs unit, up, bones, lying, seen and sides: {error!r}"
-            ) from error
-        if unit not in (*UNITS, "pixels", UNCLEAR) or not {up, *lying} <= {*_AXES, UNCLEAR}:
-            raise DataError(
-                f"there is no unit '{unit}', or no up axis among {', '.join(map(str, [up, *lying]))}."
-            )
+            lying, seen = tuple(values.get("lying", ())), float(values.get("seen", 1.0))
+            sides = values.get("sides", UNCLEAR)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise DataError(f"what recordings are measured in needs unit, up and bones: {error!r}") from error
+        axes = (*_AXES, UNCLEAR)
+        if unit not in (*UNITS, "pixels", UNCLEAR) or any(axis not in axes for axis in (up, *lying)):
+            raise DataError(f"there is no unit '{unit}', or no up axis among {[up, *lying]}.")
         if not np.isfinite(bones).all() or min(bones, default=0.0) < 0:
             raise DataError(f"lengths of bones must be finite and not negative: {bones}.")
         if not 0 <= seen <= 1:
