@@ -81,7 +81,7 @@ def small_store(
 
 
 def untrimmed_store(
-    path: Path, count: int = 6, protocols: dict | None = None, rates: tuple[float, ...] = (30.0,)
+    path: Path, count: int = 6, protocols: dict | None = None, rates: tuple[float | None, ...] = (30.0,)
 ) -> Store:
     """``count`` recordings of 30 frames and more with two labeled segments, two subjects, the rates in turn.
 

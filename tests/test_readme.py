@@ -17,18 +17,31 @@ import hitrs
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 
-RUNNABLE = ("README.md", "docs/own-data.md", "docs/detection.md", "docs/prediction.md")
+RUNNABLE = (
+    "README.md",
+    "docs/own-data.md",
+    "docs/detection.md",
+    "docs/prediction.md",
+    "docs/wrong-data.md",
+)
 
-# A block is run if this comment stands above it.
-RUN = re.compile(r"^<!-- run -->\n+```(bash|python)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# A block is run if one of these comments stands above it; a block of text behind it is what it says.
+RUN = re.compile(
+    r"^<!-- (run|fails) -->\n+```(bash|python)\n(.*?)^```$(?:\n+```text\n(.*?)^```$)?",
+    re.MULTILINE | re.DOTALL,
+)
 SOURCE_FILE = re.compile(r"`((?:\w+/)+\w+\.py)`")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
 @dataclass(frozen=True)
 class Block:
+    outcome: str
+    """"run", or "fails": its last command is refused."""
     language: str
     text: str
+    says: str
+    """Lines, each a part of what is printed."""
 
     def commands(self) -> list[list[str]]:
         """The command lines of a bash block, or a Python block as one, with this interpreter's programs."""
@@ -54,6 +67,7 @@ def test_commands_run(page: str, tmp_path: Path) -> None:
     found = blocks(ROOT / page)
     assert {block.language for block in found} == {"bash", "python"}
     for block in found:
+        printed = ""
         for command in block.commands():
             done = subprocess.run(
                 command,
@@ -65,9 +79,12 @@ def test_commands_run(page: str, tmp_path: Path) -> None:
                 encoding="utf-8",
                 check=False,
             )
-            assert done.returncode == 0, (
+            assert done.returncode == (block.outcome == "fails"), (
                 f"{shlex.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
             )
+            printed += done.stdout + done.stderr
+        for line in block.says.splitlines():
+            assert line.strip() in printed, f"{block.text}\n{line}\nis not in\n{printed[-6000:]}"
 
 
 def test_pages_can_be_run_in_one_folder() -> None:

@@ -401,6 +401,10 @@ def test_other_frame_rates_are_told(folder, quick, fails, capsys) -> None:
     words = ["finetune", mixed, "--task", "detection", "--config", quick, "--out", str(folder / "of-mixed")]
     assert main([*words, "--protocol", "subjects"]) == 0
     assert "frame rates of 30, 60 or unknown ones" in capsys.readouterr().out
+    silent = str(untrimmed_store(folder / "silent", rates=(None,)).path)
+    words = ["finetune", silent, "--task", "detection", "--config", quick, "--out", str(folder / "of-silent")]
+    assert main([*words, "--protocol", "subjects"]) == 0
+    assert "the frame rate of the recordings is unknown" in capsys.readouterr().out
 
 
 def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:

@@ -111,7 +111,8 @@ def test_what_cannot_be_used_costs_the_others_nothing(model: str, tmp_path: Path
 
 
 def test_a_recording_shorter_than_a_window(model: str, tmp_path: Path, said) -> None:
-    np.savez(tmp_path / "short.npz", positions=np.ones((1, LAYOUT.n_joints, 3)))
+    positions = np.arange(3.0 * LAYOUT.n_joints).reshape(1, LAYOUT.n_joints, 3)
+    np.savez(tmp_path / "short.npz", positions=positions)
     for words in ([], ["--online"]):
         assert "short" in said("detect", model, tmp_path / "short.npz", *words)
 

@@ -46,7 +46,7 @@ def test_a_part_of_a_body_is_enough() -> None:
     assert conversion.divisor == 100
 
 
-@pytest.mark.parametrize("factor", [3.3, 0.3, 1e5])
+@pytest.mark.parametrize("factor", [3.3, 5.0, 0.3, 0.2, 1e5])
 def test_a_size_that_no_unit_explains_is_a_misfit(factor: float) -> None:
     conversion = convert(space_of(POSITIONS * np.float32(factor)), ADULTS)
     assert "no unit explains" in conversion.misfit

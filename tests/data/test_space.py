@@ -93,7 +93,18 @@ def test_nobody_seen() -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"unit": "yards"}, {"up": 3}, {"bones": ["a"]}, {"bones": [-1.0]}, {"bones": 4}, {"lying": ["w"]}],
+    [
+        {"unit": "yards"},
+        {"up": 3},
+        {"bones": ["a"]},
+        {"bones": [-1.0]},
+        {"bones": 4},
+        {"lying": ["w"]},
+        {"up": ["y"]},
+        {"seen": 2},
+        {"sides": "left"},
+        {"bones": [10**400]},
+    ],
 )
 def test_what_is_no_space_is_refused(change: dict[str, object]) -> None:
     recording = body()

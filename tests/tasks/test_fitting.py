@@ -11,6 +11,7 @@ from hitrs import Detector, OnlineDetector, Recognizer, Recording, write_npz
 from hitrs.data.cleaning.operations import TURNS
 from hitrs.data.space import Space
 from hitrs.errors import DataError
+from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout
 from people_models import SPACE, people_detector, people_recognizer, person
 
@@ -61,6 +62,10 @@ def test_a_size_that_no_unit_explains_is_refused_with_what_to_do() -> None:
 
 
 def test_a_model_of_before_compares_nothing() -> None:
+    values = people_recognizer().card.to_dict()
+    assert ModelCard.from_dict(values).space == SPACE
+    del values["space"]
+    assert not ModelCard.from_dict(values).space.known
     recognizer = Recognizer(people_recognizer(space=Space()))
     assert recognizer(person(1000)).notes == ()
 
@@ -121,3 +126,43 @@ def test_who_lies_when_frames_begin_is_told_but_not_turned() -> None:
     lying = person().positions[0] @ TURNS["x"]
     result = OnlineDetector(people_detector()).update(lying)
     assert result.notes == ("x seems to point up, but y did in the training data",)
+
+
+@pytest.mark.parametrize("place", [0.0, 1.5])
+def test_a_recording_at_one_point_gets_no_class(place: float) -> None:
+    recording = Recording(np.full_like(person().positions, place), person().valid, KINECT)
+    with pytest.raises(DataError, match=r"no joint was seen in any frame \(lost joints: 800 at one point"):
+        Recognizer(people_recognizer())(recording)
+
+
+def test_lost_joints_are_not_looked_at_and_it_is_told() -> None:
+    recognizer = Recognizer(people_recognizer())
+    positions, valid = person().positions.copy(), person().valid.copy()
+    positions[5:9] = 0
+    found = recognizer(Recording(positions, valid, KINECT))
+    assert found.notes == ("lost joints: 80 at one point; they count as not seen",)
+    valid[5:9] = False
+    expected = recognizer(Recording(positions, valid, KINECT))
+    assert probabilities(found) == probabilities(expected)
+    as_they_are = recognizer(Recording(positions, person().valid, KINECT), as_is=True)
+    assert probabilities(as_they_are) != probabilities(expected)
+
+
+def test_exchanged_sides_are_told() -> None:
+    positions = person().positions.copy()
+    feet = [KINECT.index("left_foot"), KINECT.index("right_foot")]
+    positions[:, :, feet, 2] += 0.2  # ahead
+    model = people_recognizer(space=replace(SPACE, sides="right"))
+    assert Recognizer(model)(Recording(positions, layout=KINECT)).notes == ()
+    exchanged = Recording(positions[:, :, KINECT.mirror], layout=KINECT)
+    assert Recognizer(model)(exchanged).notes == (
+        "left and right look exchanged, compared with the training data",
+    )
+
+
+def test_an_unknown_rate_is_told_where_the_model_has_one() -> None:
+    assert Detector(people_detector())(person(fps=30.0)).notes == ()
+    assert Detector(people_detector())(person()).notes == (
+        "its frame rate is unknown and taken for the 30 a second that the model was trained at",
+    )
+    assert Detector(people_detector(fps=None))(person()).notes == ()

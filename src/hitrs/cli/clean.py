@@ -15,6 +15,7 @@ def run(
     src: Annotated[Positional[Path], arg(metavar="SRC")],
     dst: Annotated[Positional[Path], arg(metavar="DST")],
     *,
+    lost: bool = False,
     unswap: bool = False,
     unflip: bool = False,
     spikes: Annotated[float | None, arg(metavar="FACTOR")] = None,
@@ -31,6 +32,8 @@ def run(
     Args:
         src: a store that `hitrs import` made.
         dst: the store to write.
+        lost: take out joints that the tracker had lost: most of a body at one point, at zero, or stuck; an
+            import does it unless it is asked not to.
         unswap: put bodies that exchanged their slots back.
         unflip: exchange left and right where they were exchanged.
         spikes: take out joints that stand this many body sizes (0.2 is a good start) from their median over
@@ -43,6 +46,7 @@ def run(
     """
     from hitrs.data.cleaning import (
         FillGaps,
+        MaskLost,
         Operation,
         RejectSpikes,
         Resample,
@@ -55,6 +59,8 @@ def run(
     )
 
     operations: list[Operation] = []
+    if lost:
+        operations.append(MaskLost())
     if unswap:
         operations.append(Unswap())
     if unflip:
@@ -71,8 +77,8 @@ def run(
         operations.append(Resample(fps))
     if not operations:
         raise ConfigError(
-            "there is nothing to do: name at least one of --unswap, --unflip, --spikes, --fill-gaps, --unit, "
-            "--up, --fps (`hitrs inspect` tells what is wrong)."
+            "there is nothing to do: name at least one of --lost, --unswap, --unflip, --spikes, --fill-gaps, "
+            "--unit, --up, --fps (`hitrs inspect` tells what is wrong)."
         )
     with progress_bar("cleaning") as bar:
         store = clean_store(

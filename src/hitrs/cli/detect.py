@@ -55,7 +55,8 @@ def run(
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
-            or have another axis up, are converted, and it is told.
+            or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
+            is told.
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.

@@ -36,6 +36,7 @@ def run(
     to: Name = None,
     test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
     split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
+    keep_lost: bool = False,
     strict: bool = False,
     workers: Annotated[int | None, arg(metavar="N")] = None,
     part: Annotated[str | None, arg(metavar="K/N")] = None,
@@ -58,6 +59,8 @@ def run(
         to: layout to which all recordings are mapped.
         test_subjects: your own files: subjects that test; about 28% of them if left out.
         split: your own files: `random` splits by file instead of by subject.
+        keep_lost: leave joints as they are that the tracker had lost but the files hold coordinates for: most
+            of a body at one point, at zero, or stuck. Otherwise they count as not seen.
         strict: stop at the first file that cannot be read.
         workers: processes that read; all cores if left out.
         part: read only part K of N, on one of N machines that share DST; then finish without this option.
@@ -74,7 +77,13 @@ def run(
         "dataset": dataset, "layout": layout, "format": format, "to": to, "test_subjects": test_subjects,
         "split": split,
     }  # fmt: skip
-    files = {**own, "strict": strict or None, "workers": workers, "part": part}
+    files = {
+        **own,
+        "keep_lost": keep_lost or None,
+        "strict": strict or None,
+        "workers": workers,
+        "part": part,
+    }
     synthetic = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
     unfit = files if src == SYNTHETIC else synthetic
     wrong = [name for name, value in unfit.items() if value is not None]
@@ -92,7 +101,9 @@ def run(
         share = _part(part)
         if workers is not None and workers < 1:
             raise ConfigError(f"--workers is {workers}, expected 1 or more")
-        job = ImportJob(src, dst, ImportOptions(**own, strict=strict, overwrite=overwrite))
+        job = ImportJob(
+            src, dst, ImportOptions(**own, keep_lost=keep_lost, strict=strict, overwrite=overwrite)
+        )
         with _kept(job):
             with progress_bar("reading") as bar:
                 job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))

@@ -41,7 +41,8 @@ def run(
         layout: joint layout of a file that does not say it itself, a name or a layout file.
         resample: bring a recording of another frame rate to the model's.
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
-            or have another axis up, are converted, and it is told.
+            or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
+            is told.
     """
     import numpy as np
 

@@ -35,7 +35,8 @@ def run(
         files: recordings of any format that `hitrs import` reads (docs/data.md lists them).
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
-            or have another axis up, are converted, and it is told.
+            or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
+            is told.
         top: how many classes to name for each file.
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.

@@ -13,6 +13,9 @@ FACTORS = (1000.0, 100.0, 1000 / 25.4, 10.0, 0.1, 25.4 / 1000, 0.01, 0.001)
 """By how much coordinates in another unit are off: millimeters, centimeters and inches where meters are
 expected, millimeters where centimeters are, and the other way round."""
 
+CLEAR = 1.5
+"""A size is near a factor if it is at most so many times off: centimeters and inches are 2.5 times apart."""
+
 
 @dataclass(frozen=True)
 class Conversion:
@@ -51,9 +54,9 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
     """What brings recordings to the space of a model's training data; nothing where either is unknown.
 
     The size is compared bone by bone, so that a part of a body is enough and hands and animals are compared
-    with hands and animals. A factor counts as a unit if no other unit explains the size as well. An up axis
-    counts as another one if the bodies of no training recording lie along it; where some did, only bodies
-    that stand on their heads are turned.
+    with hands and animals. A size is another unit's where it is near the factor, or less near where the limbs
+    of an adult suggest the same unit. An up axis counts as another one if the bodies of no training recording
+    lie along it; where some did, only bodies that stand on their heads are turned.
 
     Args:
         have: of the recordings, in the model's layout.
@@ -64,17 +67,17 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
     divisor, up, notes, misfit = 1.0, None, [], ""
     ratio = 1.0 if scaled or "pixels" in (have.unit, want.unit) else _ratio(have, want)
     if not 1 / WITHIN < ratio < WITHIN:
-        fitting = [factor for factor in FACTORS if 1 / WITHIN < ratio / factor < WITHIN]
-        named = [factor for factor in fitting if factor == UNITS.get(have.unit, 0) / UNITS.get(want.unit, 1)]
-        near = [factor for factor in fitting if 2 / 3 < ratio / factor < 3 / 2]
-        chosen = next((own for own in (fitting, near, named) if len(own) == 1), None)
+        stated = UNITS.get(have.unit, 0) / UNITS.get(want.unit, 1)  # by an adult's limbs, where there are any
+        near = [factor for factor in FACTORS if 1 / CLEAR < ratio / factor < CLEAR]
+        named = [factor for factor in FACTORS if factor == stated and 1 / WITHIN < ratio / factor < WITHIN]
+        chosen = next(iter(near + named), None)
         if chosen is None:
             misfit = (
                 f"bones are {ratio:.3g} times as long as those that the model was trained on "
                 f"({want.describe()}), which no unit explains"
             )
         else:
-            (divisor,) = chosen
+            divisor = chosen
             notes.append(_told(divisor, ratio, have, want))
     if UNCLEAR not in (have.up, want.up) and have.up not in (want.up, *want.lying):
         upside_down = have.up.strip("-") == want.up.strip("-")
@@ -83,6 +86,8 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
             notes.append(f"turned from {have.up} up to {want.up} up, as the model was trained")
         else:
             notes.append(f"{have.up} seems to point up, but {want.up} did in the training data")
+    if UNCLEAR not in (have.sides, want.sides) and have.sides != want.sides:
+        notes.append("left and right look exchanged, compared with the training data")
     return Conversion(divisor, up, tuple(notes), misfit)
 
 
@@ -99,4 +104,4 @@ def _told(divisor: float, ratio: float, have: Space, want: Space) -> str:
     if divisor == UNITS.get(have.unit, 0) / UNITS.get(want.unit, 1):
         return f"converted from {have.unit} to {want.unit}, as the model was trained"
     action = f"divided by {divisor:g}" if divisor > 1 else f"multiplied by {1 / divisor:g}"
-    return f"{action}: bones were {ratio:.3g} times as long as those of the training data"
+    return f"{action}: bones were {ratio:.4g} times as long as those of the training data"

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.data.inspection.body import UNITS, guess_unit, guess_up, measure_bones
+from hitrs.data.inspection.body import UNITS, guess_sides, guess_unit, guess_up, measure_bones
 from hitrs.data.inspection.motion import body_size, masked_median
 from hitrs.errors import DataError
 from hitrs.skeleton.layout import Layout
@@ -21,6 +21,7 @@ from hitrs.skeleton.layout import Layout
 UNCLEAR = "unclear"
 SAMPLE = 64
 """Recordings of a store that are measured, and frames of a recording: enough for medians."""
+SIDES = ("right", "exchanged", UNCLEAR)
 _AXES = ("x", "-x", "y", "-y", "z", "-z")
 # Turns by a quarter or half around one axis. Their determinant is 1: left stays left, nothing is mirrored.
 TURNS = {
@@ -51,6 +52,8 @@ class Space:
     """Of several recordings: other axes along which the bodies of some stand, or rather lie."""
     seen: float = 1.0
     """Share of the joints that bodies show."""
+    sides: str = UNCLEAR
+    """ "right" where left joints are on the left, "exchanged", or "unclear"."""
 
     @property
     def bone_length(self) -> float:
@@ -69,7 +72,8 @@ class Space:
             return "unknown, no body was seen"
         unit = f"unit {UNCLEAR}" if self.unit == UNCLEAR else self.unit
         up = f"up axis {UNCLEAR}" if self.up == UNCLEAR else f"{self.up} points up"
-        return f"{unit}, {up}, bones of {self.bone_length:.3g} on average"
+        sides = ", left and right exchanged" * (self.sides == "exchanged")
+        return f"{unit}, {up}, bones of {self.bone_length:.3g} on average{sides}"
 
     def cleaning(self) -> str:
         """Options of ``hitrs clean`` that make it meters with y up; none where it is, or is 2-D."""
@@ -88,6 +92,7 @@ class Space:
             "bones": list(self.bones),
             "lying": list(self.lying),
             "seen": self.seen,
+            "sides": self.sides,
         }
 
     @classmethod
@@ -100,20 +105,20 @@ class Space:
         try:
             unit, up = values["unit"], values["up"]
             bones = tuple(float(length) for length in values["bones"])
-            lying, seen = tuple(values["lying"]), float(values["seen"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise DataError(
-                f"what recordings are measured in needs unit, up, bones, lying and seen: {error!r}"
-            ) from error
-        if unit not in (*UNITS, "pixels", UNCLEAR) or not {up, *lying} <= {*_AXES, UNCLEAR}:
-            raise DataError(
-                f"there is no unit '{unit}', or no up axis among {', '.join(map(str, [up, *lying]))}."
-            )
+            lying, seen = tuple(values.get("lying", ())), float(values.get("seen", 1.0))
+            sides = values.get("sides", UNCLEAR)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise DataError(f"what recordings are measured in needs unit, up and bones: {error!r}") from error
+        axes = (*_AXES, UNCLEAR)
+        if unit not in (*UNITS, "pixels", UNCLEAR) or any(axis not in axes for axis in (up, *lying)):
+            raise DataError(f"there is no unit '{unit}', or no up axis among {[up, *lying]}.")
         if not np.isfinite(bones).all() or min(bones, default=0.0) < 0:
             raise DataError(f"lengths of bones must be finite and not negative: {bones}.")
         if not 0 <= seen <= 1:
             raise DataError(f"a share of joints that are seen must lie in [0, 1], got {seen}.")
-        return cls(unit, up, bones, lying, seen)
+        if sides not in SIDES:
+            raise DataError(f"sides are {' or '.join(SIDES)}, not '{sides}'.")
+        return cls(unit, up, bones, lying, seen, sides)
 
 
 def measure_space(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Space:
@@ -133,6 +138,7 @@ def measure_space(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> S
         guess_up(positions, valid, layout),
         _rounded(lengths),
         seen=round(float(valid[valid.any(-1)].mean()), 3) if valid.any() else 1.0,
+        sides=guess_sides(positions, valid, layout),
     )
 
 
@@ -143,14 +149,20 @@ def typical_space(spaces: Iterable[Space]) -> Space:
         return Space()
     lengths = np.array([space.bones for space in present])
     ups = [up for up, _ in Counter(s.up for s in present if s.up != UNCLEAR).most_common()]
-    units = Counter(space.unit for space in present if space.unit != UNCLEAR)
     return Space(
-        units.most_common(1)[0][0] if units else UNCLEAR,
+        _most(space.unit for space in present),
         ups[0] if ups else UNCLEAR,
         _rounded(np.nan_to_num(masked_median(lengths, lengths > 0))),
         tuple(ups[1:]),
         round(float(np.median([space.seen for space in present])), 3),
+        _most(space.sides for space in present),
     )
+
+
+def _most(guesses: Iterable[str]) -> str:
+    """The most frequent clear guess."""
+    counts = Counter(guess for guess in guesses if guess != UNCLEAR)
+    return counts.most_common(1)[0][0] if counts else UNCLEAR
 
 
 def sample(count: int) -> Sequence[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import platform
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict
@@ -21,12 +22,14 @@ from hitrs.experiments.label_subsets import read_label_subset, select_subjects, 
 from hitrs.experiments.plan import Cell, Plan
 from hitrs.experiments.results import Result
 from hitrs.files import file_name, locked
+from hitrs.models.card import read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import train_encoder
 from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
+from hitrs.tasks.inputs import converted_store
 from hitrs.tasks.probe import nearest_positions, probe
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer
@@ -90,7 +93,7 @@ class Runner:
             raise KeyboardInterrupt(message) from stop
 
     def _run(self, cell: Cell) -> Result:
-        store = Store.open(self.stores / cell.store)
+        store = self._store(cell)
         config = self._config(cell)
         before = self._seconds_so_far(cell)
         began = time.monotonic()
@@ -121,6 +124,15 @@ class Runner:
         )
         result.write(self.result_file(cell))
         return result
+
+    def _store(self, cell: Cell) -> Store:
+        """The cell's store, in the unit and with the up axis of the model that it starts from."""
+        store = Store.open(self.stores / cell.store)
+        source = cell.source or next(iter(cell.of), None)
+        if source is None:
+            return store
+        card, _ = read_card(resolve_pretrained(self._made_by(cell, source)))
+        return converted_store(store, card, warnings.warn)
 
     def _config(self, cell: Cell) -> Config:
         """The plan's configuration with the stream and seed of the cell, and what else the cell changes."""

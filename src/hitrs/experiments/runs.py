@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from hitrs.config import Config, config_of, differences, dump_config, load_config
-from hitrs.data.conversion import Conversion, convert
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
@@ -29,6 +28,7 @@ from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
+from hitrs.tasks.inputs import converted_store, store_conversion
 from hitrs.tasks.probe import nearest_positions
 from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
@@ -389,7 +389,7 @@ def evaluate(
     loaded = [task.load(source) for source in sources]
     data = _converted(data, loaded[0].card, notify)
     for source, model in zip(sources[1:], loaded[1:], strict=True):
-        if _conversion(data, model.card).changes:
+        if store_conversion(data, model.card).changes:
             raise ConfigError(
                 f"{source} was trained on another unit or up axis than {sources[0]}; evaluate them one by one"
             )
@@ -421,29 +421,8 @@ def _opened(store: Store | str | Path) -> Store:
     return store if isinstance(store, Store) else Store.open(store)
 
 
-def _conversion(data: Store, card: ModelCard) -> Conversion:
-    """What brings a store to the unit and up axis that a model was trained on."""
-    if not card.space.known:
-        return Conversion()
-    have = SkeletonDataset(data, range(len(data)), card.layout, card.preprocessing).space
-    return convert(have, card.space, scaled=card.preprocessing.scale == "body")
-
-
 def _converted(data: Store, card: ModelCard, notify: Notify) -> Store:
-    """The store in the unit and with the up axis that a model was trained on; what was done is told."""
-    conversion = _conversion(data, card)
-    lines = [f"note: {data.path}: {note}" for note in conversion.notes]
-    if conversion.misfit:
-        lines.append(
-            f"note: {data.path}: {conversion.misfit}; figures mean little. Bring it to their unit (`hitrs "
-            "clean --unit`), or train with `--preprocessing.scale body`, which needs no unit"
-        )
-    for line in lines:
-        if notify is _silent:
-            warnings.warn(line, stacklevel=3)
-        else:
-            notify(line)
-    return data.converted(conversion) if conversion.changes else data
+    return converted_store(data, card, warnings.warn if notify is _silent else notify)
 
 
 def _configuration(
@@ -524,7 +503,12 @@ def _everything(data: Store, usable: np.ndarray) -> ProtocolSplit:
 
 def _note_rates(data: Store, train: np.ndarray, notify: Notify) -> None:
     rates = sorted({f"{rate:g}" for rate in np.asarray(data.fps)[train]} - {"nan"}, key=float)
-    if rates:
+    if not rates:
+        notify(
+            "note: the frame rate of the recordings is unknown, so the model cannot tell whether a recording "
+            "has its rate; give it on import (column fps of labels.csv)"
+        )
+    else:
         notify(
             f"note: recordings have frame rates of {', '.join(rates)} or unknown ones, so the model "
             "cannot tell whether a recording has its rate; `hitrs clean --fps` makes them one"

@@ -19,7 +19,7 @@ _BONES = {
     "foot": "ankle", "toe_base": "foot", "toe": "foot", "toes": "foot", "ball": "foot",
     "arm": "shoulder", "up_arm": "shoulder", "upper_arm": "shoulder",
     "fore_arm": "elbow", "forearm": "elbow", "low_arm": "elbow", "lower_arm": "elbow",
-    "hand": "wrist", "shoulder": "collar", "clavicle": "collar", "collar": "collar",
+    "hand": "wrist", "shldr": "shoulder", "shoulder": "collar", "clavicle": "collar", "collar": "collar",
 }  # fmt: skip
 _JOINTS = {
     "hip": "hip", "knee": "knee", "ankle": "ankle", "foot": "foot", "shoulder": "shoulder", "elbow": "elbow",
@@ -28,7 +28,7 @@ _JOINTS = {
     "bigtoe": "big_toe", "smalltoe": "small_toe", "little_toe": "small_toe", "toe_tip": "toe", "calc": "heel",
     "calcaneus": "heel", "acromion": "shoulder", "acromium": "shoulder", "asis": "pelvis_front",
     "psis": "pelvis_back", "hjc": "hip", "kjc": "knee", "ajc": "ankle", "sjc": "shoulder", "ejc": "elbow",
-    "wjc": "wrist",
+    "wjc": "wrist", "shldr": "shoulder",
 }  # fmt: skip
 _MIDDLE = {
     "hips": "pelvis", "hip": "pelvis", "hip_center": "pelvis", "center_hip": "pelvis", "mid_hip": "pelvis",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic
 import numpy as np
 import torch
 
+from hitrs.data.cleaning import MaskLost
 from hitrs.data.recording import Recording
 from hitrs.data.space import measure_space
 from hitrs.skeleton import Layout
@@ -85,7 +86,8 @@ class DeployedModel(Generic[AnyModel]):
         """What was given as a recording that the model can use, in its own layout, at the model's frame rate.
 
         Where bodies are so many times larger or smaller than those of the training data that it must be
-        another unit, or stand along another axis, the recording is converted; its notes say so.
+        another unit, or stand along another axis, the recording is converted, and joints that the tracker had
+        lost count as not seen; the notes of the recording say so.
 
         Args:
             given: (T, J, C) or (T, P, J, C) in the unit of the training data (meters), a Recording, or the
@@ -95,7 +97,8 @@ class DeployedModel(Generic[AnyModel]):
             layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
             fps: frames per second where the input does not say it; None = unknown.
             resample: bring a recording of another frame rate to the model's.
-            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be, and joints as
+                seen that seem to be lost.
             name: what messages call an array.
 
         Raises:
@@ -106,6 +109,10 @@ class DeployedModel(Generic[AnyModel]):
         recording = as_recording(
             given, self.layout, valid=valid, layout=known_layout(layout), fps=fps, name=name
         )
+        if not as_is:
+            change = MaskLost()(recording)
+            notes = (change.note,) if change.note else ()
+            recording = replace(change.recording, notes=(*recording.notes, *notes))
         positions, visible = self.inputs([recording]).arrays(0)
         check_joints(recording, visible, self.model.card)
         if not as_is:

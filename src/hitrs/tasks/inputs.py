@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,13 +13,15 @@ import numpy as np
 from hitrs.data.cleaning import Resample
 from hitrs.data.conversion import Conversion, convert
 from hitrs.data.formats import read_recording
+from hitrs.data.inspection.lost import LOST
 from hitrs.data.recording import Recording
 from hitrs.data.space import Space
+from hitrs.data.store import Store
 from hitrs.errors import DataError, LayoutError
 from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.mapping import joint_map
-from hitrs.transforms.dataset import check_rate
+from hitrs.transforms.dataset import SkeletonDataset, check_rate
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
 """An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
@@ -93,7 +95,8 @@ def _from_file(path: Path, model: Layout, layout: Layout | None) -> Recording:
 
 
 def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) -> Recording:
-    """The recording at the frame rate of the model; unchanged where either rate is unknown.
+    """The recording at the frame rate of the model; unchanged where either rate is unknown, which the notes
+    say of a model that has one.
 
     Args:
         fps: the rate that the model was trained at.
@@ -101,8 +104,12 @@ def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) 
     Raises:
         DataError: for another rate, by more than a tenth, without ``resample``.
     """
-    if fps is None or recording.fps is None:
+    if fps is None:
         return recording
+    if recording.fps is None:
+        note = f"its frame rate is unknown and taken for the {fps:g} a second that the model was trained at"
+        notes = recording.notes if note in recording.notes else (*recording.notes, note)
+        return replace(recording, notes=notes)
     if resample:
         return Resample(fps)(recording).recording
     check_rate(recording.fps, fps, f"recording '{recording.name}'")
@@ -146,7 +153,8 @@ def check_joints(recording: Recording, valid: np.ndarray, card: ModelCard) -> No
     """
     where, layout = f"recording '{recording.name}'", card.layout
     if not valid.any():
-        raise DataError(f"{where}: no joint was seen in any frame, so there is nothing to go by.")
+        lost = next((f" ({note})" for note in recording.notes if note.startswith(LOST)), "")
+        raise DataError(f"{where}: no joint was seen in any frame{lost}, so there is nothing to go by.")
     seen = joints_seen(recording.layout, layout, valid)
     if seen.seen >= card.least_joints * layout.n_joints:
         return
@@ -181,6 +189,33 @@ def conversion_of(have: Space, card: ModelCard, name: str, *, moment: bool = Fal
             "takes it as it is; a model with `--preprocessing.scale body` needs no unit"
         )
     return conversion
+
+
+def store_conversion(store: Store, card: ModelCard) -> Conversion:
+    """What brings a store to the unit and up axis that a model was trained on."""
+    if not card.space.known:
+        return Conversion()
+    have = SkeletonDataset(store, range(len(store)), card.layout, card.preprocessing).space
+    return convert(have, card.space, scaled=card.preprocessing.scale == "body")
+
+
+def converted_store(store: Store, card: ModelCard, tell: Callable[[str], None]) -> Store:
+    """The store in the unit and with the up axis that a model was trained on.
+
+    Args:
+        tell: called with what was converted, and what does not fit.
+    Raises:
+        LayoutError: if the model cannot read the store.
+    """
+    conversion = store_conversion(store, card)
+    for note in conversion.notes:
+        tell(f"note: {store.path}: {note}")
+    if conversion.misfit:
+        tell(
+            f"note: {store.path}: {conversion.misfit}; figures mean little. Bring it to their unit (`hitrs "
+            "clean --unit`), or train with `--preprocessing.scale body`, which needs no unit"
+        )
+    return store.converted(conversion) if conversion.changes else store
 
 
 def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | None:

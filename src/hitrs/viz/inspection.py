@@ -306,6 +306,8 @@ def _rows(inspection: Inspection) -> list[list[str]]:
 
     add(inspection.nobody, "nobody is ever seen")
     add(inspection.all_zero, "nothing but zeros")
+    add(inspection.lost, "{}")
+    add(inspection.flat, "{} never changes")
     add(inspection.one_frame, "one frame")
     add(inspection.frozen, "nothing moves")
     count(inspection.glitches, "label of at most 4 frames", "labels of at most 4 frames")
@@ -314,6 +316,7 @@ def _rows(inspection: Inspection) -> list[list[str]]:
     add({name: f"{ratio:.2g}" for name, ratio in inspection.odd_size.items()}, "{} times as large as others")
     count(inspection.swaps, "exchange of bodies", "exchanges of bodies")
     count(inspection.flips, "exchange of left and right", "exchanges of left and right")
+    add(inspection.exchanged, "left and right exchanged throughout")
     count(inspection.jumps, "jump")
     count(inspection.breaks, "pose that does not fit", "poses that do not fit")
     count(inspection.spikes, "spike")

@@ -41,7 +41,7 @@ HEIGHTS = [
 DEFECTS = (
     "one_frame", "unlabeled", "glitches", "overlaps", "repeats", "unseen", "mostly_unseen", "empty", "nobody",
     "all_zero", "frozen", "frozen_joints", "jumps", "breaks", "spikes", "swaps", "flips", "bone_drift",
-    "odd_size", "copies", "contradictions", "odd_unit", "quarantined", "notes",
+    "odd_size", "copies", "contradictions", "odd_unit", "quarantined", "notes", "lost", "flat", "exchanged",
 )  # fmt: skip
 
 
@@ -50,6 +50,12 @@ def person(name: str, frames: int = 30, seed: int = 0, scale: float = 1.0, **fac
     rng = np.random.default_rng(seed)
     pose = rng.uniform(-0.2, 0.2, (20, 3))
     pose[:, 1] = HEIGHTS
+    left, right, feet = (
+        [name.startswith(part) or name.endswith(part) for name in KINECT.joints]
+        for part in ("left", "right", "foot")
+    )
+    pose[left, 0], pose[right, 0] = 0.1, -0.1
+    pose[feet, 2] = 0.3  # ahead
     drift = np.cumsum(rng.normal(0, 0.01, (frames, 1, 1, 3)), axis=0)
     positions = (pose + drift + rng.normal(0, 0.005, (frames, 1, 20, 3))) * scale
     return Recording(positions, np.ones((frames, 1, 20), bool), KINECT, name, **facts)  # type: ignore[arg-type]
@@ -264,3 +270,35 @@ def test_quarantined_files(tmp_path: Path) -> None:
     found = inspect_store(store_of(tmp_path, person("a"), meta=meta))
     assert found.quarantined == {"bad.csv": "bad.csv, line 3: not a number"}
     assert "! quarantined   1 file could not be read" in found.lines()
+
+
+def test_lost_joints_are_found_as_what_they_are(tmp_path: Path) -> None:
+    """Not as jumps and copies: a tracker that has lost a body puts all of it at one point."""
+    met, zero, stuck, flat = (person(name, 40) for name in ("met", "zero", "stuck", "flat"))
+    met.positions[10:20] = met.positions[9, 0, 0]
+    zero.positions[5, 0, [7, 11]] = 0
+    lost = KINECT.index("left_hand")
+    stuck.positions[12:30, 0, lost] = stuck.positions[12, 0, lost]
+    stuck.positions[12:30, 0, :lost] += np.linspace(0, 1, 18)[:, None, None]
+    stuck.positions[12:30, 0, lost + 1 :] += np.linspace(0, 1, 18)[:, None, None]
+    flat.positions[..., 2] = 0
+    found = inspect_store(store_of(tmp_path, met, zero, stuck, flat, person("fine", 40)))
+    assert found.lost == {
+        "met": "lost joints: 200 at one point",
+        "zero": "lost joints: 2 at zero",
+        "stuck": "lost joints: 18 stuck",
+    }
+    assert found.flat == {"flat": "z"}
+    assert found.repeats == {}
+    assert found.spikes == {}
+    assert "met" not in found.jumps
+    assert any("that the tracker had lost" in line and "hitrs clean --lost" in line for line in found.lines())
+
+
+def test_left_and_right_that_are_exchanged_throughout(tmp_path: Path) -> None:
+    right, wrong, mirrored = (person(name, 40) for name in ("right", "wrong", "mirrored"))
+    wrong = changed(wrong, positions=wrong.positions[:, :, KINECT.mirror])
+    mirrored.positions[..., 2] *= -1
+    found = inspect_store(store_of(tmp_path, right, wrong, mirrored))
+    assert found.exchanged == ("wrong", "mirrored")
+    assert any("look exchanged throughout" in line for line in found.lines())

@@ -42,6 +42,9 @@ class ImportOptions:
     """Subjects of your own files that test; by default about 28% of them."""
     split: str | None = None
     """"random" splits your own files by file instead of by subject."""
+    keep_lost: bool = False
+    """Leave joints as they are that the tracker had lost but the files hold coordinates for, instead of
+    marking them as not seen (see ``cleaning.MaskLost``)."""
     strict: bool = False
     """Stop at the first file that cannot be read, instead of listing it and going on."""
     overwrite: bool = False

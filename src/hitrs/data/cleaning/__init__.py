@@ -4,6 +4,7 @@ from hitrs.data.cleaning.apply import clean_store
 from hitrs.data.cleaning.operations import (
     Change,
     FillGaps,
+    MaskLost,
     Operation,
     RejectSpikes,
     Resample,
@@ -15,6 +16,6 @@ from hitrs.data.cleaning.operations import (
 )
 
 __all__ = [
-    "Change", "FillGaps", "Operation", "RejectSpikes", "Resample", "ToMeters", "TurnUp", "Unflip", "Unswap",
-    "clean_store", "describe",
+    "Change", "FillGaps", "MaskLost", "Operation", "RejectSpikes", "Resample", "ToMeters", "TurnUp", "Unflip",
+    "Unswap", "clean_store", "describe",
 ]  # fmt: skip

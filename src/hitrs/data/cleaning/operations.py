@@ -1,6 +1,7 @@
 """Cleaning operations: a recording in, a recording out, and how much was changed.
 
-Each is an explicit repair: units, the up axis, the frame rate, spikes, gaps, exchanged bodies and sides.
+Each is an explicit repair: lost joints, units, the up axis, the frame rate, spikes, gaps, exchanged bodies
+and sides.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from hitrs.data.inspection.lost import find_lost
 from hitrs.data.inspection.motion import JUMP, SPIKE, body_size, find_flips, find_spikes, find_swaps
 from hitrs.data.interpolation import interpolate
 from hitrs.data.recording import Recording, Segment
@@ -51,6 +53,24 @@ def describe(step: Mapping[str, Any]) -> str:
     return f"{step['operation']} {options}".rstrip() + (
         f": {step['values']} joints in {step['recordings']} recordings changed"
     )
+
+
+@dataclass(frozen=True)
+class MaskLost:
+    """Marks joints as not seen that the tracker had lost, though the file holds coordinates for them: most
+    joints of a body at one point, at zero, or stuck (see ``inspection.lost``).
+    """
+
+    name: ClassVar[str] = "lost"
+
+    def __call__(self, recording: Recording) -> Change:
+        positions, valid = recording.positions, recording.valid
+        lost = find_lost(positions, valid, recording.layout)
+        mask = lost.any_kind
+        if not mask.any():
+            return Change(recording)
+        note = f"{lost.describe()}; they count as not seen"
+        return Change(replace(recording, valid=valid & ~mask), int(mask.sum()), note)
 
 
 PER_METER = {"cm": 100.0, "mm": 1000.0}

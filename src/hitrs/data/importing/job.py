@@ -18,6 +18,7 @@ from typing import Any
 
 from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
 from hitrs.data.catalog.registry import find_dataset
+from hitrs.data.cleaning import MaskLost
 from hitrs.data.importing.plan import (
     clear_leftovers,
     close_plan,
@@ -58,7 +59,9 @@ class ImportJob:
         close_plan(self.target)  # a kill may have come before
         check_destination(self.target, options.overwrite)
         dataset = find_dataset(self.source, options)
-        self.dataset = dataset if options.to is None else _mapped(dataset, get_layout(options.to))
+        self.dataset = dataset if options.keep_lost else _without_lost(dataset)
+        if options.to is not None:
+            self.dataset = _mapped(self.dataset, get_layout(options.to))
         self.strict = options.strict
         self._options = options
         self.folder = working_folder(self.target)
@@ -135,6 +138,7 @@ class ImportJob:
             "dataset": self.dataset.name,
             "layout": self.dataset.layout.to_dict(),
             "format": self._options.format,
+            "keep_lost": self._options.keep_lost,
             "strict": self.strict,
         }
         open_plan(self.target, self.source, self.dataset.sources, decisive)
@@ -220,6 +224,20 @@ def import_dataset(
     job = ImportJob(src, dst, replace(options or ImportOptions(), **more))
     job.run(workers)
     return job.finish()
+
+
+def _without_lost(dataset: Dataset) -> Dataset:
+    """The same data set with joints marked as not seen that a tracker had lost."""
+    sources = [SourceFile(each.path, partial(_read_without_lost, each.read)) for each in dataset.sources]
+    return replace(dataset, sources=sources)
+
+
+def _read_without_lost(read: Callable[[], Iterable[Recording]]) -> Iterable[Recording]:
+    mask = MaskLost()
+    for recording in read():
+        change = mask(recording)
+        notes = (*recording.notes, change.note) if change.note else recording.notes
+        yield replace(change.recording, notes=notes)
 
 
 def _mapped(dataset: Dataset, layout: Layout) -> Dataset:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.inspection.lost import LOST
 from hitrs.data.space import UNCLEAR, Space
 from hitrs.data.store import Store
 from hitrs.errors import counted
@@ -33,6 +34,8 @@ class ImportSummary:
     joints: int
     protocols: dict[str, tuple[int, int, int]]
     """Name -> recordings in train, in test, and test recordings that are exact copies of training ones."""
+    lost: int
+    """Recordings in which joints were marked as not seen because the tracker had lost them."""
     space: Space
     """Unit, up axis and size of the bodies, as far as they can be told."""
     quarantined: tuple[tuple[str, str], ...]
@@ -61,6 +64,11 @@ class ImportSummary:
                     "of the test recordings are exact copies of training ones",
                 )
                 lines.append(f"            {copies}")
+        if self.lost:
+            lines.append(
+                f"! lost      in {counted(self.lost, 'recording')} joints that the tracker had lost count as "
+                "not seen (--keep-lost leaves them)"
+            )
         lines += self._measured_in()
         if self.quarantined:
             lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
@@ -73,7 +81,8 @@ class ImportSummary:
     def _measured_in(self) -> list[str]:
         """Unit and up axis, and how they become the usual ones."""
         repairs = self.space.cleaning()
-        usual = not repairs and UNCLEAR not in (self.space.unit, self.space.up)
+        clear = UNCLEAR not in (self.space.unit, self.space.up)
+        usual = not repairs and clear and self.space.sides != "exchanged"
         lines = [f"{'bodies' if usual else '! bodies':<12}{self.space.describe()}, by their looks"]
         if repairs:
             lines.append(f"            `hitrs clean STORE CLEANED {repairs}` makes it meters, y up")
@@ -101,6 +110,7 @@ def summarize_import(store: Store) -> ImportSummary:
             )
             for name in store.protocols
         },
+        lost=sum(any(note.startswith(LOST) for note in store.notes(n)) for n in range(len(store))),
         space=store.space,
         quarantined=tuple((item["source"], item["reason"]) for item in store.meta.get("quarantined", ())),
         notes=tuple(store.meta.get("notes", ())),

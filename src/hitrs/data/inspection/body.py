@@ -9,7 +9,7 @@ import numpy as np
 
 from hitrs.data.inspection.motion import masked_median
 from hitrs.skeleton.layout import Layout
-from hitrs.skeleton.names import anatomical_names
+from hitrs.skeleton.names import anatomical_names, known_names
 
 UNITS = {"meters": 1.0, "centimeters": 100.0, "millimeters": 1000.0}
 """How many of the unit make a meter."""
@@ -34,6 +34,22 @@ _HIGH = {
 }  # fmt: skip
 _FEET = {"left_ankle", "right_ankle", "left_foot", "right_foot", "left_heel", "right_heel"}
 _HIPS = {"pelvis", "left_hip", "right_hip"}
+_LOW = (("pelvis",), ("left_hip", "right_hip"), ("left_pelvis_front", "right_pelvis_front"))
+CERTAIN = 0.7
+"""Bodies face where this part of what is ahead of them, net, says so: of the 3,500 recordings of six data
+sets that are at hand 4% are less certain, and none is certain of the wrong side."""
+SHALLOW = 0.05
+"""And by this part of the trunk's length, on average: a flat body faces nowhere."""
+_AHEAD = (
+    (("left_ear", "right_ear"), ("nose",)),
+    *(
+        ((f"{side}_{behind}",), (f"{side}_{before}",))
+        for side in ("left", "right")
+        for behind in ("ankle", "heel")
+        for before in ("foot", "big_toe")
+    ),
+)
+"""Joints, and those ahead of them. Knees say less: trackers bend those of people who stand either way."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +126,40 @@ def guess_up(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> str:
     return "unclear"
 
 
+def guess_sides(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> str:
+    """Whether the left joints of (T, P, J, C) are on the left: "right", "exchanged" or "unclear", as in 2-D.
+
+    Left is told by where bodies face: the nose before the ears, feet before ankles and heels. Exchanged names
+    and mirrored coordinates look the same.
+    """
+    names = known_names(layout.joints)
+
+    def middle(*joints: str) -> tuple[np.ndarray, np.ndarray]:
+        places = np.array([names.index(joint) for joint in joints if joint in names], int)
+        if len(places) < len(joints):
+            return np.zeros((*positions.shape[:2], layout.dims)), np.zeros(positions.shape[:2], bool)
+        return positions[:, :, places].mean(2), np.asarray(valid[:, :, places].all(-1))
+
+    if layout.dims == 2:
+        return "unclear"
+    (left, left_seen), (right, right_seen) = middle("left_shoulder"), middle("right_shoulder")
+    low, low_seen = middle(*next((low for low in _LOW if set(low) <= set(names)), ("pelvis",)))
+    up, across = (left + right) / 2 - low, left - right
+    front = np.cross(across, up)  # where it would face
+    front /= np.maximum(np.linalg.norm(front, axis=-1, keepdims=True), 1e-9)
+    trunk = left_seen & right_seen & low_seen
+    net, total, least = 0.0, 0.0, 0.0
+    for behind, before in _AHEAD:
+        (start, start_seen), (end, end_seen) = middle(*behind), middle(*before)
+        seen = trunk & start_seen & end_seen
+        ahead = ((end - start) * front).sum(-1)[seen]
+        net, total = net + float(ahead.sum()), total + float(np.abs(ahead).sum())
+        least += float(SHALLOW * np.linalg.norm(up[seen], axis=-1).sum())
+    if abs(net) <= CERTAIN * total or abs(net) <= least:
+        return "unclear"
+    return "right" if net > 0 else "exchanged"
+
+
 def _middle(positions: np.ndarray, valid: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(T, P, C) mean of the seen ones among some joints, and (T, P) whether any was seen."""
     seen = valid[:, :, joints]
@@ -132,9 +182,7 @@ def _limbs(layout: Layout) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache(maxsize=16)
 def _landmarks(layout: Layout) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    known = [
-        name or joint for name, joint in zip(anatomical_names(layout.joints), layout.joints, strict=True)
-    ]
+    known = known_names(layout.joints)
     high, feet, hips = (
         np.array([at for at, joint in enumerate(known) if joint in names], int)
         for names in (_HIGH, _FEET, _HIPS)

@@ -27,6 +27,7 @@ from hitrs.data.inspection.collection import (
     trace_of,
     untrained_classes,
 )
+from hitrs.data.inspection.lost import find_lost, flat_axes
 from hitrs.data.inspection.motion import (
     HELD,
     body_size,
@@ -59,6 +60,10 @@ class Findings:
     """Frames with nobody in them."""
     zero: bool
     """Joints count as seen, but all stand at 0."""
+    lost: str
+    """Joints that count as seen but were lost, in words."""
+    flat: str
+    """Axes whose coordinate never changes."""
     still: bool
     """Several frames that are all the same."""
     size: float
@@ -84,15 +89,20 @@ class Findings:
 def examine(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Findings:
     """Look at one recording: positions (T, P, J, C) and valid (T, P, J)."""
     bodies = valid.any(-1)  # (T, P)
+    missing, zero = (~valid[bodies]).sum(0), bool(bodies.any()) and not positions.any()
+    lost = find_lost(positions, valid, layout)
+    valid = valid & ~lost.any_kind  # what was lost is no jump, spike or copy too
     size = body_size(positions, valid)
     repeats = find_repeats(positions, valid)
     spikes = find_spikes(positions, valid, size)
     breaks = find_breaks(spikes, valid)
     return Findings(
         bodies=int(bodies.sum()),
-        missing=(~valid[bodies]).sum(0),
+        missing=missing,
         empty=int((~bodies.any(-1)).sum()),
-        zero=bool(bodies.any()) and not positions.any(),
+        zero=zero,
+        lost=lost.describe() if not zero else "",
+        flat=flat_axes(positions, valid) if layout.dims == 3 else "",
         still=len(positions) > 1 and bool(repeats[1:].all()),
         size=size,
         jumps=int(find_jumps(positions, valid, size).sum()),
@@ -101,7 +111,7 @@ def examine(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Finding
         swaps=len(find_swaps(positions, valid, size)),
         flips=int(find_flips(positions, valid, layout, size).sum()),
         repeats=int(repeats.sum()),
-        held=tuple(np.flatnonzero((find_frozen(positions, valid) >= HELD).any(0)).tolist()),
+        held=tuple(np.flatnonzero((find_frozen(positions, valid | lost.stuck) >= HELD).any(0)).tolist()),
         bones=measure_bones(positions, valid, layout) if layout.dims == 3 else None,
         space=measure_space(positions, valid, layout),
         trace=trace_of(positions, valid),
@@ -174,6 +184,8 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         empty_frames=sum(finding.empty for finding in findings),
         nobody=_named(store, sorted(nobody)),
         all_zero=tuple(where(lambda finding: finding.zero)),
+        lost=where(lambda finding: finding.lost),
+        flat=where(lambda finding: finding.flat if not finding.zero else ""),
         frozen=tuple(where(lambda finding: finding.still and not finding.zero)),
         frozen_joints=where(lambda finding: tuple(store.layout.joints[joint] for joint in finding.held)),
         jumps=where(lambda finding: finding.jumps),
@@ -205,6 +217,10 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         ),
         up=space.up,
         up_agreement=_agreement(space.up, [finding.space.up for finding in present]),
+        sides=space.sides,
+        exchanged=tuple(
+            name for name, finding in zip(names, findings, strict=True) if finding.space.sides == "exchanged"
+        ),
         quarantined={item["source"]: item["reason"] for item in store.meta.get("quarantined", ())},
         notes=summarize_notes(store),
         about=tuple(str(note) for note in store.meta.get("notes", ())),
@@ -299,7 +315,7 @@ def opened(
     with TemporaryDirectory(prefix="hitrs-inspect-") as folder:
         target = Path(folder) / "store"
         if path.is_dir():
-            import_dataset(path, target, layout=layout, format=format)
+            import_dataset(path, target, layout=layout, format=format, keep_lost=True)
         else:
             recordings = read_recordings(path, layout, format)
             first = next(recordings, None)

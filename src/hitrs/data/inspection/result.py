@@ -68,6 +68,10 @@ class Inspection:
     """Recordings in which nobody is ever seen: the file held nothing, zeros or NaN."""
     all_zero: tuple[str, ...]
     """Recordings whose joints count as seen, but all stand at 0."""
+    lost: dict[str, str]
+    """Recording -> joints that count as seen though the tracker had lost them, in words with counts."""
+    flat: dict[str, str]
+    """Recording -> axes whose coordinate is the same for all joints in all frames (3-D)."""
     frozen: tuple[str, ...]
     """Recordings of several frames in which nothing moves at all."""
     frozen_joints: dict[str, tuple[str, ...]]
@@ -114,6 +118,10 @@ class Inspection:
     """Axis along which heads stand above feet: "y", "-y", "z", ..., or "unclear"."""
     up_agreement: float
     """Share of the recordings with somebody in them that suggest this axis."""
+    sides: str
+    """ "right" where the left joints of most recordings are on the left, "exchanged", or "unclear"."""
+    exchanged: tuple[str, ...]
+    """Recordings whose left and right look exchanged throughout."""
     quarantined: dict[str, str]
     """File that could not be read -> why."""
     notes: dict[str, int]
@@ -188,6 +196,11 @@ class Inspection:
             (self.one_frame, "of one frame"),
             (self.nobody, "in which nobody is ever seen (nothing, zeros or NaN)"),
             (self.all_zero, "of nothing but zeros"),
+            (
+                self.lost,
+                "with joints that the tracker had lost, but that count as seen (`hitrs clean --lost`)",
+            ),
+            (self.flat, "without depth: a coordinate never changes"),
             (self.frozen, "in which nothing moves"),
             (self.repeats, f"with {_total(self.repeats, 'frame')} like the one before"),
             (_worst(self.jumps), f"in which a body jumps ({_total(self.jumps, 'time')})"),
@@ -197,6 +210,7 @@ class Inspection:
             ),
             (_worst(self.swaps), f"in which bodies exchange slots ({_total(self.swaps, 'time')})"),
             (_worst(self.flips), f"in which left and right are exchanged ({_total(self.flips, 'time')})"),
+            (self.exchanged, "in which left and right look exchanged throughout (or an axis mirrored)"),
             (_worst(self.bone_drift), "in which bones change their length"),
             (_worst(self.odd_size), "with bodies much larger or smaller than the others"),
             (self.odd_unit, "that suggest another unit"),

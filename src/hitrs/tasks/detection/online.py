@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hitrs.data.cleaning import MaskLost
 from hitrs.data.conversion import Conversion
 from hitrs.data.space import measure_space
 from hitrs.errors import ConfigError, DataError
@@ -133,6 +134,8 @@ class OnlineDetector(DeployedModel[DetectionModel]):
                 f"frame {time} has {given.n_persons} bodies, the first frame had {self._persons}; give every "
                 "frame as many slots as there will ever be bodies, with `valid` False where one is absent"
             )
+        if not self._as_is:
+            given = MaskLost()(given).recording
         notes: tuple[str, ...] = ()
         if self._conversion is None and given.valid.any():
             have = measure_space(given.positions, given.valid, self.layout)
