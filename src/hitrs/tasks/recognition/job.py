@@ -59,7 +59,8 @@ class RecognitionJob:
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         if encoder is None:
             encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
-        head = dataclasses.asdict(settings.head)
+        # the convolutions are made at the end (``after_training``); a checkpoint has none yet
+        head = {**dataclasses.asdict(settings.head), "convolutions": False}
         card = ModelCard(
             encoder.config,
             layout,
