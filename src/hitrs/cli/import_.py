@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_line, progress_bar
-from hitrs.cli.options import Name, Size
+from hitrs.cli.options import Columns, Name, Size
 from hitrs.errors import ConfigError
 from hitrs.files import atomic_folder
 
@@ -33,6 +33,7 @@ def run(
     dataset: Name = None,
     layout: Name = None,
     format: Name = None,
+    columns: Columns = None,
     to: Name = None,
     test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
     split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
@@ -55,6 +56,8 @@ def run(
         dataset: what the folder holds (`hitrs data list`, or `folder`); found by its files if left out.
         layout: joint layout of your own files, a name or a layout file, where they do not say it themselves.
         format: file format of your own files, where it cannot be found by content.
+        columns: of tables without a header, what their columns are, as x,y,z or frame,joint,x,y,z,confidence
+            (docs/data.md); LAYOUT says how many joints there are.
         to: layout to which all recordings are mapped.
         test_subjects: your own files: subjects that test; about 28% of them if left out.
         split: your own files: `random` splits by file instead of by subject.
@@ -71,8 +74,8 @@ def run(
     from hitrs.data.synthetic import make_synthetic
 
     own: dict[str, Any] = {
-        "dataset": dataset, "layout": layout, "format": format, "to": to, "test_subjects": test_subjects,
-        "split": split,
+        "dataset": dataset, "layout": layout, "format": format, "columns": columns, "to": to,
+        "test_subjects": test_subjects, "split": split,
     }  # fmt: skip
     files = {**own, "strict": strict or None, "workers": workers, "part": part}
     synthetic = {"size": size, "untrimmed": untrimmed or None, "seed": seed}

@@ -14,5 +14,6 @@ Files = Annotated[
 ModelArgument = Annotated[Positional[str], arg(metavar="MODEL")]
 RunFolder = Annotated[Path, arg(metavar="RUN")]
 Name = Annotated[str | None, arg(metavar="NAME")]
+Columns = Annotated[str | None, arg(metavar="NAME,NAME,...")]
 AsJson = Annotated[bool, arg(name="json")]
 Size: TypeAlias = Literal["tiny", "small", "default", "large"]

@@ -83,7 +83,7 @@ def _from_file(path: Path, model: Layout, layout: Layout | None) -> Recording:
     try:
         return read_recording(path)
     except DataError:
-        if path.suffix.lower() not in (".csv", ".npz"):  # the other formats have one layout
+        if path.suffix.lower() not in (".csv", ".npz", ".npy"):  # the other formats have one layout
             raise
         return read_recording(path, model)
 

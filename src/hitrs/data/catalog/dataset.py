@@ -34,6 +34,8 @@ class ImportOptions:
     """Joint layout (layout, name or file) of your own files, where they do not say it themselves."""
     format: str | None = None
     """File format of your own files, where it cannot be found by content."""
+    columns: str | None = None
+    """What the columns of tables without a header are, for example "x,y,z" (see ``formats.number_table``)."""
     to: Layout | str | Path | None = None
     """Layout to which every recording is mapped, so that files of several layouts make one store."""
     test_subjects: Sequence[str] | None = None

@@ -25,6 +25,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
@@ -44,9 +46,12 @@ from hitrs.data.catalog.label_files import (
     read_segments,
     to_segments,
 )
+from hitrs.data.formats.bvh import is_end
 from hitrs.data.formats.format import Format, Head
 from hitrs.data.formats.registry import (
     all_formats,
+    columns_format,
+    find_format,
     get_format,
     known_suffixes,
     read_recordings,
@@ -74,20 +79,26 @@ class FileMetadata:
 def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
     """The files of known formats below ``source`` as a data set, or None where there are none.
 
-    Of the options, layout, format, test subjects and split count. All files of a folder have the same layout.
+    Of the options, layout, format, columns, test subjects and split count. All files of a folder have the
+    same layout.
 
     Raises:
         DataError: for a table that is malformed or names files that are not there, two files of one name, or
             a split that is asked for in two ways.
     """
     options = options or ImportOptions()
-    format, test_subjects, split = options.format, options.test_subjects, options.split
+    format, columns = options.format, options.columns
+    test_subjects, split = options.test_subjects, options.split
     layout = None if options.layout is None else get_layout(options.layout)
     if split not in (None, "random"):
         raise DataError(
             f"there is no split '{split}'; ask for 'random', or leave it out to split by subject."
         )
-    files = _files(source, frozenset(get_format(format).suffixes) if format else known_suffixes())
+    if columns is not None:
+        suffixes = frozenset(columns_format(columns, format).suffixes)
+    else:
+        suffixes = frozenset(get_format(format).suffixes) if format else known_suffixes()
+    files, notes = _files(source, suffixes)
     if not files:
         return None
     table = read_label_table(source / LABELS) if (source / LABELS).is_file() else None
@@ -98,7 +109,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
             "subjects, or a random split."
         )
     known = _file_metadata(source, files, table)
-    common = layout or _layout(list(files.values()), format)
+    common = layout or _layout(list(files.values()), format, columns)
     by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in known.items()}
     parts = {where: row.split for where, row in by_source.items() if row is not None} if has_split else None
     return Dataset(
@@ -106,24 +117,32 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
         layout=common,
         classes=None,
         sources=[
-            SourceFile(path, partial(_read, source, path, known[name], layout, format))
+            SourceFile(path, partial(_read, source, path, known[name], layout, common, format, columns))
             for name, path in files.items()
         ],
         split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
         meta={"title": source.resolve().name, "units": "meters" if common.dims == 3 else "pixels"},
+        notes=notes,
     )
 
 
-def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
-    """Name -> file, in natural order; of the files of one recording (one a frame) the first."""
+def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], list[str]]:
+    """Name -> file, in natural order, and what is to be said about files that are left out.
+
+    Of the files of one recording (one a frame) it is the first; of two files of one name that hold the same
+    (DeepLabCut writes a .csv beside each .h5) the first.
+    """
     by_frame = [(each.frames, each) for each in all_formats() if each.frames is not None]
-    paths = [Path(folder) / file for folder, _, names in os.walk(source, followlinks=True) for file in names]
+    paths, notes = _walk(source)
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
     for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
         inside = path.relative_to(source)
         hidden = any(part.startswith(".") for part in inside.parts)
         if path.suffix.lower() not in suffixes or hidden or inside.as_posix() in _TABLES:
+            continue
+        if not path.is_file():
+            notes.append(f"{inside.as_posix()} is left out: it is no file, or a link to none")
             continue
         name = inside.with_suffix("").as_posix()
         fits = [(match, each) for frames, each in by_frame if (match := frames.fullmatch(path.name))]
@@ -134,12 +153,53 @@ def _files(source: Path, suffixes: frozenset[str]) -> dict[str, Path]:
             series.add((path.parent, match["name"]))
             name = (inside.parent / match["name"]).as_posix()
         if name in files:
-            raise DataError(
-                f"{files[name]} and {path} would both be the recording '{name}'; remove one of them, or name "
-                "the format to read (--format)."
-            )
+            kinds = [_kind(each) for each in (files[name], path)]
+            if kinds[0] == kinds[1] or all(kind is not None and kind.positions for kind in kinds):
+                if kinds[0] is None or kinds[0] != kinds[1]:
+                    raise DataError(
+                        f"{files[name]} and {path} would both be the recording '{name}'; remove one of "
+                        "them, or name the format to read (--format)."
+                    )
+                notes.append(f"{inside.as_posix()} is left out: {files[name].name} beside it holds the same")
+                continue
+            if kinds[1] is None or not kinds[1].positions:  # the reader tells why it cannot be used
+                name = inside.as_posix()
+            else:
+                files[files[name].relative_to(source).as_posix()] = files.pop(name)
         files[name] = path
-    return files
+    return files, notes
+
+
+def _walk(source: Path) -> tuple[list[Path], list[str]]:
+    """All files below a folder, each folder once however many links lead to it; and what is no file."""
+    paths: list[Path] = []
+    notes: list[str] = []
+    top = os.stat(source)
+    seen = {(top.st_dev, top.st_ino)}
+
+    def unreadable(error: OSError) -> None:
+        notes.append(f"the folder {error.filename} is left out: {error.strerror}")
+
+    for folder, folders, names in os.walk(source, followlinks=True, onerror=unreadable):
+        folders.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
+        for name in tuple(folders):
+            status = os.stat(os.path.join(folder, name))
+            if (status.st_dev, status.st_ino) in seen:
+                notes.append(
+                    f"the folder {os.path.join(folder, name)} is left out: it is a link to one that is read"
+                )
+                folders.remove(name)
+            seen.add((status.st_dev, status.st_ino))
+        paths += [Path(folder) / name for name in names]
+    return paths, notes
+
+
+def _kind(path: Path) -> Format | None:
+    """The format of a file; None where it has none or cannot be read."""
+    try:
+        return find_format(path)
+    except DataError:
+        return None
 
 
 def _is_frame(path: Path, format: Format) -> bool:
@@ -195,12 +255,12 @@ def _check_all_there(table: Path, names: Mapping[str, str], rows: Iterable[Label
         raise DataError(f"{table} names files that are not in the folder: {some}{more}.")
 
 
-def _layout(files: Sequence[Path], format: str | None) -> Layout:
+def _layout(files: Sequence[Path], format: str | None, columns: str | None) -> Layout:
     """The layout of the first file that can be read."""
     problem = None
     for path in files:
         try:
-            first = next(iter(read_recordings(path, format=format)), None)
+            first = next(iter(read_recordings(path, format=format, columns=columns)), None)
         except DataError as error:
             problem = problem or error  # the message of the first file, if none can be read
             continue
@@ -210,11 +270,17 @@ def _layout(files: Sequence[Path], format: str | None) -> Layout:
 
 
 def _read(
-    source: Path, path: Path, known: FileMetadata, layout: Layout | None, format: str | None
+    source: Path,
+    path: Path,
+    known: FileMetadata,
+    layout: Layout | None,
+    common: Layout,
+    format: str | None,
+    columns: str | None,
 ) -> Iterator[Recording]:
     """The recordings of a file, with what the tables say; where a file has several, its name comes first."""
     row = known.row or LabelRow(0, known.name)
-    recordings = iter(read_recordings(path, layout, format))
+    recordings = (_with_ends(each, common) for each in read_recordings(path, layout, format, columns))
     first = next(recordings, None)
     if first is None:
         raise DataError(f"{path} holds no recording.")
@@ -235,6 +301,35 @@ def _read(
             segments=segments or recording.segments,
             source=path.relative_to(source).as_posix(),
         )
+
+
+def _with_ends(recording: Recording, common: Layout) -> Recording:
+    """The recording with the joints of the common layout, if they differ only in where bones end.
+
+    BVH files of one rig are exported with and without "End Site" offsets; those ends are all they differ in.
+    """
+    if recording.layout == common or recording.layout.dims != common.dims:
+        return recording
+    parents = [
+        {joint: each.joints[parent] for joint, parent in zip(each.joints, each.parents, strict=True)}
+        for each in (recording.layout, common)
+    ]
+    extra, lacking = parents[0].keys() - parents[1].keys(), parents[1].keys() - parents[0].keys()
+    shared = parents[0].keys() & parents[1].keys()
+    if any(not is_end(joint) for joint in extra | lacking) or any(
+        parents[0][joint] != parents[1][joint] for joint in shared
+    ):
+        return recording
+    place = [recording.layout.joints.index(joint) if joint in shared else -1 for joint in common.joints]
+    missing = np.array(place) < 0
+    positions = np.where(missing[:, None], 0, recording.positions[..., place, :])
+    valid = recording.valid[..., place] & ~missing
+    notes = recording.notes
+    if extra:
+        notes += (f"{len(extra)} ends of bones that the first file lacks are left out",)
+    if lacking:
+        notes += (f"{len(lacking)} ends of bones that the first file has count as not seen",)
+    return replace(recording, positions=positions, valid=valid, layout=common, notes=notes)
 
 
 def _split(

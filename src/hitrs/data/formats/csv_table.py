@@ -34,7 +34,7 @@ from pathlib import Path
 import numpy as np
 
 from hitrs.data.formats.csv_header import AXES, Header, normal, read_header
-from hitrs.data.formats.format import Format, Head, one
+from hitrs.data.formats.format import Format, Head, layout_hint, one
 from hitrs.data.formats.frames import regular_rate
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
@@ -146,10 +146,7 @@ def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
         name = _NUMBERED.get(len(keys))
         if name is not None and dims == 3:
             return get_layout(name)
-        raise DataError(
-            f"{path} numbers its {len(keys)} joints, and no {dims}-D layout is known for as many; give the "
-            f"layout ({', '.join(list_layouts())}, or your own .yaml file)."
-        )
+        raise DataError(f"{path} numbers its {len(keys)} joints. {layout_hint(len(keys), dims)}")
     have, layouts = set(keys), [get_layout(name) for name in list_layouts()]
     odd = {
         each.name: have ^ {normal(joint) for joint in each.joints} for each in layouts if each.dims == dims

@@ -38,6 +38,7 @@ from hitrs.data.recording import CATEGORIES, Recording, Segment
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout
+from hitrs.skeleton.layout import named_layout
 
 _KEYS = (
     "positions", "joints", "valid", "layout", "fps", "label", *CATEGORIES, "segments", "segment_labels",
@@ -189,10 +190,10 @@ def parse_layout(text: str, path: Path) -> Layout:
     if not text.startswith("{"):
         if text.endswith((".yaml", ".yml")):  # a file may not say which other files are opened
             raise DataError(f"{path}: the layout is the path '{text}'; give it when importing (--layout).")
-        return get_layout(text)
+        return named_layout(text)
     try:
         return Layout.from_dict(json.loads(text), f"{path}: layout")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the layout is not valid JSON: {error}.") from error
 
 

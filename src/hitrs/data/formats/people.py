@@ -144,6 +144,53 @@ def arrange(
     return positions, valid
 
 
+def seat(
+    path: Path,
+    frames: np.ndarray,
+    persons: Sequence[Hashable],
+    points: np.ndarray,
+    seen: np.ndarray,
+    first: int,
+    count: int,
+    layout: Layout,
+    notes: list[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, P, J, C) and valid (T, P, J) of rows that name their person.
+
+    Each person has a slot, in the order of the file; more than ``MAX_PERSONS`` are treated as ``arrange``
+    does.
+
+    Args:
+        frames: (n,) int, first to first + count - 1.
+        persons: n ids.
+        points: (n, J, C); seen: (n, J).
+        notes: what was left out and joined is added here.
+
+    Raises:
+        DataError: if that would be a recording of too many frames.
+    """
+    slots = {person: slot for slot, person in enumerate(dict.fromkeys(persons))}
+    if len(slots) > MAX_PERSONS:
+        rows = zip(frames.tolist(), points, seen, persons, strict=True)
+        return arrange(path, [DetectedPerson(*row) for row in rows], first, count, layout, notes)
+    if count * len(slots) * layout.n_joints > MAX_JOINT_FRAMES:
+        raise DataError(f"{path}: {count:,} frames are too many for one recording; cut it into parts.")
+    shape = (count, len(slots), layout.n_joints)
+    positions, valid = np.zeros((*shape, layout.dims), np.float32), np.zeros(shape, bool)
+    places = np.stack([frames - first, [slots[person] for person in persons]], 1)  # (n, 2)
+    _, fresh = np.unique(places, axis=0, return_index=True)  # the first row of each
+    if len(fresh) < len(places):
+        notes.append(
+            f"{len(places) - len(fresh)} rows left out that repeat the number of a frame; several persons "
+            "need a column 'person'"
+        )
+    frame, slot = places[fresh].T
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is told by Recording
+        positions[frame, slot] = np.where(seen[fresh, :, None], points[fresh], 0)
+    valid[frame, slot] = seen[fresh]
+    return positions, valid
+
+
 def _kept(detections: Sequence[DetectedPerson], notes: list[str]) -> list[DetectedPerson]:
     frames: dict[int, list[DetectedPerson]] = defaultdict(list)
     for each in detections:
@@ -217,12 +264,18 @@ def _place(detection: DetectedPerson, torso: list[int]) -> tuple[np.ndarray, flo
 
 
 def _places(people: list[list[DetectedPerson]]) -> list[list[DetectedPerson]]:
-    """The people one after another in each place where they do not overlap in time."""
+    """The people one after another in each place where they do not overlap in time, the nearest free one."""
     places: list[list[DetectedPerson]] = []
     for person in sorted(people, key=lambda one: one[0].frame):
-        free = next((place for place in places if place[-1].frame < person[0].frame), None)
-        if free is None:
-            places.append(list(person))
+        free = [place for place in places if place[-1].frame < person[0].frame]
+        if free:
+            start = _middle(person[0])
+            min(free, key=lambda place: float(np.linalg.norm(_middle(place[-1]) - start))).extend(person)
         else:
-            free.extend(person)
+            places.append(list(person))
     return places
+
+
+def _middle(detection: DetectedPerson) -> np.ndarray:
+    points = detection.points if detection.place is None else detection.place
+    return points[detection.seen].mean(0)

@@ -61,6 +61,11 @@ def load_plain(path: Path) -> Any:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
+    return plain_value(data, str(path))
+
+
+def plain_value(data: bytes, path: str) -> Any:
+    """The same of a pickle that stands inside of a file, whose name messages begin with."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of pickletools, about escapes in old texts
@@ -76,8 +81,13 @@ def load_plain(path: Path) -> Any:
 
 def as_array(value: Any) -> np.ndarray | None:
     """The array that a value of ``load_plain`` stands for, None if it is none."""
-    content = value.value if isinstance(value, _Box) else value
+    content = boxed(value)
     return content if isinstance(content, np.ndarray) else None
+
+
+def boxed(value: Any) -> Any:
+    """What an array of a single object holds, another value as it is."""
+    return value.value if isinstance(value, _Box) else value
 
 
 class _Machine:
@@ -157,11 +167,18 @@ class _Machine:
         target.value = _filled(raw, dtype, shape, "F" if fortran else "C")
 
 
-def _filled(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _filled(raw: Any, dtype: Any, shape: Any, order: str) -> Any:
     if isinstance(raw, str):
         raw = raw.encode("latin-1")  # as Python 2 wrote it
     kind = dtype.value if isinstance(dtype, _Box) else None
-    if not isinstance(kind, np.dtype) or not isinstance(raw, bytes | bytearray) or type(shape) is not tuple:
+    if kind == np.dtype(object) and shape == () and type(raw) is list and len(raw) == 1:
+        return raw[0]  # a single object, as numpy.save wraps a dict
+    if (
+        not isinstance(kind, np.dtype)
+        or kind.hasobject
+        or not isinstance(raw, bytes | bytearray)
+        or type(shape) is not tuple
+    ):
         raise _Refused("an array of objects")
     if not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError(f"an array of shape {shape}")
@@ -171,7 +188,7 @@ def _filled(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
 
 
 def _dtype(name: Any, *_: Any) -> _Box:
-    if not isinstance(name, str) or len(name) > 4 or name[:1] not in "fiub":
+    if not isinstance(name, str) or len(name) > 4 or (name[:1] not in "fiub" and name != "O8"):
         raise _Refused(f"an array of dtype '{str(name)[:20]}'")
     return _Box(np.dtype(name))
 

@@ -19,10 +19,14 @@ _BLOCK_VALUES = 1 << 16
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[TextIO]:
-    """Open a UTF-8 text file; what goes wrong while it is read becomes a DataError."""
+def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
+    """Open a UTF-8 text file; what goes wrong while it is read becomes a DataError.
+
+    Args:
+        errors: "replace" where comments of another encoding may stand beside the numbers.
+    """
     try:
-        with path.open(encoding="utf-8-sig", newline=None) as file:
+        with path.open(encoding="utf-8-sig", errors=errors, newline=None) as file:
             yield file
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
@@ -31,7 +35,13 @@ def open_text(path: Path) -> Iterator[TextIO]:
 
 
 def number_blocks(
-    lines: Iterable[tuple[int, str]], columns: int, delimiter: str | None, path: Path, joints: int
+    lines: Iterable[tuple[int, str]],
+    columns: int,
+    delimiter: str | None,
+    path: Path,
+    joints: int,
+    *,
+    missing: bool = False,
 ) -> Iterator[np.ndarray]:
     """Rows of numbers, a block at a time; blank lines are passed over.
 
@@ -39,9 +49,10 @@ def number_blocks(
         lines: (line number, line).
         delimiter: between numbers; None = white space.
         joints: that a row becomes; blocks are smaller for more.
+        missing: whether nan may stand for what was not seen.
 
     Yields:
-        (n, columns) float64, n >= 1, all finite.
+        (n, columns) float64, n >= 1, all finite but for what is missing.
 
     Raises:
         DataError: naming line and frame (0-based) of a row with another number of columns, or of a value that
@@ -54,14 +65,15 @@ def number_blocks(
             values = np.loadtxt([line for _, line in block], delimiter=delimiter, ndmin=2, comments=None)
         except (ValueError, OverflowError):
             values = np.empty((0, 0))
-        if values.shape != (len(block), columns) or not np.isfinite(values).all():
-            _explain(block, columns, delimiter, path, frame)
+        good = np.isfinite(values) | (np.isnan(values) if missing else False)
+        if values.shape != (len(block), columns) or not good.all():
+            _explain(block, columns, delimiter, path, frame, missing)
         yield values
         frame += len(block)
 
 
 def _explain(
-    block: list[tuple[int, str]], columns: int, delimiter: str | None, path: Path, frame: int
+    block: list[tuple[int, str]], columns: int, delimiter: str | None, path: Path, frame: int, missing: bool
 ) -> None:
     for offset, (number, line) in enumerate(block):
         where = f"{path}, line {number} (frame {frame + offset})"
@@ -70,7 +82,7 @@ def _explain(
             raise DataError(f"{where}: {len(cells)} numbers, expected {columns}; the file may be cut off.")
         for column, cell in enumerate(cells, 1):
             try:
-                finite = np.isfinite(float(cell))
+                finite = np.isfinite(float(cell)) or (missing and np.isnan(float(cell)))
             except ValueError:
                 raise DataError(f"{where}: '{cell.strip()[:40]}' in column {column} is no number.") from None
             if not finite:

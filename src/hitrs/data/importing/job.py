@@ -52,6 +52,7 @@ class ImportJob:
             "dataset": dataset.name,
             "layout": self.dataset.layout.to_dict(),
             "format": options.format,
+            "columns": options.columns,
             "strict": options.strict,
         }
         self.folder = open_plan(self.target, self.source, dataset.sources, decisive)
