@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
 from hitrs.cli.console import Skipped, print_line, print_nothing, print_table, progress_bar
-from hitrs.cli.options import AsJson, Files, ModelArgument, Name
+from hitrs.cli.inputs import recordings
+from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
-    from hitrs.skeleton import Layout
     from hitrs.tasks.detection.detection import Detection
     from hitrs.tasks.detection.online import OnlineDetector
     from hitrs.tasks.detection.segments import Proposal
@@ -29,6 +29,7 @@ def run(
     files: Files,
     *,
     layout: Name = None,
+    columns: Columns = None,
     resample: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     format: Format | None = None,
@@ -45,6 +46,7 @@ def run(
         model: a detector: model directory, the run that made it, or a hub id.
         files: recordings, folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
+        columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
@@ -71,7 +73,7 @@ def run(
     seconds: list[float] = []
     skipped = Skipped()
     with progress_bar("detecting") as bar:
-        for recording in recordings(files, detector.layout, known_layout(layout), skipped):
+        for _, recording in recordings(files, detector.layout, known_layout(layout), columns, skipped):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
                 recording = detector.recording(recording, resample=resample)
@@ -112,27 +114,6 @@ def run(
         )
         print_unless_json(f"timeline    {timeline}")
     skipped.raise_if_any(len(detections))
-
-
-def recordings(
-    paths: tuple[Path, ...], model: Layout, layout: Layout | None, skipped: Skipped
-) -> Iterator[Recording]:
-    """The recordings of files, folders and stores, one after another, without those that cannot be read."""
-    from hitrs.data.inspection.inspect import opened
-    from hitrs.tasks.inputs import as_recording
-
-    for path in paths:
-        if not path.is_dir():
-            recording = None
-            with skipped.one():
-                recording = as_recording(path, model, layout=layout)
-            if recording is not None:
-                yield recording
-            continue
-        with opened(path, layout) as store:
-            yield from store
-            for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
-                skipped.add(f"{path / item['source']}: {item['reason']}")
 
 
 def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float]]:

@@ -189,7 +189,7 @@ class Layout:
 
 
 def get_layout(name_or_path: str | Path | Layout) -> Layout:
-    """A named layout (see ``list_layouts``), one's own from a YAML file, or that of a store or model (its path).
+    """A named layout (see ``list_layouts``), or by its path one's own (YAML) or that of a store or model.
 
     Recordings that bring their own joints (BVH, markers, animals) have a layout that is known by the store or
     model that it lies in. A layout itself stays as it is.

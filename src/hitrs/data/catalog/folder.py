@@ -154,18 +154,20 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
             name = (inside.parent / match["name"]).as_posix()
         if name in files:
             kinds = [_kind(each) for each in (files[name], path)]
-            if kinds[0] == kinds[1] or all(kind is not None and kind.positions for kind in kinds):
-                if kinds[0] is None or kinds[0] != kinds[1]:
-                    raise DataError(
-                        f"{files[name]} and {path} would both be the recording '{name}'; remove one of "
-                        "them, or name the format to read (--format)."
-                    )
+            hold = [kind is None or kind.positions for kind in kinds]
+            if not hold[1]:  # its reader tells why it cannot be used
+                name = inside.as_posix()
+            elif not hold[0]:
+                other = files.pop(name)
+                files[other.relative_to(source).as_posix()] = other
+            elif kinds[0] is not None and kinds[0] == kinds[1]:
                 notes.append(f"{inside.as_posix()} is left out: {files[name].name} beside it holds the same")
                 continue
-            if kinds[1] is None or not kinds[1].positions:  # the reader tells why it cannot be used
-                name = inside.as_posix()
             else:
-                files[files[name].relative_to(source).as_posix()] = files.pop(name)
+                raise DataError(
+                    f"{files[name]} and {path} would both be the recording '{name}'; remove one of them, "
+                    "or name the format to read (--format)."
+                )
         files[name] = path
     return files, notes
 

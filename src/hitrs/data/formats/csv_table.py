@@ -85,7 +85,7 @@ def read_csv(path: str | Path, layout: Layout | None = None) -> Recording:
             columns = header.joints[key]
             point = [_number(path, line, header, row, columns[axis]) for axis in AXES[: layout.dims]]
             score, least = header.scores.get(key, (None, 0.0))
-            if score is not None and not _number(path, line, header, row, score) > least:
+            if score is not None and _number(path, line, header, row, score) <= least:
                 hidden += 1
                 continue
             positions[frame - first, slots[person], joint] = point

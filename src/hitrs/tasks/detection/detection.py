@@ -6,7 +6,6 @@ known. PKU-MMD text is ``label,start,end,confidence`` with classes and frames fr
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import numpy as np
 from hitrs.data.formats.pku_mmd import Instance, read_labels, write_labels
 from hitrs.errors import ConfigError, DataError
 from hitrs.files import atomic_file, explained_writes
+from hitrs.tasks.csv_files import write_rows
 from hitrs.tasks.detection.segments import Proposal
 
 COLUMNS = ("name", "label", "start", "stop", "start_seconds", "stop_seconds", "score")
@@ -78,16 +78,8 @@ def write_json(path: str | Path, detections: Sequence[Detection]) -> None:
 
 def write_csv(path: str | Path, detections: Sequence[Detection]) -> None:
     """A line per segment; seconds are empty where the frame rate is unknown."""
-    path = Path(path)
-    with (
-        atomic_file(path) as part,
-        explained_writes(path),
-        part.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for detection in detections:
-            writer.writerows(detection.rows())
+    rows = (row for detection in detections for row in detection.rows())
+    write_rows(Path(path), COLUMNS, ([row[key] for key in COLUMNS] for row in rows))
 
 
 def write_pku(folder: str | Path, detections: Sequence[Detection]) -> None:
