@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -260,3 +262,57 @@ def test_random_split_takes_a_share_of_each_class(labels: dict[str, str | None])
         members = [parts[name] for name in labels if labels[name] == label]
         tested = members.count("test")
         assert tested == 0 if len(members) == 1 else 1 <= tested < len(members)
+
+
+def test_a_folder_is_read_once_however_many_links_lead_to_it(folder: Path) -> None:
+    """Two links to the folder itself would be 2^40 folders."""
+    for name in ("one", "two"):
+        (folder / name).symlink_to(".", target_is_directory=True)
+    store = load(folder)
+    assert len(store) == 8
+    assert sum("it is a link to one that is read" in note for note in store.meta["notes"]) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="such names and files are made on Linux only")
+def test_what_is_no_file_or_has_no_readable_name_is_told(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.npz")  # opening it would wait for ever
+    (folder / "lost.csv").symlink_to("nowhere.csv")
+    csv(folder / os.fsdecode(b"caf\xe9.csv"))
+    store = load(folder)
+    assert len(store) == 8
+    said = "\n".join(store.meta["notes"])
+    for words in ("pipe.npz is left out: it is no file", "lost.csv is left out", r"caf\xe9.csv is left out"):
+        assert words in said
+
+
+def test_bvh_files_with_and_without_end_sites_make_one_store(tmp_path: Path) -> None:
+    from test_bvh import TEXT
+
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "a.bvh").write_text(TEXT)
+    (source / "b.bvh").write_text(TEXT.replace("OFFSET 2 0 0", "OFFSET 0 0 0"))
+    store = load(source)
+    assert store.layout.joints == ("Hips", "Left_Arm", "Left_Arm_end", "Right_Arm")
+    whole, without = store
+    assert whole.valid.all()
+    assert without.valid.all((0, 1)).tolist() == [True, True, False, True]
+    np.testing.assert_array_equal(without.positions[..., [0, 1, 3], :], whole.positions[..., [0, 1, 3], :])
+    assert "1 ends of bones that the first file has count as not seen" in without.notes
+    (source / "a.bvh").rename(source / "c.bvh")
+    first, second = load(source, overwrite=True)
+    assert first.layout.joints == ("Hips", "Left_Arm", "Right_Arm")
+    assert second.valid.all()
+    assert "1 ends of bones that the first file lacks are left out" in second.notes
+
+
+def test_other_skeletons_do_not_slip_in(tmp_path: Path) -> None:
+    from test_bvh import TEXT
+
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "a.bvh").write_text(TEXT)
+    (source / "b.bvh").write_text(TEXT.replace("Left Arm", "Tail"))
+    store = load(source)
+    assert [each.name for each in store] == ["a"]
+    assert store.meta["quarantined"][0]["source"] == "b.bvh"

@@ -185,15 +185,31 @@ def _walk(source: Path) -> tuple[list[Path], list[str]]:
     for folder, folders, names in os.walk(source, followlinks=True, onerror=unreadable):
         folders.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
         for name in tuple(folders):
-            status = os.stat(os.path.join(folder, name))
+            try:
+                status = os.stat(os.path.join(folder, name))
+            except OSError:  # told when it is walked
+                continue
             if (status.st_dev, status.st_ino) in seen:
                 notes.append(
                     f"the folder {os.path.join(folder, name)} is left out: it is a link to one that is read"
                 )
                 folders.remove(name)
             seen.add((status.st_dev, status.st_ino))
-        paths += [Path(folder) / name for name in names]
+        for name in (*names, *folders):
+            if not _is_text(name):  # its store could not be read elsewhere
+                shown = os.fsencode(os.path.join(folder, name)).decode("utf-8", errors="backslashreplace")
+                notes.append(f"{shown} is left out: its name is no UTF-8 text; rename it")
+        folders[:] = filter(_is_text, folders)
+        paths += [Path(folder) / name for name in names if _is_text(name)]
     return paths, notes
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(path: Path) -> Format | None:
