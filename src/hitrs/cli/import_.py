@@ -40,6 +40,7 @@ def run(
     strict: bool = False,
     workers: Annotated[int | None, arg(metavar="N")] = None,
     part: Annotated[str | None, arg(metavar="K/N")] = None,
+    max_memory: Annotated[float | None, arg(metavar="GIB")] = None,
     size: Annotated[Size | None, arg(metavar="{tiny,small,default,large}")] = None,
     untrimmed: bool = False,
     seed: Annotated[int | None, arg(metavar="INT")] = None,
@@ -63,6 +64,7 @@ def run(
         split: your own files: `random` splits by file instead of by subject.
         strict: stop at the first file that cannot be read.
         workers: processes that read; all cores if left out.
+        max_memory: GiB that a process may take for one file (4 if left out); larger files are left out.
         part: read only part K of N, on one of N machines that share DST; then finish without this option.
         size: synthetic: how many recordings (`default` if left out).
         untrimmed: synthetic: several actions in a recording, with labeled segments.
@@ -77,7 +79,7 @@ def run(
         "dataset": dataset, "layout": layout, "format": format, "columns": columns, "to": to,
         "test_subjects": test_subjects, "split": split,
     }  # fmt: skip
-    files = {**own, "strict": strict or None, "workers": workers, "part": part}
+    files = {**own, "strict": strict or None, "workers": workers, "part": part, "max_memory": max_memory}
     synthetic = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
     unfit = files if src == SYNTHETIC else synthetic
     wrong = [name for name, value in unfit.items() if value is not None]
@@ -94,7 +96,8 @@ def run(
         share = _part(part)
         if workers is not None and workers < 1:
             raise ConfigError(f"--workers is {workers}, expected 1 or more")
-        job = ImportJob(src, dst, ImportOptions(**own, strict=strict, overwrite=overwrite))
+        memory = None if max_memory is None else int(max_memory * (1 << 30))
+        job = ImportJob(src, dst, ImportOptions(**own, strict=strict, max_memory=memory, overwrite=overwrite))
         with _kept(job):
             with progress_bar("reading") as bar:
                 job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))

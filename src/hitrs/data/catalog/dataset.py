@@ -44,6 +44,8 @@ class ImportOptions:
     """"random" splits your own files by file instead of by subject."""
     strict: bool = False
     """Stop at the first file that cannot be read, instead of listing it and going on."""
+    max_memory: int | None = None
+    """Bytes that a reader may take for one file; by default 4 GiB (see ``formats.memory``)."""
     overwrite: bool = False
     """Replace an existing store."""
 

@@ -198,4 +198,5 @@ FORMAT = Format(
     suffixes=(".amc",),
     matches=lambda head: re.search(r"^\s*:(DEGREES|RADIANS)\s*$", head.text, re.M | re.I) is not None,
     read=one(read_amc),
+    memory=16,
 )

@@ -242,4 +242,5 @@ FORMAT = Format(
     suffixes=(".bvh",),
     matches=lambda head: re.match(r"\s*HIERARCHY\s", head.text, re.IGNORECASE) is not None,
     read=one(read_bvh),
+    memory=16,
 )

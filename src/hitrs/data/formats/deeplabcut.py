@@ -23,6 +23,7 @@ from hitrs.data.formats.csv_header import SCORES
 from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.hdf5 import array, group, holds, is_hdf5, open_hdf5
 from hitrs.data.formats.markers import MAX_JOINTS, chosen_joints, edge_layout
+from hitrs.data.formats.memory import reserve
 from hitrs.data.formats.people import frame_span, seat
 from hitrs.data.formats.plain_pickle import plain_value
 from hitrs.data.formats.text_rows import number_blocks, open_text
@@ -35,6 +36,8 @@ _COORDS = ("x", "y", "z", _LIKELIHOOD)
 _TABLE = "df_with_missing"
 _LEVELS = ("scorer", "individuals", "bodyparts", "coords")
 _ANIMALS = 100
+_MEMORY = 40
+"""Times the size of a CSV file that reading it takes before a recording is made."""
 _ABOVE, _MAX_CONFIG = 3, 1 << 17
 
 
@@ -63,6 +66,9 @@ def read_deeplabcut(path: str | Path, layout: Layout | None = None) -> Recording
     path = Path(path)
     with path.open("rb") as file:
         hdf5 = is_hdf5(Head(path, file.read(16)))
+    if not hdf5:
+        size = path.stat().st_size
+        reserve(path, _MEMORY * size, f"{size / 1e6:,.0f} MB of DeepLabCut")
     table = _hdf5(path) if hdf5 else _csv(path)
     notes: list[str] = []
     with located(path):

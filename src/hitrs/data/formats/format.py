@@ -67,6 +67,9 @@ class Format:
     one folder are one recording, which ``read`` reads when it is given the first of them."""
     is_frame: Callable[[Head], bool] | None = None
     """Whether a file of such a name is one frame by its content; None where others are not named so."""
+    memory: float | None = None
+    """The most memory that its reader takes before it makes a recording, as a multiple of the size of a file;
+    None: not known, or the reader itself looks, because it depends on what is inside (see ``memory``)."""
     positions: bool = True
     """Whether its files hold positions. Those that do not are known only so that the reader can say what they
     hold instead; a file of the same name that does is preferred."""

@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.formats.format import Head
-from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
+from hitrs.data.formats.memory import PER_NUMBER, reserve
 from hitrs.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
-MAX_BYTES = 1 << 30
-"""Arrays larger than this when unpacked are refused."""
 _WRONG = (
     OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, OverflowError,
     MemoryError, NotImplementedError, RecursionError,
@@ -83,7 +81,7 @@ def array(parent: Any, name: str, path: Path, kinds: str = "fiub") -> np.ndarray
         kinds: what its numbers may be; "V": records of such numbers.
 
     Raises:
-        DataError: if it is none, or is larger than ``MAX_BYTES``.
+        DataError: if it is none, or needs more memory than a file may take.
     """
     found = _own(parent, name)
     if found is None:
@@ -93,9 +91,10 @@ def array(parent: Any, name: str, path: Path, kinds: str = "fiub") -> np.ndarray
         raise DataError(f"{where} is no array.")
     if found.external or found.is_virtual:
         raise DataError(f"{where} lies in other files, which are never opened.")
-    size = math.prod(found.shape) * found.dtype.itemsize
-    if size > MAX_BYTES or math.prod(found.shape) > 3 * MAX_JOINT_FRAMES:
-        raise DataError(f"{where} has {size:,} bytes when unpacked; at most {MAX_BYTES:,} are read.")
+    count = math.prod(found.shape)
+    reserve(
+        where, count * (found.dtype.itemsize + PER_NUMBER), f"{count * found.dtype.itemsize:,} bytes unpacked"
+    )
     if found.dtype.hasobject or found.dtype.kind not in kinds:
         raise DataError(f"{where} is {found.dtype}, expected an array of another kind.")
     return np.asarray(found[()])

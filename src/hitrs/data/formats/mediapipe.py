@@ -232,4 +232,5 @@ FORMAT = Format(
     read=one(read_mediapipe),
     frames=FRAMES,
     is_frame=_is_frame,
+    memory=36,
 )

@@ -15,6 +15,7 @@ import numpy as np
 
 from hitrs.data.formats.bodies import Track, track_bodies
 from hitrs.data.formats.format import Format, Head, check_layout, layout_hint, one
+from hitrs.data.formats.memory import PER_NUMBER, reserve
 from hitrs.data.formats.ntu import PERSONS
 from hitrs.data.formats.plain_pickle import as_array, boxed, plain_value
 from hitrs.data.recording import Recording
@@ -51,6 +52,7 @@ def read_npy(path: str | Path, layout: Layout | None = None) -> Recording:
                 raise DataError(
                     f"{path} declares an array {shape} of {dtype} in {stored:,} bytes; it is damaged."
                 )
+            reserve(path, math.prod(shape) * (dtype.itemsize + PER_NUMBER), f"{stored:,} bytes")
             file.seek(0)
             array = np.lib.format.read_array(file, allow_pickle=False)
     except OSError as error:

@@ -30,7 +30,7 @@ import numpy as np
 from hitrs.data.formats.csv_header import AXES, SCORES
 from hitrs.data.formats.format import USUAL, Format, Head, layouts_of
 from hitrs.data.formats.frames import regular_rate
-from hitrs.data.formats.people import frame_span, seat
+from hitrs.data.formats.people import frame_span, join_joints, seat
 from hitrs.data.formats.text_rows import number_blocks, open_text
 from hitrs.data.recording import Recording
 from hitrs.errors import ConfigError, DataError, located
@@ -163,7 +163,7 @@ def _recording(
                 f"the joints of {len(each)} rows do not follow one another as those of layout "
                 f"'{layout.name}'; rows in another order need a column 'frame'."
             )
-        points, seen, frames, persons = _by_frame(frames, persons, order, points[:, 0], seen[:, 0], layout)
+        points, seen, frames, persons = join_joints(frames, persons, order, points[:, 0], seen[:, 0], layout)
         times = once["time"][np.unique(frames, return_index=True)[1]] if "time" in once else None
     else:
         frames = _whole("frame", once["frame"]) if "frame" in once else np.arange(len(each))
@@ -204,30 +204,6 @@ def _joint_order(once: dict[str, np.ndarray], persons: np.ndarray, rows: int, la
             f"'{layout.name}'; the file may be cut off or have another layout."
         )
     return np.arange(rows) % joints
-
-
-def _by_frame(
-    frames: np.ndarray,
-    persons: np.ndarray,
-    order: np.ndarray,
-    points: np.ndarray,
-    seen: np.ndarray,
-    layout: Layout,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Rows of joints put together: points (n, J, C), seen (n, J), frames (n,), persons (n,)."""
-    keys, place = np.unique(np.stack([frames, persons], 1), axis=0, return_inverse=True)
-    place = place.reshape(-1)
-    if len(np.unique(place * layout.n_joints + order)) < len(order):
-        counts = np.bincount(place * layout.n_joints + order)
-        frame, joint = divmod(int(counts.argmax()), layout.n_joints)
-        raise DataError(
-            f"frame {keys[frame, 0]:g} has the joint '{layout.joints[joint]}' twice; several persons need a "
-            "column 'person'."
-        )
-    all_points = np.full((len(keys), layout.n_joints, points.shape[-1]), np.nan)
-    all_seen = np.zeros((len(keys), layout.n_joints), bool)
-    all_points[place, order], all_seen[place, order] = points, seen
-    return all_points, all_seen, keys[:, 0].astype(np.int64), keys[:, 1]
 
 
 def _whole(name: str, values: np.ndarray) -> np.ndarray:
@@ -355,6 +331,7 @@ FORMAT = Format(
     suffixes=(".txt", ".csv", ".tsv", ".dat"),
     matches=is_number_table,
     read=_refuse,
+    memory=32,
 )
 
 

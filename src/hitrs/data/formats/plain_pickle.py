@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.formats.memory import reserve
 from hitrs.errors import DataError
 
-MAX_BYTES = 1 << 33
-"""Larger files (8 GB) are refused: a pickle is read as a whole."""
+MAX_STEPS = 12_000_000
+"""NTU RGB+D 120 has 114,000 recordings of some 60 instructions. So many take about ten seconds."""
+_STEP_BYTES = 96
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _VALUES = frozenset((
@@ -56,8 +58,8 @@ def load_plain(path: Path) -> Any:
         DataError: for a file that is missing, cut short, damaged, or that holds anything else, naming it.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} has more than {MAX_BYTES} bytes, which is too much for a pickle.")
+        size = path.stat().st_size
+        reserve(path, 2 * size + _STEP_BYTES * min(size, MAX_STEPS), f"a pickle of {size:,} bytes")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
@@ -99,8 +101,10 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
+        for steps, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             name = opcode.name
+            if steps > MAX_STEPS:
+                raise _Refused(f"more than {MAX_STEPS:,} instructions, far more than arrays need")
             if name == "STOP":
                 (result,) = self.stack
                 return result

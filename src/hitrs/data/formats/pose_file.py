@@ -9,6 +9,7 @@ seen.
 
 from __future__ import annotations
 
+import math
 import struct
 from collections import Counter
 from dataclasses import dataclass
@@ -19,13 +20,12 @@ import numpy as np
 from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.json_text import LARGEST
 from hitrs.data.formats.markers import MAX_JOINTS, chosen_joints, edge_layout, unique_names
+from hitrs.data.formats.memory import reserve_joints
 from hitrs.data.formats.people import DetectedPerson, arrange, seat
-from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
 
-MAX_BYTES = 1 << 30
 _BODIES = {("Nose", 25): "openpose25", ("NOSE", 33): "mediapipe33_2d"}
 """(name of the first point, number of points) -> the layout that names them."""
 _VERSIONS = (0.0, 0.1, 0.2)
@@ -48,8 +48,6 @@ class _Reader:
 
     def __init__(self, path: Path) -> None:
         try:
-            if path.stat().st_size > MAX_BYTES:
-                raise DataError(f"{path} has {path.stat().st_size:,} bytes; at most {MAX_BYTES:,} are read.")
             self.data = path.read_bytes()
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}.") from error
@@ -181,13 +179,10 @@ def _fixed(reader: _Reader, points: int, width: int, version: float) -> tuple[fl
             f"{reader.left:,} are there; the file may be cut off."
         )
     shape = int(frames), int(people), points
-    if np.prod(shape) > MAX_JOINT_FRAMES:
-        raise DataError(
-            f"{reader.path}: {frames:,} frames are too many for one recording; cut it into parts."
-        )
+    reserve_joints(reader.path, math.prod(shape))
     numbers = np.frombuffer(reader.data, "<f4", offset=reader.place)
     values = np.empty((*shape, width), np.float32)
-    split = int(np.prod(shape)) * (width - 1)
+    split = math.prod(shape) * (width - 1)
     values[..., :-1] = numbers[:split].reshape(*shape, width - 1)
     values[..., -1] = numbers[split:].reshape(shape)
     frame, person = np.nonzero((values[..., -1] > 0).any(-1))
@@ -220,4 +215,4 @@ def _matches(head: Head) -> bool:
     return round(version, 3) in _VERSIONS
 
 
-FORMAT = Format("pose", "pose-format (.pose)", (".pose",), _matches, one(read_pose))
+FORMAT = Format("pose", "pose-format (.pose)", (".pose",), _matches, one(read_pose), memory=48)

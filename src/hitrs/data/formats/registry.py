@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hitrs.data.formats import number_table
 from hitrs.data.formats.format import Format, Head
+from hitrs.data.formats.memory import reserve
 from hitrs.data.recording import Recording
 from hitrs.errors import ConfigError, DataError, HitrsError, LayoutError
 from hitrs.plugins import load_plugins
@@ -167,6 +168,9 @@ def read_recordings(
             f"{path} is of no known format: its content fits none of {names}. It may be damaged; "
             "if you know the format, name it (`hitrs import --format`, or `format=` in Python)."
         )
+    if known_format.memory is not None:
+        size = path.stat().st_size
+        reserve(path, size * known_format.memory, f"{size / 1e6:,.0f} MB of {known_format.name}")
     with reader_defects(path):
         yield from known_format.read(path, known)
 

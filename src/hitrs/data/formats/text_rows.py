@@ -10,16 +10,48 @@ from typing import TextIO
 
 import numpy as np
 
+from hitrs.data.formats.memory import reserve_joints
 from hitrs.errors import DataError
 
-MAX_JOINT_FRAMES = 1 << 26
-"""More joints times frames than this (0.8 GB of positions) are refused in one recording."""
+MAX_LINE = 1 << 21
+"""Longer lines make no sense: 1,000 joints with six numbers have less than a tenth of that."""
 _BLOCK_VALUES = 1 << 16
 """About so many numbers or joints are worked on at a time."""
 
 
+class TextLines:
+    """The lines of a text file, none of them longer than ``MAX_LINE``: one may be as long as the file."""
+
+    def __init__(self, path: Path, file: TextIO) -> None:
+        self._path, self._file, self._number = path, file, 0
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self.readline()
+        if not line:
+            raise StopIteration
+        return line
+
+    def rewind(self) -> None:
+        """Back to the first line."""
+        self._file.seek(0)
+        self._number = 0
+
+    def readline(self) -> str:
+        """The next line, empty at the end."""
+        line = self._file.readline(MAX_LINE)
+        self._number += 1
+        if len(line) == MAX_LINE:
+            raise DataError(
+                f"{self._path}, line {self._number} has more than {MAX_LINE:,} characters; it seems damaged."
+            )
+        return line
+
+
 @contextmanager
-def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
+def open_text(path: Path, errors: str = "strict") -> Iterator[TextLines]:
     """Open a UTF-8 text file; what goes wrong while it is read becomes a DataError.
 
     Args:
@@ -27,7 +59,7 @@ def open_text(path: Path, errors: str = "strict") -> Iterator[TextIO]:
     """
     try:
         with path.open(encoding="utf-8-sig", errors=errors, newline=None) as file:
-            yield file
+            yield TextLines(path, file)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
     except UnicodeDecodeError as error:
@@ -102,7 +134,7 @@ def gather(
         (T, J, 3) float32.
 
     Raises:
-        DataError: if there are no frames, more than ``MAX_JOINT_FRAMES``, or positions too large for float32.
+        DataError: if there are no frames, more than memory allows, or positions too large for float32.
     """
     parts: list[np.ndarray] = []
     total = 0
@@ -115,10 +147,7 @@ def gather(
             raise DataError(f"{path}, frame {frame}: the numbers are too large to give positions.")
         parts.append(positions)
         total += positions.shape[0] * positions.shape[1]
-        if total > MAX_JOINT_FRAMES:
-            raise DataError(
-                f"{path} has more than {MAX_JOINT_FRAMES:,} joints times frames; cut it into parts."
-            )
+        reserve_joints(path, total)
     if not parts:
         raise DataError(f"{path} has no frames.")
     return np.concatenate(parts)

@@ -16,6 +16,7 @@ from typing import Any
 
 from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
 from hitrs.data.catalog.registry import find_dataset
+from hitrs.data.formats.memory import memory_limit
 from hitrs.data.importing.plan import clear_leftovers, close_plan, divide, open_plan
 from hitrs.data.importing.workers import ImportTask, run_tasks
 from hitrs.data.recording import Recording
@@ -45,7 +46,9 @@ class ImportJob:
         if not self.source.is_dir():
             raise DataError(f"there is no folder {self.source} to import from.")
         check_destination(self.target, options.overwrite)
-        dataset = find_dataset(self.source, options)
+        self.max_memory = options.max_memory
+        with memory_limit(self.max_memory):
+            dataset = find_dataset(self.source, options)
         self.dataset = dataset if options.to is None else _mapped(dataset, get_layout(options.to))
         self.strict = options.strict
         decisive = {
@@ -93,6 +96,7 @@ class ImportJob:
                 classes=self.dataset.classes,
                 sources=self.parts[n],
                 strict=self.strict,
+                max_memory=self.max_memory,
             )
             for n in missing
         ]
