@@ -238,6 +238,19 @@ def test_links_to_other_files_are_not_followed(tmp_path: Path, h5py) -> None:
         read_recording(tmp_path / "a.h5", format="sleap")
 
 
+def test_a_text_without_end_does_not_hang(tmp_path: Path, h5py) -> None:
+    """libhdf5 walks a heap of texts by the sizes in it, for ever where one is 0."""
+    path = nwb(h5py, tmp_path / "a.nwb", mice(animals=1)[:, 0], np.ones((30, 4)), NODES)
+    data = bytearray(path.read_bytes())
+    place = data.index(b"GCOL") + 16
+    while data[place]:  # its number; 0 is what is free
+        place += 16 + -(-int.from_bytes(data[place + 8 : place + 16], "little") // 8) * 8
+    data[place + 8 : place + 16] = bytes(8)
+    path.write_bytes(data)
+    with pytest.raises(DataError, match="has no end"):
+        read_recording(path)
+
+
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, h5py) -> None:
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file.create_dataset(

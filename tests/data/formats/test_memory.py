@@ -180,9 +180,9 @@ def test_millions_of_variables_and_instructions(tmp_path: Path, monkeypatch) -> 
     path.write_bytes(b"MATLAB 5.0".ljust(124) + b"\x00\x01IM" + struct.pack("<II", 1, 0) * 20_000)
     with pytest.raises(DataError, match="more than 10000 variables"):
         read_recording(path, format="utd-mhad")
-    monkeypatch.setattr("hitrs.data.formats.plain_pickle.MAX_STEPS", 1000)
+    monkeypatch.setattr("hitrs.data.formats.plain_pickle.FREE_STEPS", 1000)
     (tmp_path / "a.pkl").write_bytes(b"\x80\x04(" + b"]" * 2000 + b"l.")
-    with pytest.raises(DataError, match="more than 1,000 instructions"):
+    with pytest.raises(DataError, match="more than 1,125 instructions"):
         load_plain(tmp_path / "a.pkl")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ from hitrs.data.formats.memory import PER_NUMBER, reserve
 from hitrs.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
+_HEAP, _OBJECT = b"GCOL\x01\0\0\0", 16
 _WRONG = (
     OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, OverflowError,
     MemoryError, NotImplementedError, RecursionError,
@@ -38,9 +40,10 @@ def holds(head: Head, *names: str) -> bool:
     try:
         import h5py
 
+        _check_heaps(head.path)
         with h5py.File(head.path) as file:
             return set(names) <= set(file)
-    except (ImportError, *_WRONG):
+    except (ImportError, DataError, *_WRONG):
         return True
 
 
@@ -58,6 +61,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
             f'{path} is an HDF5 file, which needs h5py: pip install "hitrs[hdf5]" (or pip install h5py).'
         ) from error
     try:
+        _check_heaps(path)
         with h5py.File(path) as file:
             yield file
     except DataError:
@@ -66,6 +70,23 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         raise DataError(
             f"{path} is not an HDF5 file that can be read ({error}); it may be damaged."
         ) from error
+
+
+def _check_heaps(path: Path) -> None:
+    """Refuse heaps of texts that the library would walk for ever, because an object in them takes no room."""
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        start = data.find(_HEAP)
+        while start >= 0:
+            size = int.from_bytes(data[start + 8 : start + 16], "little")
+            end, place = min(start + size, len(data)), start + _OBJECT
+            while place + _OBJECT <= end:
+                index = int.from_bytes(data[place : place + 2], "little")
+                length = int.from_bytes(data[place + 8 : place + 16], "little")
+                step = length if index == 0 else _OBJECT + (length + 7) // 8 * 8  # 0 is what is free
+                if step < _OBJECT or place + step > start + size:
+                    raise DataError(f"{path} is damaged: a text at byte {place} of it has no end.")
+                place += step
+            start = data.find(_HEAP, start + 1)
 
 
 def group(parent: Any, name: str) -> Any | None:

@@ -20,8 +20,9 @@ import numpy as np
 from hitrs.data.formats.memory import reserve
 from hitrs.errors import DataError
 
-MAX_STEPS = 12_000_000
-"""NTU RGB+D 120 has 114,000 recordings of some 60 instructions. So many take about ten seconds."""
+FREE_STEPS, BYTES_OF_STEP = 1_000_000, 16
+"""A pickle may have so many instructions, and one more for so many bytes: arrays are few instructions and
+many bytes, and a file that is all instructions would take minutes."""
 _STEP_BYTES = 96
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
@@ -59,7 +60,7 @@ def load_plain(path: Path) -> Any:
     """
     try:
         size = path.stat().st_size
-        reserve(path, 2 * size + _STEP_BYTES * min(size, MAX_STEPS), f"a pickle of {size:,} bytes")
+        reserve(path, 2 * size + _STEP_BYTES * min(size, _steps(size)), f"a pickle of {size:,} bytes")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
@@ -79,6 +80,10 @@ def plain_value(data: bytes, path: str) -> Any:
         ) from error
     except _WRONG as error:
         raise DataError(f"{path} is not a pickle that can be read ({error}); it seems damaged.") from error
+
+
+def _steps(size: int) -> int:
+    return FREE_STEPS + size // BYTES_OF_STEP
 
 
 def as_array(value: Any) -> np.ndarray | None:
@@ -101,10 +106,11 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
+        most = _steps(len(data))
         for steps, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             name = opcode.name
-            if steps > MAX_STEPS:
-                raise _Refused(f"more than {MAX_STEPS:,} instructions, far more than arrays need")
+            if steps > most:
+                raise _Refused(f"more than {most:,} instructions, far more than arrays need")
             if name == "STOP":
                 (result,) = self.stack
                 return result
