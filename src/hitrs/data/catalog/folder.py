@@ -63,6 +63,8 @@ from hitrs.skeleton.layout import Layout, get_layout
 
 NAME = "folder"
 _TABLES = (LABELS, SEGMENTS)
+_BESIDE = (".asf", ".yaml", ".yml")
+"""Files that are read beside others: skeletons, layouts and projects."""
 
 
 @dataclass(frozen=True)
@@ -136,10 +138,14 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
     paths, notes = _walk(source)
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
+    others: Counter[str] = Counter()
     for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
         inside = path.relative_to(source)
         hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() not in suffixes or hidden or inside.as_posix() in _TABLES:
+        if hidden or inside.as_posix() in _TABLES:
+            continue
+        if path.suffix.lower() not in suffixes:
+            others[path.suffix.lower() or path.name] += path.suffix.lower() not in _BESIDE
             continue
         if not path.is_file():
             notes.append(f"{inside.as_posix()} is left out: it is no file, or a link to none")
@@ -169,6 +175,10 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
                     "or name the format to read (--format)."
                 )
         files[name] = path
+    kinds_left = [f"{count} {kind}" for kind, count in others.most_common() if count]
+    if kinds_left:
+        more = f" and {len(kinds_left) - 8} more kinds" if len(kinds_left) > 8 else ""
+        notes.append(f"files of other kinds are left out: {', '.join(kinds_left[:8])}{more}")
     return files, notes
 
 
