@@ -28,7 +28,8 @@ def prepare(arguments: argparse.Namespace) -> None:
     from hitrs.data.protocol import protocol_split
     from hitrs.data.store import Store
     from hitrs.experiments.label_subsets import read_label_subset
-    from hitrs.tasks.probe import body_sequences, convolution_settings, turned_and_scaled
+    from hitrs.models.convolutions import convolution_settings
+    from hitrs.tasks.recognition.ridge import body_sequences, turned_and_scaled
     from hitrs.transforms.dataset import SkeletonDataset
 
     store = Store.open(arguments.store)

@@ -18,8 +18,9 @@ from typing import Any
 
 import yaml
 
-from hitrs.errors import ConfigError, did_you_mean
-from hitrs.files import atomic_file, explained_writes
+from hitrs.errors import ConfigError, DataError, did_you_mean
+from hitrs.files import atomic_file, explained_writes, read_json
+from hitrs.models.card import resolve_pretrained
 from hitrs.models.config import ModelConfig
 from hitrs.pretext.registry import pretext_weights
 from hitrs.tasks.registry import TASKS, config_class, section_name, task_of_section
@@ -145,6 +146,26 @@ def load_run_config(path: Path, version: int) -> Config:
             for name, value in renamed.items()
         }
     )
+
+
+def config_of(model: str | Path) -> Config | None:
+    """The configuration of the run that made a model, or that lies beside it; None where there is none.
+
+    Raises:
+        CheckpointError: if there is no model.
+        ConfigError, DataError: if it cannot be read.
+    """
+    folder = resolve_pretrained(model)
+    if (folder / "config.yaml").is_file():
+        return load_config(folder / "config.yaml")
+    for run in folder.parents[:2]:  # a model stands in its run, a checkpoint one folder deeper
+        if (run / "run.json").is_file() and (run / "config.yaml").is_file():
+            try:
+                version = read_json(run / "run.json").get("format_version", 1)
+            except (OSError, ValueError, AttributeError) as error:
+                raise DataError(f"{run / 'run.json'} does not describe a run: {error}") from error
+            return load_run_config(run / "config.yaml", version)
+    return None
 
 
 def list_configs() -> tuple[str, ...]:

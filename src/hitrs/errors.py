@@ -13,14 +13,19 @@ LONGEST_MESSAGE = 1500
 """Characters; messages quote files, and what a damaged file has in place of a word may be of any length."""
 
 
+def printable(text: str) -> str:
+    """Text of data as a terminal may show it: what would move the cursor or color it is escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
 class HitrsError(Exception):
     """Base of all errors that the package raises on purpose."""
 
     def __str__(self) -> str:
         """The message; control characters of files made harmless, a very long one without its middle."""
-        text = super().__str__()
-        if not text.isprintable():
-            text = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+        text = printable(super().__str__())
         if len(text) > LONGEST_MESSAGE:
             text = f"{text[: LONGEST_MESSAGE - 505]} ... {text[-500:]}"
         return text
@@ -28,6 +33,10 @@ class HitrsError(Exception):
 
 class DataError(HitrsError):
     """A recording, a data file or a store is not what it should be."""
+
+
+class WriteError(DataError):
+    """Something could not be written: the disk is full, or the place may not be written to."""
 
 
 class LayoutError(HitrsError):

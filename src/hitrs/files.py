@@ -6,32 +6,47 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import shutil
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hitrs.errors import DataError
+import psutil
+from filelock import FileLock, Timeout
 
+from hitrs.errors import DataError, WriteError
+
+_PART = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.part")
+"""Names of temporary files and folders."""
+_RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # devices of Windows, whatever suffix
+_LONGEST_NAME = 200
+"""Bytes; file systems take 255, and a suffix or what marks a temporary file comes on top."""
+_TRIES = 100
+LOCK, HOLDER = ".lock", ".holder"
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
 
 
 @contextmanager
 def explained_writes(target: Path) -> Iterator[None]:
-    """Turn an OSError of a write into a DataError that names the target and the reason."""
+    """Turn an OSError of a write into a WriteError that names the target and the reason."""
     try:
         yield
     except OSError as error:
         if error.errno in _FULL:
-            raise DataError(
-                f"the disk is full: could not finish writing {target}. Nothing was left behind; free some "
-                "space or choose another place, then run the command again."
+            raise WriteError(
+                f"the disk is full: could not finish writing {target}. Free some space or choose another "
+                "place, then run the command again."
             ) from error
         blocked = next((folder for folder in target.parents if folder.is_file()), None)
         reason = f"{blocked} is a file" if blocked else error.strerror or error
-        raise DataError(f"cannot write {target}: {reason}.") from error
+        raise WriteError(f"cannot write {target}: {reason}.") from error
 
 
 @contextmanager
@@ -50,8 +65,76 @@ def atomic_file(target: Path) -> Iterator[Path]:
         with explained_writes(target):
             os.replace(part, target)
     finally:
-        with suppress(FileNotFoundError):  # it is gone when all went well
+        with suppress(OSError):  # it is gone when all went well
             part.unlink()
+
+
+def file_name(text: str) -> str:
+    """A file name that every system takes, of any text: a recording's name, say, which comes from data.
+
+    Ordinary names stay as they are. What could lead elsewhere or means something else is replaced, and
+    such a name, like one that is too long, gets a few digits of its hash, so that two stay two.
+
+    Example:
+        >>> file_name("S001C001P001R001A001"), file_name("../../.bashrc")
+        ('S001C001P001R001A001', '_.._.bashrc-1559504c')
+    """
+    name = re.sub(r'[<>:"/\\|?*]', "_", "".join(c if c.isprintable() else "_" for c in text))
+    name = name.lstrip(".").rstrip(". ")
+    if _RESERVED.fullmatch(name.partition(".")[0].rstrip()):
+        name = f"_{name}"
+    if name and name == text and len(os.fsencode(name)) <= _LONGEST_NAME:
+        return name
+    short = name.encode("utf-8", "replace")[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{short}-{digest}" if short else digest
+
+
+def walk_files(folder: Path) -> tuple[list[Path], list[str]]:
+    """All files below a folder, links followed; and a sentence for each folder that is left out.
+
+    A folder is entered once, however many links lead to it: those that lead upwards would go on for ever.
+    """
+    files: list[Path] = []
+    left_out: list[str] = []
+    entered: set[tuple[int, int]] = set()
+
+    def note(error: OSError) -> None:
+        left_out.append(f"the folder {error.filename} was left out: {error.strerror}")
+
+    starts = [folder]
+    for start in starts:  # links come after what is there itself, whose path is the better name
+        for where, folders, names in os.walk(start, onerror=note):
+            state = os.stat(where)
+            if (state.st_dev, state.st_ino) in entered:
+                left_out.append(f"the folder {where} was left out: it is a link to one that is read already")
+                folders.clear()
+                continue
+            entered.add((state.st_dev, state.st_ino))
+            folders.sort()  # so that it is always the same way that a folder is entered
+            files += [Path(where) / name for name in names]
+            starts += [link for name in folders if (link := Path(where) / name).is_symlink()]
+    return files, left_out
+
+
+def check_ordinary(path: Path) -> None:
+    """OSError for a pipe, device or folder: reading a pipe to which nobody writes waits for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not an ordinary file", str(path))
+
+
+def read_json(path: Path) -> Any:
+    """The value of a JSON file that people may have been given.
+
+    Raises:
+        OSError: if it cannot be read, or is no ordinary file.
+        ValueError: if it is not JSON, or nested so deeply that it cannot be read.
+    """
+    check_ordinary(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def write_json(path: Path, values: Any) -> None:
@@ -141,6 +224,78 @@ def recover_folder(target: Path) -> None:
             os.replace(_aside(target), target)
 
 
+@contextmanager
+def locked(
+    folder: Path, what: str, *, name: str = LOCK, wait: float = 0.0, target: Path | None = None
+) -> Iterator[None]:
+    """Hold a folder, which is made where it is missing, so that no other process works in it.
+
+    The system lets go of the lock when the process ends, however it ends: a file ``.lock`` that is left says
+    nothing. Who holds it stands in ``.holder`` beside it, for messages. A folder in which nothing was put is
+    removed.
+
+    Args:
+        what: the store or run that messages name.
+        name: of the lock, where a folder has several.
+        wait: seconds to wait for another process that is about to let go.
+        target: what messages name where the folder cannot be made; by default the folder.
+
+    Example:
+        >>> with locked(Path("runs/tiny"), "the run runs/tiny"):
+        ...     ...
+
+    Raises:
+        DataError: if another process holds it, naming that.
+        WriteError: if the folder cannot be made.
+    """
+    file, holder = folder / name, folder / f"{HOLDER}{name.removeprefix(LOCK)}"
+    lock = FileLock(file, timeout=wait)
+    with explained_writes(target or folder):
+        for _ in range(_TRIES):
+            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire()
+            except Timeout:
+                raise DataError(_in_use(what, holder)) from None
+            except FileNotFoundError:  # whoever held it has moved or removed the folder in between
+                continue
+            if file.exists():
+                break
+            lock.release()  # the same, a moment later
+        else:
+            raise DataError(_in_use(what, holder))
+    try:
+        with suppress(DataError):  # on a full disk; who holds it is not known then
+            write_json(holder, _about_process())
+        yield
+    finally:
+        with suppress(OSError):
+            holder.unlink()
+        with suppress(OSError):
+            if [path.name for path in folder.iterdir()] == [name]:
+                file.unlink()
+                folder.rmdir()
+        lock.release()
+
+
+def _about_process() -> dict[str, Any]:
+    return {
+        "process": os.getpid(),
+        "machine": socket.gethostname(),
+        "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])[:300],
+        "since": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _in_use(what: str, holder: Path) -> str:
+    try:
+        values = read_json(holder)
+        who = "process {process} on {machine} (`{command}`, since {since})".format(**values)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # it is just beginning or ending
+        who = "another process"
+    return f"{what} is in use by {who}; wait until that has ended, or choose another place."
+
+
 class HashedWriter:
     """A file that is written once from start to end, and knows its size and SHA-256 when it is closed."""
 
@@ -175,7 +330,8 @@ class HashedWriter:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file as hexadecimal digits, read in pieces."""
+    """SHA-256 of a file as hexadecimal digits, read in pieces; OSError for what is no ordinary file."""
+    check_ordinary(path)
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(1 << 18):
@@ -185,7 +341,27 @@ def sha256_of(path: Path) -> str:
 
 def _sibling(target: Path) -> Path:
     """A new hidden name beside the target, so that the final rename stays on one file system."""
-    return target.parent / f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part"
+    _clear_parts(target.parent.absolute())
+    return target.parent / f".{target.name}.{_machine()}-{os.getpid()}-{secrets.token_hex(4)}.part"
+
+
+@cache
+def _machine() -> str:
+    """A word for this machine: on another one that shares the folder a process number means nothing."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+@cache
+def _clear_parts(folder: Path) -> None:
+    """Remove what processes of this machine that have ended left half-written; once for each folder."""
+    with suppress(OSError):  # it is not there yet, or may not be read
+        for path in folder.iterdir():
+            match = _PART.fullmatch(path.name)
+            if match and match["machine"] == _machine() and not psutil.pid_exists(int(match["pid"])):
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def _aside(target: Path) -> Path:

@@ -1,6 +1,7 @@
 """Everything that people hand in by mistake: a message that says what is wrong, and nothing half-written."""
 
 import errno
+import json
 import os
 import shutil
 from pathlib import Path
@@ -243,3 +244,87 @@ def test_joints_without_a_reading_are_refused_by_name(tmp_path: Path, tuned: str
     blind = Recording(np.zeros((5, 1, JOINTS, 3)), np.zeros((5, 1, JOINTS), bool), LAYOUT, name="blind")
     write_npz(blind, tmp_path / "blind.npz")
     assert "'blind': no joint was seen" in fails("recognize", tuned, tmp_path / "blind.npz")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path, files: Path, tuned: str, fails) -> None:
+    """Nobody writes to it, so reading it would never end."""
+    os.mkfifo(tmp_path / "pipe.npz")
+    assert "there is no file" in fails("recognize", tuned, tmp_path / "pipe.npz")
+    assert "is not a model directory" in fails("recognize", tmp_path / "pipe.npz", files / "good.npz")
+    for name in ("config.json", "model.safetensors"):
+        model = shutil.copytree(Path(tuned) / "model", tmp_path / name.replace(".", "-"))
+        (model / name).unlink()
+        os.mkfifo(model / name)
+        assert str(model) in fails("recognize", model, files / "good.npz")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+def test_one_odd_file_does_not_stop_an_import(tmp_path: Path, files: Path) -> None:
+    os.mkfifo(files / "pipe.npz")
+    os.mkfifo(files / "frame_000000000001_keypoints.json")
+    (files / "gone.npz").symlink_to(files / "nowhere.npz")
+    (files / "loop.npz").symlink_to(files / "loop.npz")
+    (files / "folder.npz").mkdir()
+    save(files / os.fsdecode(b"caf\xe9.npz"), motion())  # Latin-1, which is no UTF-8
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
+    store = Store.open(tmp_path / "store")
+    assert sorted(store.name(n) for n in range(len(store))) == ["caf\\udce9", "good"]
+    left_out = {item["source"] for item in store.meta["quarantined"]}
+    assert {"pipe.npz", "gone.npz", "loop.npz"} <= left_out
+
+
+def test_links_in_a_circle(tmp_path: Path, files: Path) -> None:
+    """Two links to the folder itself are 2^40 folders to whoever follows them."""
+    for name in ("a", "b"):
+        (files / name).symlink_to(".", target_is_directory=True)
+    (tmp_path / "elsewhere").mkdir()
+    save(tmp_path / "elsewhere" / "linked.npz", motion())
+    (files / "c").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
+    store = Store.open(tmp_path / "store")
+    assert sorted(store.name(n) for n in range(len(store))) == ["c/linked", "good"]
+
+
+@pytest.mark.parametrize("bad", ["file", "/proc/nowhere"])
+def test_places_that_cannot_be_written(
+    bad: str, store: str, quick: str, tuned: str, tmp_path: Path, fails
+) -> None:
+    (tmp_path / "file").write_text("")
+    place = tmp_path / bad
+    if not place.parent.is_dir():
+        pytest.skip("needs /proc")
+    plan = tmp_path / "plan.yaml"
+    cell = f"{{do: knn, store: {Path(store).name}, protocol: {Store.open(store).protocols[0]}}}"
+    plan.write_text(f"name: p\nconfig: {quick}\ncells: [{cell}]\n", encoding="utf-8")
+    table = ["table", plan, "--stores", Path(store).parent]
+    assert "cannot write" in fails(*table, "--runs", place / "x", "--results", tmp_path / "results")
+    assert "cannot write" in fails(*table, "--runs", tmp_path / "runs", "--results", place / "x")
+    assert "cannot write" in fails("layouts", "ntu25", "--out", place / "x.png")
+    assert "cannot write" in fails("convert", tuned, place / "x.pth")
+    recording = tmp_path / "a.npz"
+    write_npz(Store.open(store)[0], recording)
+    assert "cannot write" in fails("recognize", tuned, recording, "--gif", place / "x.gif")
+
+
+def test_a_path_that_the_system_refuses(tuned: str, fails) -> None:
+    assert "cannot use" in fails("recognize", tuned, "x" * 300)
+    assert "cannot use" in fails("recognize", "x" * 300, "a.npz")
+
+
+EVIL = "\x1b]0;owned\x07\x1b[2Jwave\x9b31m\u202e"
+
+
+def test_no_control_characters_of_data_reach_a_terminal(
+    files: Path, tmp_path: Path, store: str, tuned: str, said, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.savez(files / "evil.npz", positions=motion(), layout="ntu25", label=EVIL, subject=EVIL)
+    evil = tmp_path / f"{EVIL}.npz"
+    write_npz(Store.open(store)[0], evil)
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
+    shown = [capsys.readouterr().out, said("inspect", tmp_path / "store"), said("recognize", tuned, evil)]
+    as_json = [said("inspect", tmp_path / "store", "--json"), said("recognize", tuned, evil, "--json")]
+    for text in (*shown, *as_json):
+        assert all(c.isprintable() or c == "\n" for c in text)
+    assert json.loads(as_json[1])[0]["file"] == str(evil)
+    assert EVIL in as_json[0].encode().decode("unicode_escape")

@@ -121,7 +121,7 @@ def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFi
     assert main(["probe", store, pretrained, "--config", quick, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["classes"] == list(CLASSES)
-    assert {"knn", "linear", "ridge"} <= found["metrics"].keys()
+    assert {"knn", "linear", "ridge", "ridge with convolutions"} <= found["metrics"].keys()
     assert {"knn on positions", "random convolutions"} <= found["metrics"].keys()
     assert found["metrics"]["linear"]["all"]["recordings"] == 6
     assert main(["probe", store, pretrained, "--config", quick, "--probe.k", "3"]) == 0
@@ -141,6 +141,12 @@ def test_a_recognizer_in_seconds(
     recording = Store.open(store)[0]
     assert hitrs.Recognizer(out)(recording).label in CLASSES
     assert "exists already" in fails("probe", store, pretrained, "--out", out)
+    both = tmp_path / "both"
+    words = ["probe", store, pretrained, "--config", quick, "--out", str(both), "--convolutions", "--json"]
+    assert main(words) == 0
+    expected = json.loads(capsys.readouterr().out)["metrics"]["ridge with convolutions"]
+    assert main(["evaluate", store, str(both), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == expected
 
 
 def test_finetune_reports_what_evaluate_finds(
@@ -255,6 +261,8 @@ def test_recognize_names_the_most_probable_class(
         assert {p["label"] for p in row["scores"]} == set(CLASSES)
     assert main(["recognize", tuned, *files, "--top", "1"]) == 0
     lines = capsys.readouterr().out.splitlines()
+    *lines, joints = lines
+    assert joints.startswith("joints      6 of 6 matched, ")
     for row, line in zip(found, lines[1:], strict=True):
         best = row["scores"][0]
         assert line.split() == [row["file"], best["label"], f"{best['probability']:.1%}"]
@@ -450,13 +458,6 @@ def test_recognize_takes_folders_and_stores_and_writes_csv(
     found = json.loads(said("recognize", tuned, store, "--json", "--out", tmp_path / "found.json"))
     assert len(found) == len(opened)
     assert json.loads((tmp_path / "found.json").read_text(encoding="utf-8")) == found
-
-
-def test_what_is_named_in_data_is_no_formula(tmp_path: Path) -> None:
-    from hitrs.tasks.csv_files import write_rows
-
-    write_rows(tmp_path / "a.csv", ["file", "p"], [["=1+1", -0.5], ["a\x1b[2Jb", None], ["-walk", 1]])
-    assert (tmp_path / "a.csv").read_text() == "file,p\n'=1+1,-0.5\na\\x1b[2Jb,\n'-walk,1\n"
 
 
 def test_recognize_a_table_without_a_header(store: str, tuned: str, tmp_path: Path, said) -> None:

@@ -1,4 +1,4 @@
-"""Lets the tests of this folder import what they share (``drawn``, ``factories``)."""
+"""Lets the tests of this folder import what they share (``drawn``, ``bodies``, ``factories``)."""
 
 import sys
 from pathlib import Path

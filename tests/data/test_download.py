@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 
 from hitrs.cli import data as command
 from hitrs.cli.main import main
-from hitrs.data.catalog.dataset import Download
+from hitrs.data.catalog.dataset import Download, Entry, content_sha256
 from hitrs.data.catalog.registry import all_entries
 from hitrs.data.download import fetch, unpack
 from hitrs.errors import DataError
@@ -154,17 +155,38 @@ def test_fetch_command(
 ) -> None:
     entry = all_entries()["precog"]
     with zipfile.ZipFile(tmp_path / "made.zip", "w") as archive:
-        archive.writestr("precog_dataset_16-master/CSV/Seq1_1.csv", "HipCenter; Spine")
+        archive.writestr("precog_dataset_16-1ff2c9d/Dataset/CSV/Seq1_1.csv", "HipCenter; Spine")
     server.content = (tmp_path / "made.zip").read_bytes()
     here = Download(server.url, None, "MIT")
     monkeypatch.setattr(command, "get_entry", lambda name: type(entry)(**{**vars(entry), "download": here}))
     assert main(["data", "fetch", "precog", str(tmp_path / "got")]) == 0
     shown = capsys.readouterr().out
     assert f"sha256      {hashlib.sha256(server.content).hexdigest()}" in shown
-    assert (tmp_path / "got" / "precog_dataset_16-master" / "CSV" / "Seq1_1.csv").exists()
+    assert (tmp_path / "got" / "precog_dataset_16-1ff2c9d" / "Dataset" / "CSV" / "Seq1_1.csv").exists()
     assert main(["data", "fetch", "precog", str(tmp_path / "got")]) == 1
     assert "is not empty" in capsys.readouterr().err
+    expected = content_sha256(entry.find(tmp_path / "got"))
+    for content, code in ((expected, 0), ("0" * 64, 1)):
+        here = Download(server.url, None, "MIT", content=content)
+        assert main(["data", "fetch", "precog", str(tmp_path / content)]) == code
+        said = capsys.readouterr()
+        assert ("the files in it are the expected ones" in said.out) == (code == 0)
+        assert ("are not those of precog that hitrs knows" in said.err) == (code == 1)
     monkeypatch.undo()
     assert main(["data", "fetch", "nw-ucla", str(tmp_path / "no")]) == 1
     assert "no open direct link" in capsys.readouterr().err
     assert main(["data", "fetch", "precog"]) == 1
+
+
+@pytest.mark.parametrize("entry", [e for e in all_entries().values() if e.download], ids=lambda e: e.name)
+def test_what_is_fetched_cannot_change(entry: Entry) -> None:
+    assert entry.download is not None
+    assert entry.download.sha256 or entry.download.content
+    assert not re.search(r"/(HEAD|main|master)\b", entry.download.url)
+
+
+def test_the_expected_files_of_precog_are_those_at_hand(hitrs_data: Callable[[str], Path]) -> None:
+    folder = hitrs_data("precog2016")
+    entry = all_entries()["precog"]
+    assert entry.download is not None
+    assert content_sha256(entry.find(folder)) == entry.download.content

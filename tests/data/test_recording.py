@@ -116,3 +116,14 @@ def test_a_recording_is_shown_in_a_line_without_coordinates() -> None:
     )
     shown = repr(make("scene", persons=2, segments=(Segment(0, 2, "a"), Segment(2, 4, "b"))))
     assert shown.endswith("2 persons, 20 joints of kinect20, unknown frame rate, 2 segments)")
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, 1.1e7])
+def test_a_coordinate_that_would_drown_all_others(value: float) -> None:
+    positions = np.zeros((4, 1, 20, 3))
+    positions[2, 0, 5, 1] = value
+    with pytest.raises(DataError, match=r"frame 2, person 0, .* needs ones up to 1e\+07"):
+        Recording(positions, layout="kinect20")
+    valid = np.ones((4, 1, 20), bool)
+    valid[2, 0, 5] = False
+    assert not Recording(positions, valid, "kinect20").positions.any()

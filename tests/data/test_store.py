@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import multiprocessing
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +28,11 @@ from hypothesis import strategies as st
 from hitrs.data import Recording, Store, write_store
 from hitrs.data import store as store_module
 from hitrs.data.writer import header_checksum
-from hitrs.errors import DataError
-from hitrs.files import HashedWriter
+from hitrs.errors import DataError, LayoutError
+from hitrs.files import HashedWriter, sha256_of
 from hitrs.skeleton import get_layout
+from hitrs.transforms.config import PreprocessingConfig
+from hitrs.transforms.dataset import SkeletonDataset
 
 KINECT = get_layout("kinect20")
 NTU = Recording(np.ones((1, 1, 25, 3)), np.ones((1, 1, 25), bool), get_layout("ntu25"), "b")
@@ -60,7 +64,7 @@ def test_arrays_and_their_labels(tmp_path: Path) -> None:
     assert [store.name(n) for n in range(2)] == ["0", "1"]
     assert store.persons.tolist() == [1, 3]
     assert not store.valid(0)[1, 0, 2]
-    assert (store.classes, store.protocols, store.meta) == ((), (), {})
+    assert (store.classes, store.protocols, list(store.meta)) == ((), (), ["space"])
     with pytest.raises(DataError, match="'0' needs a layout"):
         write_store(tmp_path / "no layout", [array])
     items = [make(label, label=label) for label in ("class 10", "class 2")]
@@ -112,7 +116,7 @@ def test_columns(small: Store) -> None:
     assert [small.subject_names[k] for k in small.subjects] == ["0", "1", "2", "0", "1", "2"]
     assert small.camera_names == ("c",)
     assert np.isnan(small.fps).all()
-    assert small.meta == {"dataset": "test"}
+    assert small.meta == {"dataset": "test", "space": small.space.to_dict()}
     assert small.layout == KINECT
 
 
@@ -255,6 +259,109 @@ def test_another_version(small: Store) -> None:
     file.write_text(json.dumps(header), encoding="utf-8")
     with pytest.raises(DataError, match="format version 99, this version of hitrs reads 2"):
         Store.open(small.path)
+
+
+def forge(store: Store, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change the header as somebody would who knows the checksums."""
+    header = json.loads((store.path / "store.json").read_text(encoding="utf-8"))
+    change(header)
+    for name, facts in header["files"].items() if isinstance(header.get("files"), dict) else ():
+        if isinstance(facts, dict) and (store.path / name).is_file():
+            facts.update(bytes=(store.path / name).stat().st_size, sha256=sha256_of(store.path / name))
+    header["sha256"] = header_checksum(header)
+    (store.path / "store.json").write_text(json.dumps(header), encoding="utf-8")
+
+
+HOSTILE: list[Any] = [
+    None,
+    True,
+    -1,
+    10**30,
+    7.5,
+    float("nan"),
+    "",
+    "x",
+    [],
+    {},
+    [[]],
+    [None],
+    ["a", "a"],
+    {"a": {}},
+]
+
+
+def test_a_hostile_header_is_refused_in_words(small: Store) -> None:
+    original = (small.path / "store.json").read_text(encoding="utf-8")
+    for key in [key for key in json.loads(original) if key != "sha256"]:
+        for value in HOSTILE:
+            forge(small, methodcaller("__setitem__", key, value))
+            with contextlib.suppress(DataError, LayoutError):
+                for recording in Store.open(small.path):
+                    assert recording.n_frames
+            (small.path / "store.json").write_text(original, encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "name", ["../outside.npy", "/etc/passwd", "shards/../../outside.npy", "a/b/c.npy", ""]
+)
+def test_no_file_outside_of_the_store(small: Store, name: str) -> None:
+    """A cleaned store links the files that the header names."""
+    forge(small, lambda header: header["files"].update({name: {"bytes": 0, "sha256": ""}}))
+    with pytest.raises(DataError, match=f"'{name}' is no file of a store"):
+        Store.open(small.path)
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "what"),
+    [
+        ("frames", [1, 2, 3, 4, 5, -6], "frames do not fit"),
+        ("frames", [1, 2, 3, 4, 6, 5], "rows do not fit"),
+        ("persons", [1, 2, 1, 2, 1, 2**31 - 1], "rows do not fit"),
+        ("rows", [0, 1, 5, 8, 16, 1 << 60], "rows do not fit"),
+        ("labels", [0, 0, 0, 0, 0, 99], "labels do not fit"),
+        ("subjects", [0, 0, 0, 0, 0, 3], "categories do not fit"),
+        ("split0", [0, 0, 0, 0, 0, 2], "splits do not fit"),
+        ("names_offsets", [0, 2, 4, 6, 8, 10, 1 << 40], "offsets do not fit"),
+        ("segments_offsets", [0, 0, 0, 0, 0, 0, 5], "offsets do not fit"),
+        ("segments", [[-3, 2, 0]], "do not fit"),
+        ("fps", [30.0], "lengths do not fit"),
+        ("fps", [b"x"] * 6, "is no column of <f8"),
+        ("fps", [None] * 6, "cannot read fps.npy"),
+    ],
+)
+def test_columns_that_do_not_fit(small: Store, column: str, values: list[Any], what: str) -> None:
+    """They end in a slice of something else, or in a traceback."""
+    file = small.path / f"{column}.npy"
+    before = np.load(file)
+    odd = np.array(values)
+    np.save(file, odd if odd.dtype.kind in "SO" else odd.astype(before.dtype))
+    forge(small, lambda header: None)
+    with pytest.raises(DataError, match=what):
+        Store.open(small.path)
+
+
+def test_a_header_that_is_nested_too_deeply(small: Store) -> None:
+    (small.path / "store.json").write_text("[" * 200_000)
+    with pytest.raises(DataError, match="nested too deeply"):
+        Store.open(small.path)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a mapped file cannot be cut there")
+@pytest.mark.parametrize("name", ["positions.f32", "valid.bits"])
+def test_a_store_that_is_cut_short_while_it_is_open(small: Store, name: str) -> None:
+    """Reading behind the end of a mapped file ends the process (SIGBUS)."""
+    store = Store.open(small.path)
+    dataset = SkeletonDataset(store, range(6), KINECT, PreprocessingConfig())
+    assert dataset.batch([5]).positions.shape[2] == 6
+    os.truncate(store.path / "shards" / "00000" / name, 0)
+    for use in (lambda: dataset.batch([5]), lambda: store.positions(0), lambda: store[2]):
+        with pytest.raises(
+            DataError, match=f"was cut short while it was open: shards/00000/{name} has 0 bytes"
+        ):
+            use()
+    (store.path / "shards" / "00000" / name).unlink()
+    with pytest.raises(DataError, match="has lost its file"):
+        dataset.batch([5])
 
 
 # Writing

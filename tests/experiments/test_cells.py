@@ -12,6 +12,7 @@ from hitrs.errors import DataError
 from hitrs.experiments.label_subsets import write_label_subsets
 from hitrs.experiments.results import Result, read_results
 from hitrs.experiments.tables import markdown_table
+from hitrs.models.encoder import HiTRS
 
 SIZES = """
 config: tiny
@@ -127,6 +128,37 @@ def test_the_seed_and_stream_of_a_cell_reach_every_section(runner_of):
     assert [section.optim.seed for section in sections] == [3] * 4
     assert config.preprocessing.stream == "bone"
     assert config.recognize.optim.steps == 2
+
+
+def test_held_out_subjects_test_in_place_of_the_test_part(tmp_path, runner_of):
+    store = make_store(tmp_path)
+    runner = runner_of(PLAN.replace("cells:", "held_out: person-1\ncells:"))
+    split = runner._split(protocol_split(store, "subjects"))
+    names = np.array(store.subject_names)[np.asarray(store.subjects)]
+    assert set(names[split.test]) == {"person-1"}
+    assert set(names[split.train]) == {"person-0", "person-2"}
+    few = next(cell for cell in runner.plan.cells if cell.label_subset == 1)
+    assert set(runner._labeled(few, split)) < set(split.train)
+    pretraining = next(cell for cell in runner.plan.cells if cell.do == "pretrain")
+    assert runner.run(pretraining).last["step"] == 2
+    card = HiTRS.from_pretrained(runner.runs / pretraining.name).card
+    assert card.trained["recordings"] == len(split.train)
+
+
+def test_an_encoder_of_several_stores(tmp_path, runner_of):
+    make_store(tmp_path)
+    small_store(tmp_path / "stores" / "more", 12)
+    cells = """
+  - {do: pretrain, id: both, store: nw-ucla, protocol: subjects, beside: {more: subjects}}
+  - {do: probe, store: more, protocol: subjects, from: both}
+"""
+    runner = runner_of(f"name: several\n{SIZES}\ncells:{cells}")
+    results = [runner.run(cell) for cell in runner.plan.cells]
+    assert [result.cell for result in results] == [
+        "pretrain-nw-ucla-and-more-joint-s0",
+        "probe-more-joint-from-pretrain-nw-ucla-and-more-joint-s0-s0",
+    ]
+    assert results[1].start == "pre-trained on nw-ucla + more"
 
 
 def test_a_cell_without_its_pretraining_says_so(runner):

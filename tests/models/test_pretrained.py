@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import huggingface_hub
@@ -155,7 +156,7 @@ def test_configuration_that_is_no_text(folder: Path) -> None:
             "stream must be one of joint, bone, motion, fused, got 'sound'",
         ),
         ("model", {"mode": "fast"}, "mode must be one of default, paper, got 'fast'"),
-        ("classes", None, "not iterable"),
+        ("classes", None, "classes must be a list"),
     ],
 )
 def test_configuration_with_a_wrong_part(folder: Path, key: str, value: object, message: str) -> None:
@@ -212,7 +213,7 @@ def test_card_goes_through_json(tmp_path: Path) -> None:
     assert torch.equal(load_pretrained(tmp_path / "m")[1]["x"], torch.ones(3, 2))
 
 
-def test_a_hub_id_is_downloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_of_the_hub_is_downloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def download(name: str, allow_patterns: list[str]) -> str:
@@ -220,14 +221,59 @@ def test_a_hub_id_is_downloaded(folder: Path, monkeypatch: pytest.MonkeyPatch) -
         return str(folder)
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    assert load_pretrained("someone/model")[0] == CARD
+    assert load_pretrained("hub://someone/model")[0] == CARD
     assert asked == [("someone/model", ["config.json", "model.safetensors"])]
 
 
-def test_a_hub_id_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("path", ["runs/tunned", "tunned", "./runs/tunned", "/runs/tunned", "hub:/a/b"])
+def test_a_path_is_never_asked_of_the_hub(path: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else whoever owns that name there would supply the model."""
+
+    def download(*_: object, **__: object) -> str:
+        raise AssertionError
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    with pytest.raises(CheckpointError, match=f"^{path} is not a model directory: there is nothing") as no:
+        load_pretrained(path)
+    assert ("a model of the hub is hub://runs/tunned" in str(no.value)) == (path == "runs/tunned")
+
+
+def test_a_model_that_the_hub_does_not_give(monkeypatch: pytest.MonkeyPatch) -> None:
     def download(name: str, allow_patterns: list[str]) -> str:
         raise LocalEntryNotFoundError("no connection")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
-    with pytest.raises(CheckpointError, match="someone/model is neither a folder here nor a model"):
-        load_pretrained("someone/model")
+    with pytest.raises(CheckpointError, match="does not give the model hub://someone/model: no connection"):
+        load_pretrained("hub://someone/model")
+    with pytest.raises(CheckpointError, match="expected hub://owner/name"):
+        load_pretrained("hub://model")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes")
+def test_a_model_has_the_mode_that_the_user_wants(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        save_pretrained(tmp_path / "m", CARD, {"x": torch.ones(2)})
+    finally:
+        os.umask(before)
+    assert {oct(file.stat().st_mode & 0o777) for file in (tmp_path / "m").iterdir()} == {"0o644"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda x: x.to(torch.int64), "is int64"),
+        (lambda x: x > 0, "is bool"),
+        (lambda x: x.index_fill(0, torch.tensor([0]), float("nan")), "not finite"),
+        (lambda x: x * float("inf"), "not finite"),
+    ],
+)
+def test_weights_that_are_no_finite_numbers(encoder: HiTRS, tmp_path: Path, spoil, message: str) -> None:
+    """They would load without a word, and be converted."""
+    weights = {f"encoder.{name}": value.clone() for name, value in encoder.state_dict().items()}
+    name = "encoder.frame.pos_embed"
+    weights[name] = spoil(weights[name] + 1)
+    save_pretrained(tmp_path / "spoiled", CARD, weights)
+    with pytest.raises(CheckpointError, match=message) as refused:
+        HiTRS.from_pretrained(tmp_path / "spoiled")
+    assert "frame.pos_embed" in str(refused.value)

@@ -13,6 +13,7 @@ from factories import JOINTS, LAYOUT, keyed_generator, small_store, tiny
 from hitrs.config import Config
 from hitrs.data.store import Store
 from hitrs.errors import CheckpointError, DataError
+from hitrs.models.convolutions import convolution_settings
 from hitrs.models.encoder import HiTRS
 from hitrs.models.pretrained import load_pretrained
 from hitrs.pretext.base import EncodedFrames, PretextTask, TaskResult
@@ -21,6 +22,7 @@ from hitrs.pretext.losses import regression_result
 from hitrs.pretext.registry import PRETEXT_TASKS, register_pretext_task
 from hitrs.training.config import OptimConfig, PretrainConfig
 from hitrs.training.log import read_metrics
+from hitrs.transforms.batch import stream_bodies
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
@@ -52,9 +54,9 @@ def change(config: Config, **parts: object) -> Config:
 
 def test_pretraining_sees_bodies_in_two_views(store: Store) -> None:
     data = dataset(store)
-    job = PretrainJob(data, CONFIG)
+    job = PretrainJob([data], CONFIG)
     assert len(job) == 9
-    positions, valid, lengths, identity, _ = job.inputs(np.array([0, 1, 3]), keyed_generator(3))
+    positions, valid, lengths, identity, *_ = job.inputs(np.array([0, 1, 3]), keyed_generator(3))
     persons = [int(store.persons[data.indices[i]]) for i in (0, 1, 3)]
     assert len(positions) == 2 * sum(persons)
     ones, counts = identity.unique(return_counts=True)
@@ -68,10 +70,10 @@ def test_pretraining_sees_bodies_in_two_views(store: Store) -> None:
 
 
 def test_without_the_views_task_there_is_one_of_each(store: Store) -> None:
-    job = PretrainJob(dataset(store), change(CONFIG, pretext={"views": 0.0}, augment=AugmentConfig("none")))
-    positions, _, lengths, identity, _ = job.inputs(np.array([2, 4]), keyed_generator(2))
+    job = PretrainJob([dataset(store)], change(CONFIG, pretext={"views": 0.0}, augment=AugmentConfig("none")))
+    positions, _, lengths, identity, *_ = job.inputs(np.array([2, 4]), keyed_generator(2))
     assert len(identity.unique()) == len(identity) == len(positions)
-    expected = [min(20, int(store.frames[job.dataset.indices[i]])) for i in (2, 4)]
+    expected = [min(20, int(store.frames[job.datasets[0].indices[i]])) for i in (2, 4)]
     assert sorted(set(lengths.tolist())) == sorted(set(expected))
 
 
@@ -81,7 +83,7 @@ def test_the_stream_is_taken_after_augmentation(store: Store, stream: str) -> No
     config = change(
         CONFIG, preprocessing=PreprocessingConfig(stream=stream), pretext={"views": 0.0}, augment=still
     )
-    positions, valid, *_ = PretrainJob(dataset(store, stream=stream), config).inputs(
+    positions, valid, *_ = PretrainJob([dataset(store, stream=stream)], config).inputs(
         np.array([0]), keyed_generator(1)
     )
     if stream == "bone":
@@ -93,8 +95,8 @@ def test_the_stream_is_taken_after_augmentation(store: Store, stream: str) -> No
 
 def test_a_body_that_shows_nothing_in_this_stream_is_left_out(store: Store, tmp_path: Path) -> None:
     lonely = small_store(tmp_path / "store", count=3, persons=1)
-    job = PretrainJob(SkeletonDataset(lonely, [0, 1], LAYOUT, PreprocessingConfig(stream="bone")), CONFIG)
-    job.dataset.batch = lambda which: dataclasses.replace(batch, valid=batch.valid & head)  # type: ignore[method-assign]
+    job = PretrainJob([SkeletonDataset(lonely, [0, 1], LAYOUT, PreprocessingConfig(stream="bone"))], CONFIG)
+    job.data.batch = lambda which: dataclasses.replace(batch, valid=batch.valid & head)  # type: ignore[method-assign]
     batch = SkeletonDataset(lonely, [0, 1], LAYOUT, PreprocessingConfig()).batch([0, 1])
     head = torch.zeros(JOINTS, dtype=torch.bool)
     head[LAYOUT.index("head")] = True
@@ -109,10 +111,43 @@ def test_a_body_that_shows_nothing_in_this_stream_is_left_out(store: Store, tmp_
 def test_short_recordings_are_left_out(store: Store) -> None:
     frames = store.frames[store.split("subjects", "train")]
     least = int(np.sort(frames)[4])
-    job = PretrainJob(dataset(store), change(CONFIG, min_frames=least, max_frames=300))
+    job = PretrainJob([dataset(store)], change(CONFIG, min_frames=least, max_frames=300))
     assert len(job) == int((frames >= least).sum())
     with pytest.raises(DataError, match="has the 299 frames that min_frames asks for"):
-        PretrainJob(dataset(store), change(CONFIG, min_frames=299, max_frames=300))
+        PretrainJob([dataset(store)], change(CONFIG, min_frames=299, max_frames=300))
+
+
+def test_several_data_sets_come_by_weight(store: Store, tmp_path: Path) -> None:
+    headless = dataclasses.replace(LAYOUT, name="headless", joints=(*LAYOUT.joints[:-1], "other"))
+    few = small_store(tmp_path / "few", count=4, layout=headless, seed=1, persons=1)
+    other = SkeletonDataset(few, [0, 1, 2, 3], LAYOUT, PreprocessingConfig())
+    config = change(CONFIG, pretext={"views": 0.0}, augment=AugmentConfig("none"))
+    job = PretrainJob([dataset(store), other], config, weights=[1, 3])
+    assert len(job) == 9 + 4
+    chosen = job._chosen(np.zeros(4000, np.int64), keyed_generator(4000))
+    counts = np.bincount(chosen, minlength=13)
+    assert counts[:9].sum() == pytest.approx(1000, abs=120)
+    assert counts[9:] == pytest.approx([750] * 4, abs=120)
+    _, valid, _, identity, *_ = job.inputs(np.arange(8), keyed_generator(8))
+    of_few = job._chosen(np.arange(8), keyed_generator(8)) >= 9
+    assert 0 < of_few.sum() < 8
+    last = valid[:, :, -1].any(1)  # what the other layout does not have is masked
+    assert [bool(last[identity // 2 == row].any()) for row in range(8)] == (~of_few).tolist()
+    roots = PretrainJob([dataset(store), other], config)
+    assert roots.ends.tolist() == pytest.approx([3 / 5, 1.0])  # of 9 and 4 recordings
+
+
+def test_a_task_may_see_bodies_before_augmentation(store: Store) -> None:
+    config = change(CONFIG, pretext={"views": 1.0, "convolutions": 1.0}, max_frames=300)
+    data = dataset(store)
+    made = PretrainJob([data], config).inputs(np.array([0, 1]), keyed_generator(2))
+    positions, clean = made[0], made[-1]
+    assert len(clean) == len(positions)
+    plain = convolution_settings(config.preprocessing)
+    once = stream_bodies(data.batch([0, 1]), plain, LAYOUT).positions
+    half = len(clean) // 2
+    assert torch.equal(clean[:half], clean[half:])  # the two views of each
+    assert sorted(clean[:half].sum((1, 2, 3)).tolist()) == pytest.approx(sorted(once.sum((1, 2, 3)).tolist()))
 
 
 def test_views_are_copies_with_other_random_numbers(store: Store) -> None:
@@ -148,19 +183,19 @@ def test_the_probe_without_subjects_uses_halves() -> None:
 
 
 def test_the_probe_reads_the_encoder(store: Store) -> None:
-    job = PretrainJob(dataset(store), CONFIG)
+    job = PretrainJob([dataset(store)], CONFIG)
     found = job.evaluate(job.module.eval())
     assert found.keys() == {"knn/accuracy"}
     assert 0 <= found["knn/accuracy"] <= 1
     one_class = SkeletonDataset(store, np.flatnonzero(store.labels == 0), LAYOUT, PreprocessingConfig())
-    assert PretrainJob(one_class, CONFIG).evaluate(job.module) == {}
+    assert PretrainJob([one_class], CONFIG).evaluate(job.module) == {}
 
 
 # --- whole runs
 
 
 def test_pretraining_leaves_a_model(store: Store, tmp_path: Path) -> None:
-    card = train_encoder(dataset(store), CONFIG, tmp_path / "run")
+    card = train_encoder([dataset(store)], CONFIG, tmp_path / "run")
     loaded, weights = load_pretrained(tmp_path / "run")
     assert loaded == card
     assert (card.model, card.layout, card.classes) == (CONFIG.model, LAYOUT, ())
@@ -176,11 +211,11 @@ def test_pretraining_leaves_a_model(store: Store, tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_of_another_layout_is_refused(store: Store, tmp_path: Path) -> None:
-    train_encoder(dataset(store), CONFIG.changed({"pretrain.optim.steps": 1}), tmp_path)
+    train_encoder([dataset(store)], CONFIG.changed({"pretrain.optim.steps": 1}), tmp_path)
     five = dataclasses.replace(LAYOUT, joints=LAYOUT.joints[:4], parents=(0, 0, 0, 0), pairs=((2, 3),))
     other = SkeletonDataset(store, store.split("subjects", "train"), five, PreprocessingConfig())
     with pytest.raises(CheckpointError, match="belongs to another model"):
-        train_encoder(other, CONFIG, tmp_path, resume=True)
+        train_encoder([other], CONFIG, tmp_path, resume=True)
 
 
 CHILD = """
@@ -211,7 +246,7 @@ from test_job import LONG, dataset
 from hitrs.data.store import Store
 from hitrs.pretext.job import train_encoder
 
-train_encoder(dataset(Store.open(store)), LONG, Path(run))
+train_encoder([dataset(Store.open(store))], LONG, Path(run))
 """
 LONG = CONFIG.changed({"pretrain.optim.steps": 12})
 
@@ -221,7 +256,7 @@ def test_a_killed_run_resumes_to_the_same_weights(store: Store, tmp_path: Path) 
 
     The moment is one of the run's file operations (log, checkpoint, rename, remove), where a kill is worst.
     """
-    train_encoder(dataset(store), LONG, tmp_path / "whole")
+    train_encoder([dataset(store)], LONG, tmp_path / "whole")
     here = Path(__file__).parent
     moment = str(np.random.default_rng().integers(5, 90))
     child = subprocess.run(
@@ -231,7 +266,7 @@ def test_a_killed_run_resumes_to_the_same_weights(store: Store, tmp_path: Path) 
     assert child.returncode != 0, "the run ended before it could be killed"
     assert "Traceback" not in child.stderr
     assert not (tmp_path / "run" / "model").exists()
-    train_encoder(dataset(store), LONG, tmp_path / "run", resume=True)
+    train_encoder([dataset(store)], LONG, tmp_path / "run", resume=True)
     (_, whole), (_, resumed) = load_pretrained(tmp_path / "whole"), load_pretrained(tmp_path / "run")
     assert whole.keys() == resumed.keys()
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []
@@ -264,12 +299,12 @@ def test_a_task_of_another_package_is_trained_and_resumed(
     monkeypatch.setattr(PRETEXT_TASKS, "_loaded", dict(PRETEXT_TASKS._loaded))
     register_pretext_task(MeanHeight)
     config = CONFIG.changed({"pretext.mean_height": 0.5, "pretrain.optim.eval_every": 4})
-    train_encoder(dataset(store), config, tmp_path / "whole")
+    train_encoder([dataset(store)], config, tmp_path / "whole")
     with monkeypatch.context() as patch:
         patch.setattr(PretrainJob, "evaluate", lambda *_: 1 / 0)  # the last checkpoint is of the step before
         with pytest.raises(ZeroDivisionError):
-            train_encoder(dataset(store), config, tmp_path / "run")
-    train_encoder(dataset(store), config, tmp_path / "run", resume=True)
+            train_encoder([dataset(store)], config, tmp_path / "run")
+    train_encoder([dataset(store)], config, tmp_path / "run", resume=True)
     (_, whole), (_, resumed) = load_pretrained(tmp_path / "whole"), load_pretrained(tmp_path / "run")
     assert whole["tasks.mean_height.head.weight"].shape == (1, tiny().width)
     assert [name for name in whole if not torch.equal(whole[name], resumed[name])] == []

@@ -10,9 +10,12 @@ from torch import Tensor
 
 from factories import JOINTS, keyed_generator, sequences, tiny
 from hitrs.errors import ConfigError
+from hitrs.models.convolutions import FRAMES
 from hitrs.models.encoder import HiTRS
+from hitrs.models.features import pooled_features
 from hitrs.pretext.clip_motion import ClipMotion
 from hitrs.pretext.clip_order import ClipOrder, displacement
+from hitrs.pretext.convolutions import Convolutions
 from hitrs.pretext.future_clip import FutureClip
 from hitrs.pretext.losses import draw_pair, exchange
 from hitrs.pretext.masked_joint import MaskedJoint
@@ -262,6 +265,7 @@ def test_nobody_takes_part() -> None:
     def some(count: int, levels: int) -> Tensor:
         return torch.randn(count, levels * D, requires_grad=True)
 
+    pooled = torch.randn(0, encoder().pooled_width, requires_grad=True)
     cases = [
         (MaskedJoint, (some(0, 1), torch.empty(0, 3))),
         (ClipOrder, (some(0, 2), torch.empty(0, 2 * D))),
@@ -269,6 +273,7 @@ def test_nobody_takes_part() -> None:
         (FutureClip, (some(0, 4), torch.empty(0, 2 * D))),
         (Views, (some(2, 4), torch.tensor([0, 1]))),
         (Views, (some(0, 4), torch.empty(0, dtype=torch.int64))),
+        (Convolutions, (pooled, torch.empty(0, FRAMES, JOINTS, 3))),
     ]
     for kind, inputs in cases:
         task = kind(encoder())
@@ -335,3 +340,49 @@ def test_other_tasks_beside_clip_motion() -> None:
     assert {name.split("/")[0] for name in metrics} == set(objective.tasks)
     assert len(objective.tasks) == 6
     assert loss.isfinite()
+
+
+# --- random convolutions
+
+
+def test_the_targets_of_convolutions_are_standardized_over_all_batches() -> None:
+    torch.manual_seed(0)
+    task = Convolutions(encoder()).train()
+    clean = torch.randn(24, FRAMES, JOINTS, 3).cumsum(1)
+    first = task.targets(clean[:8])
+    assert first.shape == (8, task.bank.width)
+    task.targets(clean[8:16])
+    task.targets(clean[16:])
+    features = task.bank(clean.flatten(2).transpose(1, 2))
+    mean, deviation = features.mean(0), features.std(0, correction=0).clamp(min=1e-2)
+    expected = ((features - mean) / deviation).clamp(-4, 4)
+    assert torch.allclose(task.eval().targets(clean), expected, atol=2e-2)
+    before = task.moments.clone()
+    task.targets(clean[:4])
+    assert torch.equal(task.moments, before)  # only training counts
+
+
+def test_flat_sequences_have_a_target_too() -> None:
+    task = Convolutions(HiTRS(tiny(), JOINTS, 2)).train()
+    flat = torch.randn(5, FRAMES, JOINTS, 2)
+    with_zeros = torch.cat([flat, torch.zeros(5, FRAMES, JOINTS, 1)], 3)
+    assert torch.equal(task.targets(flat), task.eval().targets(with_zeros))
+
+
+def test_convolutions_learn_from_the_pooled_features_of_whole_sequences() -> None:
+    torch.manual_seed(0)
+    model = encoder(**SIDE_BY_SIDE)
+    weights = {**dict.fromkeys(("masked_joint", "clip_order", "video_order", "future_clip"), 0.0)}
+    objective = PretextObjective(model, {**weights, "convolutions": 1.0}).eval()
+    assert objective.clean
+    positions, valid, lengths = sequences([16, 11, 3], seen=0.8)
+    task, clean = objective.tasks["convolutions"], torch.randn(3, FRAMES, JOINTS, 3)
+    task.train().targets(clean)
+    task.eval()
+    loss, metrics = objective(positions, valid, lengths, torch.arange(3), keyed_generator(3), clean)
+    prediction = task.head(pooled_features(model, positions, valid, lengths))
+    expected = (prediction - task.targets(clean)).square().mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert metrics["convolutions/error"].item() == pytest.approx(expected.item() ** 0.5, rel=1e-5)
+    loss.backward()
+    assert all(p.grad is not None for p in model.video.parameters())

@@ -1,5 +1,8 @@
 """What all classes for applications do with a model and with recordings."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import torch
 from detectors import detector
 from factories import CLASSES, JOINTS, LAYOUT, small_store
 from hitrs import Detector, OnlineDetector, Recognizer, Recording
+from hitrs.data.space import Space
 from hitrs.errors import CheckpointError, DataError, LayoutError
 from hitrs.skeleton import Layout
 from hitrs.transforms.config import PreprocessingConfig
@@ -68,7 +72,7 @@ def test_a_model_may_be_loaded_already(tmp_path: Path, recordings: list[Recordin
 
 
 def test_a_usable_recording_has_the_models_rate_and_somebody_in_it(recordings: list[Recording]) -> None:
-    deployed = Detector(detector(fps=15.0))
+    deployed = Detector(detector(fps=15.0, space=Space(seen=0.6)))
     with pytest.raises(DataError, match=r"30 frames a second.*15"):
         deployed.recording(recordings[0])
     assert deployed.recording(recordings[0], resample=True).fps == 15.0
@@ -77,4 +81,35 @@ def test_a_usable_recording_has_the_models_rate_and_somebody_in_it(recordings: l
         deployed.recording(np.zeros((4, JOINTS, 3)), valid=nobody)
     with pytest.raises(LayoutError, match="there has 2 joints"):
         deployed.recording(np.zeros((4, 2, 3)), name="there")
-    assert deployed.recording(np.zeros((4, 2, 3)), layout=SHOULDERS).layout == SHOULDERS
+    shoulders = np.arange(24).reshape(4, 2, 3)
+    assert deployed.recording(shoulders, layout=SHOULDERS).layout == SHOULDERS
+
+
+FORKED = """
+import os, signal
+import numpy as np
+import torch
+torch.set_num_threads(2)
+from hitrs import Recognizer
+from hitrs.models.card import ModelCard
+from hitrs.models.config import ModelConfig
+from hitrs.models.encoder import HiTRS
+from hitrs.skeleton import get_layout
+from hitrs.tasks.recognition.model import RecognitionModel
+config, layout = ModelConfig(width=64, layers=1), get_layout("kinect20")
+model = RecognitionModel(HiTRS(config, 20), ModelCard(config, layout, classes=("a", "b")))
+recognizer, walk = Recognizer(model), np.random.default_rng(0).normal(size=(300, 20, 3))
+expected = recognizer(walk)
+child = os.fork()
+if not child:
+    signal.alarm(60)  # it would wait for ever
+    found = recognizer(walk)
+    os._exit(0 if abs(found.probability - expected.probability) < 1e-5 else 3)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_answers() -> None:
+    """A web server that forks after loading its model."""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", FORKED], check=False).returncode == 0

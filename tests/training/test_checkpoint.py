@@ -1,6 +1,7 @@
 """Checkpoints: whole or not at all, and what is damaged is named."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -49,14 +50,14 @@ def test_there_is_none(tmp_path: Path) -> None:
     assert list_checkpoints(tmp_path / "checkpoints") == []
 
 
-def test_only_the_newest_is_kept(tmp_path: Path) -> None:
+def test_the_newest_two_are_kept(tmp_path: Path) -> None:
     module, optimizer = make()
     (tmp_path / ".step-00000001.partial").mkdir()  # a kill came in between
     for step in (1, 2, 30):
         save_checkpoint(tmp_path, module, optimizer, {"step": step})
-    assert [p.name for p in tmp_path.iterdir()] == ["step-00000030"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000002", "step-00000030"]
     save_checkpoint(tmp_path, module, optimizer, {"step": 30})  # the same again
-    assert [p.name for p in list_checkpoints(tmp_path)] == ["step-00000030"]
+    assert [p.name for p in list_checkpoints(tmp_path)] == ["step-00000002", "step-00000030"]
 
 
 def test_the_newest_of_two_is_taken(tmp_path: Path) -> None:
@@ -128,3 +129,52 @@ def test_another_version_or_model(tmp_path: Path) -> None:
         (path / "state.json").write_text(json.dumps(wrong))
         with pytest.raises(CheckpointError, match=r"format version (7|None), this release goes on with 2"):
             load_checkpoint(tmp_path, module, optimizer)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.safetensors", "state.json"])
+def test_a_changed_number_is_damage_and_the_older_one_is_named(tmp_path: Path, name: str) -> None:
+    """Also where the file can still be read."""
+    module, optimizer = make()
+    for step in (1, 2, 3):
+        update(module, optimizer, step)
+        file = save_checkpoint(tmp_path, module, optimizer, {"step": step, "seconds": 1.5}) / name
+    content = bytearray(file.read_bytes())
+    place = content.index(b"1.5") if name == "state.json" else len(content) - 1
+    content[place] ^= 1
+    file.write_bytes(content)
+    message = (
+        rf"step-00000003 cannot be read: {name} does not match its checksum; step-00000002 beside it is "
+    )
+    with pytest.raises(CheckpointError, match=f"{message}whole: remove step-00000003, and --resume goes on"):
+        load_checkpoint(tmp_path, module, optimizer)
+    (tmp_path / "step-00000002" / "optimizer.safetensors").write_bytes(b"damaged too")
+    with pytest.raises(CheckpointError, match="remove it to start again"):
+        load_checkpoint(tmp_path, module, optimizer)
+
+
+def test_a_checkpoint_without_checksums_goes_on(tmp_path: Path) -> None:
+    """The first runs of this format wrote none."""
+    module, optimizer = make()
+    path = save_checkpoint(tmp_path, module, optimizer, {"step": 1})
+    state = json.loads((path / "state.json").read_text())
+    del state["sha256"], state["files"]
+    (path / "state.json").write_text(json.dumps(state))
+    assert load_checkpoint(tmp_path, module, optimizer) == {"version": 2, "step": 1}
+
+
+def test_a_state_that_is_nested_too_deeply(tmp_path: Path) -> None:
+    module, optimizer = make()
+    path = save_checkpoint(tmp_path, module, optimizer, {"step": 1})
+    (path / "state.json").write_text("[" * 100_000 + "]" * 100_000)
+    with pytest.raises(CheckpointError, match="cannot be read: it is nested too deeply"):
+        load_checkpoint(tmp_path, module, optimizer)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes")
+def test_files_have_the_mode_that_the_user_wants(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        path = save_checkpoint(tmp_path, *make(), {"step": 1})
+    finally:
+        os.umask(before)
+    assert {oct(file.stat().st_mode & 0o777) for file in path.iterdir()} == {"0o640"}

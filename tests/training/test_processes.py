@@ -90,7 +90,7 @@ def learn(store: str, folder: Path, batch_size: int) -> None:
         pretrain=PretrainConfig(optim),
         max_frames=20,
     )
-    train_encoder(SkeletonDataset(data, range(len(data)), LAYOUT, PreprocessingConfig()), config, folder)
+    train_encoder([SkeletonDataset(data, range(len(data)), LAYOUT, PreprocessingConfig())], config, folder)
 
 
 def train(store: str, folder: Path, batch_size: int) -> torch.nn.Module:

@@ -75,7 +75,7 @@ class StoreJob(PretrainJob):
     def __init__(self, case: Case):
         store = Store.open(cast(str, case.data))
         source = SkeletonDataset(store, range(len(store)), store.layout, case.config.preprocessing)
-        super().__init__(source, case.config)
+        super().__init__([source], case.config)
         self.sequences: list[int] = []
 
     def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:

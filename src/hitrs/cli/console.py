@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
-from hitrs.errors import DataError, LayoutError
+from hitrs.errors import DataError, LayoutError, printable
 from hitrs.process import is_main_process
 
 if TYPE_CHECKING:
@@ -34,16 +35,24 @@ def command_line() -> str:
 def print_line(line: str = "", style: str = "") -> None:
     """A line on standard output, never wrapped, no markup in it; once where several processes run."""
     if is_main_process():
-        _console().print(Text(line, style=style), soft_wrap=True)
+        _console().print(Text(printable(line), style=style), soft_wrap=True)
 
 
 def print_nothing(line: str = "") -> None:
     """In place of ``print_line`` where only JSON is to be printed."""
 
 
+def print_json(value: Any) -> None:
+    """JSON on standard output, in which control characters of data are escaped as JSON has it."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    if is_main_process():
+        shown = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+        _console().print(Text(shown), soft_wrap=True)
+
+
 def print_error(line: str) -> None:
     """A line in red on standard error."""
-    Console(stderr=True, highlight=False).print(Text(line, style="red"), soft_wrap=True)
+    Console(stderr=True, highlight=False).print(Text(printable(line), style="red"), soft_wrap=True)
 
 
 def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
@@ -56,7 +65,7 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     for place, header in enumerate(headers):
         table.add_column(header, justify="right" if place else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(printable(str(cell))) for cell in row))
     _console().print(table)
 
 
@@ -75,6 +84,30 @@ def progress_bar(what: str) -> Progress:
     )
     bar.add_task(what, total=None)
     return bar
+
+
+def print_findings(results: Sequence[Any], print_line: Callable[[str], None] = print_line) -> None:
+    """How many of the model's joints recordings have and show, and what was noted on them, each thing once.
+
+    Args:
+        results: with ``joints`` and ``notes``, of the tasks' classes for applications.
+    """
+    matched: dict[tuple[int, int], list[float]] = {}
+    notes: dict[str, int] = {}
+    for result in results:
+        joints = result.joints
+        matched.setdefault((joints.matched, joints.joints), []).append(joints.seen)
+        for note in dict.fromkeys(result.notes):
+            notes[note] = notes.get(note, 0) + 1
+    for (count, joints), seen in matched.items():
+        low, high = f"{min(seen):.3g}", f"{max(seen):.3g}"
+        print_line(
+            f"joints      {count} of {joints} matched, {low if low == high else f'{low} to {high}'} "
+            "seen on average"
+        )
+    for note, count in notes.items():
+        of = f" ({count} of {len(results)} recordings)" if len(results) > 1 else ""
+        print_line(f"note        {note}{of}")
 
 
 class Skipped:

@@ -25,7 +25,7 @@ def run(
     Nothing in the checkpoint is executed. The model runs in the paper's mode, where zeros are ordinary input.
 
     Args:
-        source: a .pth file; or a model directory, the run that made it, or a hub id.
+        source: a .pth file; or a model directory, the run that made it, or `hub://OWNER/NAME`.
         out: a model directory to write; or, for the way back, a file whose name ends in .pth.
         heads: attention heads of the checkpoint, needed to read it: the weights do not tell (the paper's
             model has 8).

@@ -10,7 +10,7 @@ from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_line
 from hitrs.data.catalog import folder as folder_of_files
-from hitrs.data.catalog.dataset import Entry
+from hitrs.data.catalog.dataset import Entry, content_sha256
 from hitrs.data.catalog.registry import all_entries, get_entry
 from hitrs.data.download import fetch, unpack
 from hitrs.errors import ConfigError, DataError
@@ -76,12 +76,22 @@ def _fetch(entry: Entry, folder: Path) -> None:
             lambda done, of: bar.update(task, completed=done, total=of),
         )
     unpack(archive, folder)
-    if entry.find(folder) is None:
+    found = entry.find(folder)
+    if found is None:
         raise DataError(
             f"{folder} holds no files of {entry.name}; the archive at {entry.download.url} has changed."
         )
+    if entry.download.content is not None and content_sha256(found) != entry.download.content:
+        raise DataError(
+            f"the files in {folder} are not those of {entry.name} that hitrs knows, by their SHA-256; do not "
+            f"use them for figures that are compared. The archive is kept: {archive}"
+        )
     archive.unlink()
-    checked = "" if entry.download.sha256 else " (its owners state none to compare)"
+    checked = ""
+    if entry.download.content is not None:
+        checked = " (of the archive; the files in it are the expected ones)"
+    elif entry.download.sha256 is None:
+        checked = " (its owners state none to compare)"
     print_line(f"license     {entry.download.license}")
     print_line(f"sha256      {digest}{checked}")
     print_line(f"next        hitrs import {folder} {folder}.store")

@@ -24,8 +24,9 @@ from hitrs.experiments.label_subsets import stratified_subset
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import video_feature
 from hitrs.tasks.base import get_task
-from hitrs.tasks.probe import encoder_features, nearest_positions, probe, random_convolutions
+from hitrs.tasks.probe import nearest_positions, probe
 from hitrs.tasks.recognition.recognizer import Recognizer
+from hitrs.tasks.recognition.ridge import convolution_recognizer, encoder_features
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import machine
 from hitrs.transforms.dataset import SkeletonDataset
@@ -157,10 +158,14 @@ def _frozen(
 ) -> dict[str, dict[str, Any]]:
     """What needs no training: ridge on frozen features, neighbors on positions, random convolutions."""
     layout = encoder.card.layout
+    known = SkeletonDataset(split.store, labeled, layout, encoder.card.preprocessing)
+    convolutions = convolution_recognizer(known)
+    probes = probe(encoder, split, config, labeled, convolutions=convolutions)
     return {
-        "pre-trained, frozen, ridge": probe(encoder, split, config, labeled)["ridge"]["all"],
+        "pre-trained, frozen, ridge": probes["ridge"]["all"],
+        "the same with random convolutions": probes["ridge with convolutions"]["all"],
         "nearest neighbor on positions": nearest_positions(split, labeled, layout, config)["all"],
-        "random convolutions": random_convolutions(split, labeled, layout, config)["all"],
+        "random convolutions": get_task("recognition").evaluate([convolutions], split)["all"],
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_line, print_nothing, print_table, progress_bar
+from hitrs.cli.console import (
+    Skipped,
+    print_findings,
+    print_json,
+    print_line,
+    print_nothing,
+    print_table,
+    progress_bar,
+)
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
 from hitrs.errors import ConfigError, located
@@ -31,6 +38,7 @@ def run(
     layout: Name = None,
     columns: Columns = None,
     resample: bool = False,
+    as_is: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     format: Format | None = None,
     timeline: Annotated[Path | None, arg(metavar="PICTURE")] = None,
@@ -43,11 +51,13 @@ def run(
     Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
-        model: a detector: model directory, the run that made it, or a hub id.
+        model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings, folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
+        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
+            or have another axis up, are converted, and it is told.
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.
@@ -66,7 +76,7 @@ def run(
     if not files:
         raise ConfigError("name at least one file to find actions in")
     detector = Detector(model)
-    stepper = detector.online() if online else None
+    stepper = detector.online(as_is=True) if online else None  # recordings are prepared before
     labels = None if truth is None else read_truth(truth, detector.classes)
     detections: list[Detection] = []
     truths: list[list[Proposal] | None] = []
@@ -76,13 +86,13 @@ def run(
         for _, recording in recordings(files, detector.layout, known_layout(layout), columns, skipped):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
-                recording = detector.recording(recording, resample=resample)
+                recording = detector.recording(recording, resample=resample, as_is=as_is)
                 own = None
                 if recording.segments and (online or timeline is not None):
                     with located(f"recording '{recording.name}'"):
                         own = to_proposals(recording.segments, recording.n_frames, detector.classes)
                 if stepper is None:
-                    result = detector(recording)
+                    result = detector.detect(recording)
                 else:
                     result, taken = run_online(stepper, recording)
                     seconds += taken
@@ -90,11 +100,10 @@ def run(
                 truths.append(own)
             bar.advance(bar.task_ids[0])
     if as_json:
-        print_line(
-            json.dumps([detection.to_dict() for detection in detections], indent=1, ensure_ascii=False)
-        )
+        print_json([detection.to_dict() for detection in detections])
     elif detections:
         _print_segments(detections)
+        print_findings(detections)
     print_unless_json = print_nothing if as_json else print_line
     if online and detections:
         _print_latency(detections, truths, seconds, print_unless_json)
@@ -132,7 +141,14 @@ def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection,
     segments = tuple(event.segment for event in events if event.kind == "ended")
     probabilities = np.stack([result.probabilities for result in results])
     detection = Detection(
-        recording.name, recording.n_frames, recording.fps, segments, online.classes, probabilities
+        recording.name,
+        recording.n_frames,
+        recording.fps,
+        segments,
+        online.classes,
+        probabilities,
+        online.joints_seen(recording),
+        recording.notes,
     )
     return detection, taken
 

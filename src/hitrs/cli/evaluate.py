@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import print_line, print_table
+from hitrs.cli.console import print_json, print_line, print_table
 from hitrs.cli.options import AsJson, Name, StoreArgument
 from hitrs.errors import ConfigError
 
@@ -35,7 +34,7 @@ def run(
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        models: model directories, the runs that made them, or hub ids.
+        models: model directories, the runs that made them, or `hub://OWNER/NAME`.
         protocol: whose test part; the store's first protocol if left out.
         views: turned copies of each recording whose probabilities are averaged; default: as the run that made
             the model had it, else 1.
@@ -51,7 +50,14 @@ def run(
     if views is not None and views < 1:
         raise ConfigError(f"--views must be at least 1, got {views}")
     layout = get_layout(seen_as) if seen_as else None
-    done = evaluate(store, models, protocol=protocol, options=EvalOptions(views, layout))
+    notes: list[str] = []
+    done = evaluate(
+        store,
+        models,
+        protocol=protocol,
+        options=EvalOptions(views, layout),
+        notify=notes.append if as_json else print_line,
+    )
     if confusion is not None and "confusion" not in done.metrics["all"]:
         raise ConfigError(f"--confusion does not apply to {done.task}, which {models[0]} is for")
     if as_json:
@@ -61,8 +67,9 @@ def run(
             "seen_as": layout and layout.name,
             "classes": done.classes,
             "metrics": done.metrics,
+            "notes": notes,
         }
-        print_line(json.dumps(facts, indent=1))
+        print_json(facts)
     else:
         if layout is not None:
             _print_unseen(store, layout, models)

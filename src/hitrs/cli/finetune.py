@@ -10,7 +10,7 @@ from tyro.conf import arg
 
 from hitrs.cli.console import command_line, print_line, print_table
 from hitrs.cli.options import Name, RunFolder, StoreArgument
-from hitrs.cli.settings import DEFAULT, changed_config, given_option, options_of, starting_config
+from hitrs.cli.settings import changed_config, given_option, options_of, starting_config
 from hitrs.errors import ConfigError
 from hitrs.process import is_main_process
 from hitrs.tasks.registry import section_name
@@ -39,7 +39,7 @@ def run(
     out: RunFolder,
     start: Annotated[str | None, arg(name="from", metavar="MODEL")] = None,
     task: Annotated[str, arg(metavar="TASK")] = "recognition",
-    config: str = DEFAULT,
+    config: Name = None,
     protocol: Name = None,
     label_fraction: float = 1.0,
     label_subset: int = 0,
@@ -56,10 +56,12 @@ def run(
     Args:
         store: a store that `hitrs import` made, with labels.
         out: folder of the run: configuration, log, checkpoints, pictures, results and, at the end, the model.
-        start: pre-trained encoder to start from: a model directory, the run that made it, or a hub id.
+        start: pre-trained encoder to start from: a model directory, the run that made it, or
+            `hub://OWNER/NAME`, or `general`, which comes with the package.
         task: recognition: one class for a recording; detection: a class or background for every frame, and
             segments made of that; prediction: the frames that come next; or a task of another package.
-        config: paper, base, small, light, tiny, or a YAML file; the options below change single values of it.
+        config: paper, base, small, light, tiny, or a YAML file; if left out that of the run that made the
+            encoder, else small. The options below change single values of it.
         protocol: training and test part; the store's first protocol if left out. Without any, all labeled
             recordings train.
         label_fraction: share of the training labels, of every class.

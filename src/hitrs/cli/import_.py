@@ -91,6 +91,7 @@ def run(
         with atomic_folder(dst) as folder:
             folder.rmdir()  # a store is only written where nothing is
             make_synthetic(folder, size=size or "default", untrimmed=untrimmed, seed=seed or 0)
+            check_destination(dst, overwrite)  # another process may have been faster
         store = Store.open(dst)
     else:
         share = _part(part)

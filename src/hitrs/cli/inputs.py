@@ -32,18 +32,13 @@ def recordings(
     for path in paths:
         with skipped.one(), ExitStack() as stack:
             if not path.is_dir():
-                yield _called(path), as_recording(path, model, layout=layout, columns=columns)
+                yield str(path), as_recording(path, model, layout=layout, columns=columns)
                 continue
             store = _opened(path, model, layout, columns, stack)
             for recording in store:
-                yield _called(path / recording.name), recording
+                yield str(path / recording.name), recording
             for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
                 skipped.add(f"{path / item['source']}: {item['reason']}")
-
-
-def _called(path: Path) -> str:
-    """A path without what would control a terminal."""
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in str(path))
 
 
 def _opened(path: Path, model: Layout, layout: Layout | None, columns: str | None, stack: ExitStack) -> Store:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import print_line, progress_bar
+from hitrs.cli.console import print_json, print_line, progress_bar
 from hitrs.cli.options import AsJson, Columns, Name
 from hitrs.errors import ConfigError
 
@@ -48,7 +47,7 @@ def run(
 
             write_inspection(store, inspection, html)
     if as_json:
-        print_line(json.dumps(inspection.to_dict(), indent=1, ensure_ascii=False, allow_nan=False))
+        print_json(inspection.to_dict())
         return
     for line in inspection.lines():
         print_line(line)

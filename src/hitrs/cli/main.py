@@ -37,6 +37,7 @@ COMMANDS = {
     "inspect": Command("hitrs.cli.inspect", "what is in a store, and what is wrong with it"),
     "layouts": Command("hitrs.cli.layouts", "which joint layouts there are, and the joints of one"),
     "clean": Command("hitrs.cli.clean", "repair what inspection found; the raw values stay"),
+    "cut": Command("hitrs.cli.cut", "long recordings into their segments, or into windows"),
     "pretrain": Command("hitrs.cli.pretrain", "learn from recordings without labels"),
     "probe": Command("hitrs.cli.probe", "k-NN and linear probe of a frozen encoder"),
     "finetune": Command("hitrs.cli.finetune", "train the model of a task, pre-trained or from scratch"),
@@ -51,6 +52,16 @@ COMMANDS = {
 }
 
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
+_OF_PATHS = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.ENOTDIR,
+    errno.EIO,
+}
+"""What a path that people name may be like; what else the system says no to is a defect of the package."""
 _EXIT_INTERRUPTED = 130  # the shell's 128 + SIGINT
 
 
@@ -71,9 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno in _FULL:
+            what = f"the disk is full, {error.filename or 'a file'} was not written; free some space"
+        elif error.errno in _OF_PATHS and error.filename is not None:
+            what = f"cannot use {error.filename}: {error.strerror}"
+        else:
             raise
-        print_error(f"error: the disk is full, {error.filename or 'a file'} was not written; free some space")
+        print_error(f"error: {what}")
         return 1
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import print_line, print_table
+from hitrs.cli.console import print_findings, print_line, print_table
 from hitrs.cli.options import ModelArgument, Name
 from hitrs.errors import ConfigError
 
@@ -27,11 +27,12 @@ def run(
     at: Annotated[int | None, arg(metavar="FRAME")] = None,
     layout: Name = None,
     resample: bool = False,
+    as_is: bool = False,
 ) -> None:
     """Continue a recording: what was observed, and behind it the frames that the model predicts.
 
     Args:
-        model: a predictor: model directory, the run that made it, or a hub id.
+        model: a predictor: model directory, the run that made it, or `hub://OWNER/NAME`.
         file: the recording.
         out: write the continued recording to this .npz, .bvh or .csv file, without labeled segments.
         gif: write the moving skeleton to this .gif (or .mp4): the past, then the prediction and, paler, the
@@ -39,6 +40,8 @@ def run(
         at: predict from this frame on and compare with what the file holds; from its end on if left out.
         layout: joint layout of a file that does not say it itself, a name or a layout file.
         resample: bring a recording of another frame rate to the model's.
+        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
+            or have another axis up, are converted, and it is told.
     """
     import numpy as np
 
@@ -47,7 +50,7 @@ def run(
     write = _writer(out)
     if out is not None and out.exists() and out.samefile(file):
         raise ConfigError(f"--out is the recording itself; what was observed in {file} would be lost")
-    continuation = Predictor(model)(file, layout=layout, resample=resample, at=at)
+    continuation = Predictor(model)(file, layout=layout, resample=resample, as_is=as_is, at=at)
     recording = continuation.recording
     rate = "" if recording.fps is None else f", {len(continuation.positions) / recording.fps:.2f} s"
     print_line(f"observed    {continuation.start} frames of {file}")
@@ -55,6 +58,7 @@ def run(
     unknown = [recording.layout.joints[j] for j in np.flatnonzero(~continuation.valid.any((0, 1)))]
     if unknown:
         print_line(f"unknown     {', '.join(unknown)}: the model does not predict them")
+    print_findings([continuation])
     if continuation.truth is not None:
         _print_errors(continuation)
     if out is not None and write is not None:
@@ -93,13 +97,16 @@ def _caption(continuation: Continuation) -> str:
 def _print_errors(continuation: Continuation) -> None:
     import numpy as np
 
+    from hitrs.data.inspection.body import UNITS
     from hitrs.tasks.prediction.metrics import horizons_of
 
     errors = continuation.errors()
     if not len(errors) or np.isnan(errors).all():
         return
     horizons = [h for h in horizons_of(len(errors)) if not np.isnan(errors[h - 1])]
-    unit, scale = ("pixels", 1) if continuation.recording.layout.dims == 2 else ("mm", 1000)
+    unit, scale = continuation.unit, 1.0
+    if unit in UNITS:
+        unit, scale = "mm", 1000 / UNITS[unit]
     print_table(
         ["off by", *(f"frame {h}" for h in horizons)],
         [[unit, *(f"{errors[h - 1] * scale:.1f}" for h in horizons)]],

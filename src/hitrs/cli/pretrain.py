@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from tyro.conf import arg
 
 from hitrs.cli.console import command_line, print_line
-from hitrs.cli.options import Name, RunFolder, StoreArgument
+from hitrs.cli.options import Names, RunFolder, StoresArgument
 from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
 from hitrs.process import is_main_process
 
@@ -21,23 +23,29 @@ def options(arguments: Sequence[str]) -> Any:
 
 
 def run(
-    store: StoreArgument,
+    stores: StoresArgument,
     *,
     out: RunFolder,
     config: str = DEFAULT,
-    protocol: Name = None,
+    protocol: Names = (),
+    weights: Annotated[tuple[float, ...], arg(metavar="W [W ...]")] = (),
     resume: bool = False,
     options: Any,
 ) -> None:
-    """Pre-train an encoder on a store's training part, labels unseen, and write it to OUT/model.
+    """Pre-train an encoder on stores' training parts, labels unseen, and write it to OUT/model.
+
+    Several stores make one encoder, in the layout of the first or that of --layout.
 
     Ctrl-C saves; the same command with --resume goes on and ends with the same weights.
 
     Args:
-        store: a store that `hitrs import` made.
+        stores: one or several stores that `hitrs import` made.
         out: folder of the run: its configuration, log, checkpoints, pictures and, at the end, the model.
         config: paper, base, small, light, tiny, or a YAML file; the options below change single values of it.
-        protocol: whose training part to learn from; the store's first if left out, everything if it has none.
+        protocol: whose training part to learn from, one for each store; its first if left out, everything if
+            it has none.
+        weights: how often recordings of each store come, relative to each other; the root of their number if
+            left out.
         resume: go on with the run in OUT, with its own configuration.
     """
     from hitrs.experiments.runs import pretrain
@@ -45,10 +53,11 @@ def run(
 
     whole = changed_config(options)
     done = pretrain(
-        store,
+        stores,
         out,
         config=whole,
-        protocol=protocol,
+        protocol=protocol or None,
+        weights=weights or None,
         resume=resume,
         command=command_line(),
         notify=print_line,

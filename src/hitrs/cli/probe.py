@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from hitrs.cli.console import print_line, print_table
+from hitrs.cli.console import print_json, print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name, StoreArgument
 from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
 
@@ -26,6 +25,7 @@ def run(
     config: str = DEFAULT,
     protocol: Name = None,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
+    convolutions: bool = False,
     as_json: AsJson = False,
     options: Any,
 ) -> None:
@@ -35,10 +35,12 @@ def run(
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        model: model directory, the run that made it, or a hub id; of a recognizer the encoder alone is used.
+        model: model directory, the run that made it, or `hub://OWNER/NAME`; of a recognizer the encoder alone
+            is used.
         config: paper, base, small, light, tiny, or a YAML file, for how to probe; the options change it.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
+        convolutions: write it with the random convolutions beside it; the probabilities are averaged.
         as_json: print everything as JSON, with accuracies per class and confusion matrices.
     """
     from hitrs.experiments.runs import probe
@@ -46,10 +48,24 @@ def run(
     from hitrs.tasks.recognition.metrics import accuracy_table
 
     settings = changed_config(options)
-    split, reports = probe(store, model, config=settings, protocol=protocol, out=out)
+    notes: list[str] = []
+    split, reports = probe(
+        store,
+        model,
+        config=settings,
+        protocol=protocol,
+        out=out,
+        convolutions=convolutions,
+        notify=notes.append if as_json else print_line,
+    )
     if as_json:
-        facts = {"protocol": split.protocol, "classes": split.store.classes, "metrics": reports}
-        print_line(json.dumps(facts, indent=1))
+        facts = {
+            "protocol": split.protocol,
+            "classes": split.store.classes,
+            "metrics": reports,
+            "notes": notes,
+        }
+        print_json(facts)
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"
     print_line(f"{split.protocol} of {store}: read from {counts}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_line, print_nothing, print_table
+from hitrs.cli.console import Skipped, print_findings, print_json, print_line, print_nothing, print_table
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
 from hitrs.errors import ConfigError
-from hitrs.files import atomic_file, explained_writes
+from hitrs.files import write_json
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
@@ -30,6 +29,7 @@ def run(
     *,
     layout: Name = None,
     columns: Columns = None,
+    as_is: bool = False,
     top: int = 3,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     as_json: AsJson = False,
@@ -40,11 +40,13 @@ def run(
     Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
-        model: a recognizer: model directory, the run that made it, or a hub id.
+        model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings of any format that `hitrs import` reads (docs/data.md lists them), folders of them,
             or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
+        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
+            or have another axis up, are converted, and it is told.
         top: how many classes to name for each recording.
         out: write the probabilities of all classes to this file (.csv or .json).
         as_json: print a JSON list with the probabilities of all classes.
@@ -67,30 +69,27 @@ def run(
         )
     recognizer = Recognizer(model)
     skipped = Skipped()
-    usable = _usable(
-        recordings(files, recognizer.layout, known_layout(layout), columns, skipped), recognizer, skipped
-    )
+    given = recordings(files, recognizer.layout, known_layout(layout), columns, skipped)
+    usable = _usable(given, recognizer, skipped, as_is)
     recognized: list[tuple[str, Recognition]] = []
     last: Recording | None = None
     while batch := list(islice(usable, _AT_ONCE)):
-        results = recognizer.recognize_many(recording for _, recording in batch)
+        results = recognizer.recognize([recording for _, recording in batch])
         recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
         last = batch[-1][1]
-    text = json.dumps(
-        [{"file": name, **result.to_dict()} for name, result in recognized], indent=1, ensure_ascii=False
-    )
+    rows = [{"file": name, **result.to_dict()} for name, result in recognized]
     if as_json:
-        print_line(text)
+        print_json(rows)
     elif recognized:
         shown = min(top, len(recognizer.classes))
         headers = ["file", *(f"{n}." for n in range(1, shown + 1))]
         print_table(headers, [_row(name, result, shown) for name, result in recognized])
+        print_findings([result for _, result in recognized])
     if out is not None and recognized:
         if out.suffix.lower() == ".csv":
             write_csv(out, recognized)
         else:
-            with atomic_file(out) as part, explained_writes(out):
-                part.write_text(text + "\n", encoding="utf-8")
+            write_json(out, rows)
         (print_nothing if as_json else print_line)(f"classes     {out}")
     if gif is not None and last is not None:
         from hitrs.viz import animate
@@ -101,13 +100,13 @@ def run(
 
 
 def _usable(
-    given: Iterator[tuple[str, Recording]], recognizer: Recognizer, skipped: Skipped
+    given: Iterator[tuple[str, Recording]], recognizer: Recognizer, skipped: Skipped, as_is: bool
 ) -> Iterator[tuple[str, Recording]]:
     """The recordings that the model can use, in its layout."""
     for name, recording in given:
         usable = None
         with skipped.one():
-            usable = recognizer.recording(recording)
+            usable = recognizer.recording(recording, as_is=as_is)
         if usable is not None:
             yield name, usable
 

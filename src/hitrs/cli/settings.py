@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from hitrs.config import Config, load_config, renamed_key
+from hitrs.config import Config, config_of, load_config, renamed_key
 from hitrs.errors import ConfigError
 from hitrs.pretext.registry import ABOUT
 from hitrs.tasks.registry import TASKS, section_name
@@ -28,7 +28,9 @@ _RENAMED_OPTIONS = {"--fraction": "--label-fraction", "--draw": "--label-subset"
 
 
 def starting_config(arguments: Sequence[str]) -> Config:
-    """What the options change: the configuration of --config, else of the continued run, else "small"."""
+    """What the options change: the configuration of --config, else of the continued run, else of the run that
+    made the encoder of --from, else "small".
+    """
     named, out = given_option(arguments, "--config"), given_option(arguments, "--out")
     if named is None and out is not None and "--resume" in arguments:
         saved = Path(out) / "config.yaml"
@@ -37,7 +39,9 @@ def starting_config(arguments: Sequence[str]) -> Config:
                 f"{out} is not a run that could go on: it has no config.yaml; leave out --resume to start"
             )
         return load_config(saved)
-    return load_config(DEFAULT if named is None else named)
+    source = given_option(arguments, "--from")
+    own = config_of(source) if named is None and source is not None else None
+    return own or load_config(DEFAULT if named is None else named)
 
 
 def given_option(arguments: Sequence[str], name: str) -> str | None:

@@ -12,6 +12,8 @@ import numpy as np
 from hitrs.errors import DataError, counted
 from hitrs.skeleton.layout import Layout, get_layout
 
+LARGEST = 1e7
+"""A coordinate beyond this (ten kilometers in millimeters) is no position, and would drown all others."""
 _CATEGORY = "category"
 
 
@@ -56,6 +58,14 @@ class Metadata:
     notes: tuple[str, ...] = ()
     """What a reader or cleaning left out, joined or changed, in sentences for people."""
 
+    def __post_init__(self) -> None:
+        for each in fields(Metadata):
+            value = getattr(self, each.name)
+            if (
+                isinstance(value, str) and not value.isascii()
+            ):  # a file name, or JSON, may hold half a character
+                setattr(self, each.name, value.encode(errors="backslashreplace").decode())
+
     def metadata(self) -> dict[str, Any]:
         """Field -> value."""
         return {each.name: getattr(self, each.name) for each in fields(Metadata)}
@@ -82,8 +92,8 @@ class Recording(Metadata):
 
     Raises:
         DataError: for a shape that does not fit the layout, an empty recording, a coordinate of a valid joint
-            that is NaN or infinite (naming frame, person and joint), a frame rate that is not positive, or a
-            segment out of range.
+            that is NaN, infinite or beyond ``LARGEST`` (naming frame, person and joint), a frame rate that is
+            not positive, or a segment out of range.
         LayoutError: if there is no such layout.
 
     Example:
@@ -154,12 +164,13 @@ class Recording(Metadata):
             clear = valid.all() or not positions[~valid].any()
         if not clear:
             positions = np.where(valid[..., None], positions, np.float32(0))
-        if not np.isfinite(positions).all():
-            frame, person, joint, _ = np.argwhere(~np.isfinite(positions))[0]
+        if not (positions.min() >= -LARGEST and positions.max() <= LARGEST):  # neither is true of NaN
+            frame, person, joint, _ = np.argwhere(~(np.abs(positions) <= LARGEST))[0]
+            values = positions[frame, person, joint]
+            need = f"ones up to {LARGEST:g}" if np.isfinite(values).all() else "finite ones"
             raise DataError(
                 f"{where}: frame {frame}, person {person}, joint '{layout.joints[joint]}' has coordinates "
-                f"{positions[frame, person, joint].tolist()}; a valid joint needs finite ones. Mark unseen "
-                "joints as not valid."
+                f"{values.tolist()}; a valid joint needs {need}. Mark unseen joints as not valid."
             )
         return positions, valid
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from hitrs.data.recording import Metadata, Recording
 from hitrs.errors import DataError, located
-from hitrs.files import HashedWriter, add_folder, explained_writes, temporary_folder
+from hitrs.files import HashedWriter, add_folder, explained_writes, read_json, temporary_folder
 from hitrs.skeleton.layout import Layout
 
 BULK = ("positions.f32", "valid.bits")
@@ -144,7 +144,7 @@ class ShardWriter:
 def read_index(folder: Path) -> Index | None:
     """The index of a shard, or None if there is no shard or it is not complete."""
     try:
-        content = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        content = read_json(folder / INDEX)
         facts = tuple(
             Facts(
                 **{
@@ -161,6 +161,19 @@ def read_index(folder: Path) -> Index | None:
         return Index(facts, files, tuple(content["quarantined"]))
     except (OSError, ValueError, KeyError, TypeError):  # whatever it is, it is not a complete shard
         return None
+
+
+def read_arrays(
+    folder: Path, layout: Layout, row: int, frames: int, persons: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, P, J, C) and valid (T, P, J) of the recording that begins at a row of a shard."""
+    rows, joints, dims = frames * persons, layout.n_joints, layout.dims
+    width = (joints + 7) // 8  # bytes of a row's bits
+    positions, bits = (folder / name for name in BULK)
+    values = np.fromfile(positions, "<f4", rows * joints * dims, offset=row * joints * dims * 4)
+    packed = np.fromfile(bits, np.uint8, rows * width, offset=row * width)
+    valid = np.unpackbits(packed.reshape(rows, width), axis=-1, count=joints).view(bool)
+    return values.reshape(frames, persons, joints, dims), valid.reshape(frames, persons, joints)
 
 
 def remove_indices(folder: Path) -> None:

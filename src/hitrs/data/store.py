@@ -14,23 +14,30 @@ A store is a folder::
     raw/                    only in a cleaned store: the store that it was made from
 
 A row is one body in one frame; rows are numbered through all shards. Everything but ``store.json`` is
-memory-mapped, so that a million recordings need no more memory than the batch in hand. Stores are read-only;
-pickling one (for a worker process) opens the same files again.
+memory-mapped but for short columns, so that a million recordings need no more memory than the batch in hand.
+Stores are read-only. A mapped file that another process cuts short would end this one, so the sizes of a
+shard are looked at whenever a recording is read: only what is cut in the moment between that and its use is
+not caught. Pickling a store (for a worker process) opens the same files again.
 """
 
 from __future__ import annotations
 
-import json
+import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from hitrs.data.conversion import Conversion
 from hitrs.data.recording import CATEGORIES, Recording, Segment
-from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
+from hitrs.data.shards import BULK, FOLDER, ShardWriter, remove_indices, shard_name
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.writer import (
+    COLUMN_TYPES,
     FORMAT,
     PARTS,
     TEXTS,
@@ -42,12 +49,15 @@ from hitrs.data.writer import (
     header_checksum,
     split_column,
 )
-from hitrs.errors import DataError
-from hitrs.files import atomic_folder, recover_folder, sha256_of
+from hitrs.errors import ConfigError, DataError
+from hitrs.files import atomic_folder, read_json, recover_folder, sha256_of
+from hitrs.schema import section, text, texts, whole
 from hitrs.skeleton.layout import Layout, get_layout
 
 BULK_LIMIT = 1 << 30
 """Bulk data larger than this (in bytes) is hashed on request only: hashing takes about a second per GiB."""
+SHORT_COLUMN = 1 << 20
+"""Columns up to so many bytes are read instead of mapped."""
 SHARD_RECORDINGS = 1024
 """``write_store`` begins a new shard after so many."""
 _ADVICE = "Import the data again to make a new store."
@@ -61,8 +71,8 @@ class Store:
     Arrays that a store hands out are read-only views of the files: copy what you want to change.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
-        self.path = path
+    def __init__(self, path: Path, header: dict[str, Any], conversion: Conversion | None = None) -> None:
+        self.path, self._header = path, header
         self.layout = Layout.from_dict(header["layout"], f"{path / 'store.json'}: layout")
         self.classes: tuple[str, ...] = tuple(header["classes"])
         self.protocols: tuple[str, ...] = tuple(header["protocols"])
@@ -92,6 +102,7 @@ class Store:
         self._segments, self._segment_offsets = self._column("segments"), self._column("segments_offsets")
         self._shards = [name for name, _ in header["shards"]]
         self._shard_ends = np.cumsum([rows for _, rows in header["shards"]])
+        self._conversion = conversion
         self._bulk: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the shards that were used
 
     @staticmethod
@@ -127,7 +138,9 @@ class Store:
         for name, expected in files.items():
             if (verify or name not in bulk) and sha256_of(path / name) != expected["sha256"]:
                 raise DataError(f"the store {path} is damaged: {name} does not match its checksum. {_ADVICE}")
-        return Store(path, header)
+        store = Store(path, header)
+        store._check_columns(header)
+        return store
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -177,9 +190,10 @@ class Store:
     def positions(self, index: int) -> np.ndarray:
         """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
         shard, rows = self._span(index)
-        return self._mapped(shard)[0][rows].reshape(
+        positions = self._mapped(shard)[0][rows].reshape(
             *self._shape(index), self.layout.n_joints, self.layout.dims
         )
+        return positions if self._conversion is None else self._conversion(positions)
 
     def valid(self, index: int) -> np.ndarray:
         """(T, P, J) bool, True where the joint was seen."""
@@ -199,6 +213,33 @@ class Store:
     def raw(self) -> Store | None:
         """The store that a cleaned one was made from, with the values as they were read; otherwise None."""
         return Store.open(self.path / "raw", verify=False) if (self.path / "raw").exists() else None
+
+    @cached_property
+    def space(self) -> Space:
+        """Unit, up axis and size of the bodies, by a sample of the recordings; measured anew where the store
+        is of a release that did not write it down.
+
+        Raises:
+            DataError: if what is written down makes no sense.
+        """
+        if "space" in self.meta and self._conversion is None:
+            return Space.from_dict(self.meta["space"])
+        return typical_space(
+            measure_space(self.positions(index), self.valid(index), self.layout)
+            for index in sample(len(self))
+        )
+
+    @property
+    def repairs(self) -> list[str]:
+        """What ``hitrs clean`` did to it, in the order of its options: "unit cm", "fps 30.0"."""
+        return [
+            " ".join([step["operation"], *map(str, step["options"].values())])
+            for step in self.meta.get("cleaning", ())
+        ]
+
+    def converted(self, conversion: Conversion) -> Store:
+        """The same store, whose positions are converted as they are read."""
+        return Store(self.path, self._header, conversion)
 
     def segments(self, index: int) -> tuple[Segment, ...]:
         """Labeled segments of an untrimmed recording."""
@@ -234,7 +275,7 @@ class Store:
         return f"Store({str(self.path)!r}, {content})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path.resolve()), self.fingerprint)
+        return _reopen, (str(self.path.resolve()), self.fingerprint, self._conversion)
 
     def _checked(self, index: int) -> int:
         if not -len(self) <= index < len(self):
@@ -254,17 +295,67 @@ class Store:
 
     def _mapped(self, shard: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions (R, J, C) and validity bits (R, bytes) of a shard."""
+        folder = f"{FOLDER}/{self._shards[shard]}"
+        files = [f"{folder}/{name}" for name in BULK]
         if shard not in self._bulk:
             joints, dims = self.layout.n_joints, self.layout.dims
-            folder = f"{FOLDER}/{self._shards[shard]}"
-            positions = self._bytes(f"{folder}/positions.f32").view("<f4").reshape(-1, joints, dims)
-            valid = self._bytes(f"{folder}/valid.bits").reshape(-1, (joints + 7) // 8)
-            self._bulk[shard] = positions, valid
+            positions, valid = (self._bytes(name, mapped=True) for name in files)
+            self._bulk[shard] = (
+                positions.view("<f4").reshape(-1, joints, dims), valid.reshape(-1, (joints + 7) // 8)
+            )  # fmt: skip
+        for name, array in zip(files, self._bulk[shard], strict=True):
+            try:
+                size = os.stat(self.path / name).st_size
+            except OSError as error:
+                raise DataError(
+                    f"the store {self.path} has lost its file {name} ({error.strerror})."
+                ) from error
+            if size < array.nbytes:
+                raise DataError(
+                    f"the store {self.path} was cut short while it was open: {name} has {size} bytes, "
+                    f"expected {array.nbytes}. {_ADVICE}"
+                )
         return self._bulk[shard]
+
+    def _check_columns(self, header: Mapping[str, Any]) -> None:
+        """Columns fit each other and the header; checksums only tell that nobody has changed them since."""
+        count, rows = len(self), self.frames.astype(np.int64) * self.persons
+        joints, dims = self.layout.n_joints, self.layout.dims
+        last = np.concatenate([[0], np.cumsum(rows)])
+        ends = np.concatenate([[0], self._shard_ends])
+        columns = [self.frames, self.persons, self.labels, self.fps, self.digests, *self._splits]
+        columns += [codes for _, codes in self.categories.values()]
+        offsets = [(column, len(text)) for text, column in self._text.values()]
+        offsets += [(self._segment_offsets, len(self._segments))]
+        start, stop, label = self._segments.reshape(-1, 3).T
+        bulk = [
+            (self.path / FOLDER / name / file).stat().st_size == size * (above - below)
+            for name, below, above in zip(self._shards, ends, ends[1:], strict=False)
+            for file, size in zip(BULK, (4 * joints * dims, (joints + 7) // 8), strict=True)
+        ]
+        for fits, what in (
+            (count == header["recordings"] and {column.shape for column in columns} == {(count,)}, "lengths"),
+            (bool((self.frames > 0).all() and (self.persons > 0).all()), "frames"),
+            (
+                all(bulk) and rows.max() <= ends[-1] == last[-1] and np.array_equal(self._rows, last[:-1]),
+                "rows",
+            ),
+            (bool(np.isin(ends, last).all()), "shards"),  # no recording lies in two
+            (_inside(self.labels, -1, len(self.classes)), "labels"),
+            (all(_inside(codes, -1, len(names)) for names, codes in self.categories.values()), "categories"),
+            (all(_inside(split, -1, len(PARTS)) for split in self._splits), "splits"),
+            (all(_ascending(column, count, end) for column, end in offsets), "offsets"),
+            (
+                _inside(label, 0, len(self.classes)) and bool(((start >= 0) & (start < stop)).all()),
+                "segments",
+            ),
+        ):
+            if not fits:
+                raise DataError(f"the store {self.path} is malformed: its {what} do not fit. {_ADVICE}")
 
     def _string(self, kind: str, index: int) -> str:
         text, offsets = self._text[kind]
-        return text[offsets[index] : offsets[index + 1]].tobytes().decode()
+        return text[offsets[index] : offsets[index + 1]].tobytes().decode(errors="replace")
 
     def _category(self, name: str, header: Mapping[str, Any]) -> tuple[tuple[str, ...], np.ndarray]:
         if category_names(name) not in header:
@@ -274,17 +365,37 @@ class Store:
     def _column(self, name: str) -> np.ndarray:
         file = self.path / f"{name}.npy"
         try:
-            return np.asarray(np.load(file, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError) as error:
+            short = file.stat().st_size <= SHORT_COLUMN
+            column = np.asarray(np.load(file, mmap_mode=None if short else "r", allow_pickle=False))
+        except Exception as error:  # numpy reads the head of a file as an expression
             raise DataError(
                 f"the store {self.path} is damaged: cannot read {file.name} ({error}). {_ADVICE}"
             ) from error
+        expected = COLUMN_TYPES.get(name, "<i8" if name == "segments" else "i1")
+        if column.dtype != expected or column.ndim != (2 if name == "segments" else 1):
+            raise DataError(
+                f"the store {self.path} is malformed: {file.name} is no column of {expected}. {_ADVICE}"
+            )
+        column.setflags(write=False)
+        return column
 
-    def _bytes(self, name: str) -> np.ndarray:
+    def _bytes(self, name: str, mapped: bool = False) -> np.ndarray:
         file = self.path / name
-        if file.stat().st_size == 0:  # an empty file cannot be mapped
-            return np.zeros(0, np.uint8)
+        size = file.stat().st_size
+        if size == 0 or (size <= SHORT_COLUMN and not mapped):  # an empty file cannot be mapped
+            return np.fromfile(file, np.uint8)
         return np.asarray(np.memmap(file, np.uint8, mode="r"))
+
+
+def _inside(values: np.ndarray, least: int, end: int) -> bool:
+    return not values.size or bool(values.min() >= least and values.max() < end)
+
+
+def _ascending(offsets: np.ndarray, count: int, end: int) -> bool:
+    """Whether these are ``count`` + 1 places from 0 to ``end``."""
+    return len(offsets) == count + 1 and bool(
+        offsets[0] == 0 and offsets[-1] == end and (np.diff(offsets) >= 0).all()
+    )
 
 
 def write_store(
@@ -344,6 +455,7 @@ def write_store(
             folder, target, shards, layout=known, classes=classes, split=lambda _: (parts, []), meta=meta
         )
         remove_indices(folder)
+        check_destination(target, overwrite)  # another process may have been faster
     return Store.open(target, verify=False)
 
 
@@ -379,7 +491,7 @@ def read_header(path: Path) -> dict[str, Any]:
             "files."
         )
     try:
-        header = json.loads(file.read_text(encoding="utf-8"))
+        header = read_json(file)
     except (OSError, ValueError) as error:
         raise DataError(f"{file} is cut short or damaged: {error}. {_ADVICE}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -391,12 +503,42 @@ def read_header(path: Path) -> dict[str, Any]:
         )
     if header.get("sha256") != header_checksum(header):
         raise DataError(f"the store {path} is damaged: {file.name} does not match its checksum. {_ADVICE}")
+    try:
+        _check_header(header)
+    except (KeyError, ConfigError) as error:
+        raise DataError(f"the store {path} is malformed: {file.name}: {error}. {_ADVICE}") from error
     return header
 
 
-def _reopen(path: str, fingerprint: str) -> Store:
+def _check_header(header: Mapping[str, Any]) -> None:
+    """Types and bounds of everything, and no file outside of the store; KeyError or ConfigError."""
+    for key in ("recordings", "joints_total", "joints_seen"):
+        whole(header[key], key, most=1 << 62)
+    for key in ("classes", "protocols", *(category_names(name) for name in CATEGORIES)):
+        if key in header or not key.endswith("_names"):
+            texts(header[key], key, most=1 << 32)
+    for key in ("layout", "meta", "files"):
+        section(header[key], key)
+    for name, facts in header["files"].items():
+        if not re.fullmatch(r"(shards/\w+/)?\w+\.\w+", name):
+            raise ConfigError(f"'{name}' is no file of a store")
+        section(facts, name)
+        whole(facts["bytes"], name, most=1 << 62)
+        text(facts["sha256"], name)
+    if not isinstance(header["shards"], list):
+        raise ConfigError("shards must be a list")
+    for shard in header["shards"]:
+        if not isinstance(shard, list) or len(shard) != 2:
+            raise ConfigError("a shard must be a name and a number of rows")
+        whole(shard[1], "rows of a shard", 1, 1 << 62)
+        for file in BULK:
+            if f"{FOLDER}/{shard[0]}/{file}" not in header["files"]:
+                raise ConfigError(f"shard '{shard[0]}' has no {file}")
+
+
+def _reopen(path: str, fingerprint: str, conversion: Conversion | None) -> Store:
     """Open a pickled store without hashing it again."""
     header = read_header(Path(path))
     if header["sha256"] != fingerprint:
         raise DataError(f"the store {path} was replaced by another one while it was in use.")
-    return Store(Path(path), header)
+    return Store(Path(path), header, conversion)

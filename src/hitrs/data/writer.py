@@ -13,7 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hitrs.data.recording import CATEGORIES, Recording, natural_order
-from hitrs.data.shards import FOLDER, Facts, Index, read_index
+from hitrs.data.shards import FOLDER, Facts, Index, read_arrays, read_index
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.errors import DataError
 from hitrs.files import HashedWriter
 from hitrs.skeleton.layout import Layout
@@ -45,7 +46,7 @@ def category_names(category: str) -> str:
     return f"{category}_names"
 
 
-_DTYPES = {
+COLUMN_TYPES = {
     "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4",
     **dict.fromkeys(map(category_column, CATEGORIES), "<i4"), "fps": "<f8", "digests": "<u8",
     "names_offsets": "<i8", "sources_offsets": "<i8", "notes_offsets": "<i8", "segments_offsets": "<i8",
@@ -69,7 +70,8 @@ def finish_store(
         folder: where the files are for now; ``target`` is the place that messages name.
         shards: names of the shards' folders in their order. Those without a recording are removed.
         classes: class names in their canonical order; None = the labels that occur, in natural order.
-        meta: JSON values. Added are "quarantined" and, behind its "notes", what the split has to say.
+        meta: JSON values. Added are "space", what the recordings are measured in, "quarantined" and, behind
+            its "notes", what the split has to say.
 
     Raises:
         DataError: if there is no recording at all, two have the same name, or writing fails.
@@ -121,7 +123,7 @@ def finish_store(
         "classes": list(classes),
         **{category_names(name): list(columns.categories[name]) for name in columns.kept},
         "protocols": list(splits),
-        "meta": {**meta, **added},
+        "meta": {**meta, "space": _space(folder, indices, layout).to_dict(), **added},
         "shards": [
             [name, sum(each.frames * each.persons for each in index.facts)] for name, index in indices.items()
         ],
@@ -133,6 +135,21 @@ def finish_store(
     writer.close()
 
 
+def _space(folder: Path, indices: Mapping[str, Index], layout: Layout) -> Space:
+    """What the recordings are measured in, by a sample of them."""
+    places = []  # shard, first row, frames, persons
+    for name, index in indices.items():
+        row = 0
+        for each in index.facts:
+            places.append((name, row, each.frames, each.persons))
+            row += each.frames * each.persons
+    measured = []
+    for number in sample(len(places)):
+        name, *where = places[number]
+        measured.append(measure_space(*read_arrays(folder / FOLDER / name, layout, *where), layout))
+    return typical_space(measured)
+
+
 class _Columns:
     """Values of all recordings, gathered in memory: some hundred bytes each."""
 
@@ -140,7 +157,9 @@ class _Columns:
         self.classes = {name: number for number, name in enumerate(classes)}
         self.categories: dict[str, dict[str, int]] = {name: {} for name in CATEGORIES}
         kinds = {"f": "d", "u": "Q", "i": "q"}
-        self.values: dict[str, array[Any]] = {name: array(kinds[dtype[1]]) for name, dtype in _DTYPES.items()}
+        self.values: dict[str, array[Any]] = {
+            name: array(kinds[dtype[1]]) for name, dtype in COLUMN_TYPES.items()
+        }
         self.segments = array("q")
         self.text = {kind: bytearray() for kind in TEXTS}
         self.row = 0
@@ -169,9 +188,12 @@ class _Columns:
             self.values[name].append(value)
         for start, stop, label in facts.segments:
             self.segments.extend((start, stop, self.classes[label]))
-        self.text["names"] += facts.name.encode()
-        self.text["sources"] += facts.source.encode()
-        self.text["notes"] += "\n".join(facts.notes).encode()
+        for kind, text in (
+            ("names", facts.name),
+            ("sources", facts.source),
+            ("notes", "\n".join(facts.notes)),
+        ):
+            self.text[kind] += text.encode(errors="backslashreplace")  # notes may quote half a character
         self.row += facts.frames * facts.persons
 
     def write(self, folder: Path, target: Path) -> dict[str, dict[str, Any]]:
@@ -187,7 +209,7 @@ class _Columns:
         for name, column in self.values.items():
             if name in left_out:
                 continue
-            files |= _write_array(folder, target, name, np.array(column, _DTYPES[name]))
+            files |= _write_array(folder, target, name, np.array(column, COLUMN_TYPES[name]))
         segments = np.array(self.segments, "<i8").reshape(-1, 3)
         return files | _write_array(folder, target, "segments", segments)
 

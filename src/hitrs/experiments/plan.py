@@ -5,17 +5,20 @@
     name: nw-ucla                # results go to results/nw-ucla/
     config: small                # configuration of all cells; `set` changes single values
     set: {pretrain.optim.steps: 2000}
+    held_out: s01 s02            # these training subjects test, and the test part is not looked at
     cells:
       - {do: pretrain, id: encoder, store: nw_ucla, protocol: cross-view}
       - {do: probe, store: nw_ucla, protocol: cross-view, from: encoder}
       - {do: finetune, id: joint, store: nw_ucla, protocol: cross-view, from: encoder}
       - {do: finetune, store: nw_ucla, protocol: cross-view, label_fraction: 0.1, label_subset: [0, 1, 2]}
       - {do: ensemble, store: nw_ucla, protocol: cross-view, of: [joint, finetune-nw_ucla-bone-scratch-s0]}
+      - {do: pretrain, id: both, store: nw_ucla, protocol: cross-view, beside: {utd_mhad: odd-even}}
       - {do: layout, store: nw_ucla, protocol: cross-view, from: joint, seen_as: [ntu25, h36m17]}
       - {do: finetune, task: detection, store: precog, protocol: "leave-script-{fold}-out", fold: [1, 2, 3]}
 
 A list under any key of ``SPREAD`` stands for one cell per value. Each cell is one run that leaves one small
-JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name.
+JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name. A probe is
+also read together with the random convolutions of the same labels, where the plan has a cell for them.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ SPREAD = (
 _COMMON = ("do", "id", "store", "protocol", "fold", "stream", "seed", "set", "label")
 _LABELS = ("subjects", "label_fraction", "label_subset")
 _KEYS = {
-    "pretrain": (),
+    "pretrain": ("beside",),
     "knn": _LABELS,
     "convolutions": _LABELS,
     "probe": ("from", *_LABELS),
@@ -90,6 +93,8 @@ class Cell:
     source: Cell | None = None
     """finetune, probe: the cell whose encoder is the start (``from`` in the file); None: from scratch.
     layout: the finetune cell whose model is tested."""
+    beside: tuple[tuple[str, str], ...] = ()
+    """pretrain: other stores that it learns from as well, and the protocol of each."""
     seen_as: str | None = None
     """layout: the joint layout that the test recordings are seen as."""
     subjects: tuple[str, ...] = ()
@@ -116,6 +121,8 @@ class Cell:
         parts.append(self.store)
         if self.task != DEFAULT_TASK or self.fold is not None:  # several protocols may stand in one plan
             parts.append(self.protocol)
+        if self.beside:
+            parts.append("and-" + "-".join(store for store, _ in self.beside))
         parts.append(self.stream)
         if self.do in ("finetune", "probe"):
             parts.append(f"from-{self.source.name}" if self.source else "scratch")
@@ -138,6 +145,9 @@ class Plan:
     config: Config
     """Configuration of all cells, before what single cells change."""
     cells: tuple[Cell, ...]
+    held_out: tuple[str, ...] = ()
+    """Training subjects on whom every cell is tested, so that settings can be chosen; empty: the protocol's
+    own test part is."""
     folder: Path = field(default_factory=Path)
     """Where the plan file lies; lists of label subsets lie in ``label_subsets/`` beside it."""
 
@@ -158,7 +168,7 @@ def read_plan(path: str | Path) -> Plan:
         raise ConfigError(f"there is no plan {path}: {error.strerror}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not YAML: {error}") from error
-    keys = {"name", "config", "set", "cells"}
+    keys = {"name", "config", "set", "held_out", "cells"}
     if not isinstance(values, dict) or not {"name", "cells"} <= values.keys() or values.keys() - keys:
         raise ConfigError(f"{path}: a plan has the keys {', '.join(sorted(keys))}")
     if not isinstance(values["cells"], list):
@@ -171,7 +181,8 @@ def read_plan(path: str | Path) -> Plan:
         _Entry.checked(entry, f"{path}: cell {number}", config)
         for number, entry in enumerate(values["cells"], start=1)
     ]
-    return Plan(str(values["name"]), config, tuple(_cells(entries)), path.parent)
+    held_out = tuple(str(values.get("held_out", "")).split())
+    return Plan(str(values["name"]), config, tuple(_cells(entries)), held_out, path.parent)
 
 
 @dataclass(frozen=True)
@@ -197,9 +208,10 @@ class _Entry:
             if not values.get(key):
                 needed = ("store", "protocol", *_REQUIRED.get(do, ()))
                 raise ConfigError(f"{where}: a {do} cell needs {', '.join(needed)}; {key} is missing")
+        for key, what in (("set", "keys and values"), ("beside", "stores and their protocols")):
+            if not isinstance(values.get(key) or {}, dict):
+                raise ConfigError(f"{where}: `{key}` must be a section of {what}, got {values[key]!r}")
         settings = values.get("set") or {}
-        if not isinstance(settings, dict):
-            raise ConfigError(f"{where}: `set` must be a section of keys and values, got {settings!r}")
         try:
             get_task(values.get("task", DEFAULT_TASK))
             config.changed(settings)
@@ -252,6 +264,7 @@ class _Entry:
             task=self._task(do, of, source),
             stream=stream,
             source=source,
+            beside=tuple((str(k), str(v)) for k, v in (values.get("beside") or {}).items()),
             seen_as=values.get("seen_as"),
             subjects=tuple(str(values.get("subjects", "")).split()),
             label_fraction=values.get("label_fraction", 1.0),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 
 from hitrs.errors import DataError
 from hitrs.experiments.plan import Cell
-from hitrs.files import write_json
+from hitrs.files import read_json, write_json
 from hitrs.tasks.base import Metrics
 
 _STARTS = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
@@ -26,11 +25,13 @@ class SourceCell:
     """Its name."""
     do: str
     store: str
+    """Several that it learned from together are joined by " + "."""
     stream: str
 
     @classmethod
     def of(cls, cell: Cell) -> SourceCell:
-        return cls(cell.name, cell.do, cell.store, cell.stream)
+        stores = [cell.store, *(store for store, _ in cell.beside)]
+        return cls(cell.name, cell.do, " + ".join(stores), cell.stream)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +135,7 @@ class Result:
             DataError: if it is none.
         """
         try:
-            values = json.loads(path.read_text(encoding="utf-8"))
+            values = read_json(path)
             values.pop("start")
             source = values.get("source")
             values["source"] = SourceCell(**source) if source else None

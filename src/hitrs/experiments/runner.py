@@ -20,15 +20,19 @@ from hitrs.errors import DataError
 from hitrs.experiments.label_subsets import read_label_subset, select_subjects, stratified_subset
 from hitrs.experiments.plan import Cell, Plan
 from hitrs.experiments.results import Result
+from hitrs.files import file_name, locked
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import train_encoder
 from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
-from hitrs.tasks.probe import convolution_recognizer, nearest_positions, probe
+from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
 from hitrs.training.log import read_metrics
+from hitrs.training.loop import Interrupted
 from hitrs.training.run_folder import commit
 from hitrs.transforms.dataset import SkeletonDataset, training_layout
 
@@ -58,10 +62,14 @@ class Runner:
 
     def __init__(self, plan: Plan, stores: Path, runs: Path, results: Path):
         self.plan = plan
-        self.stores, self.runs, self.results = stores, runs / plan.name, results / plan.name
+        self.stores, self.runs, self.results = (
+            stores,
+            runs / file_name(plan.name),
+            results / file_name(plan.name),
+        )
 
     def result_file(self, cell: Cell) -> Path:
-        return self.results / f"{cell.name}.json"
+        return self.results / f"{file_name(cell.name)}.json"
 
     def finished(self, cell: Cell) -> bool:
         return self.result_file(cell).is_file()
@@ -70,8 +78,18 @@ class Runner:
         """Run one cell and write its result; a run that was interrupted goes on where it stopped.
 
         Raises:
-            DataError: if a cell that it needs has no run folder here (weights are not kept with the results).
+            DataError: if a cell that it needs has no run folder here (weights are not kept with the results),
+                or another process runs this cell.
+            KeyboardInterrupt: after Ctrl-C, when a checkpoint is saved.
         """
+        try:
+            with locked(self._folder(cell), f"the cell {cell.name}"):
+                return self._run(cell)
+        except Interrupted as stop:
+            message = f"{cell.name}: {str(stop).split(';')[0]}; the same command goes on there"
+            raise KeyboardInterrupt(message) from stop
+
+    def _run(self, cell: Cell) -> Result:
         store = Store.open(self.stores / cell.store)
         config = self._config(cell)
         before = self._seconds_so_far(cell)
@@ -87,7 +105,7 @@ class Runner:
             "ensemble": self._ensemble,
             "layout": self._layout,
         }[cell.do]
-        outcome = run(cell, config, protocol_split(store, cell.protocol, usable))
+        outcome = run(cell, config, self._split(protocol_split(store, cell.protocol, usable)))
         result = Result.of_cell(
             cell,
             **outcome,
@@ -116,12 +134,32 @@ class Runner:
         rows = [row for row in read_metrics(self._folder(cell) / "metrics.jsonl") if "seconds" in row]
         return rows[-1]["seconds"] if rows else 0.0
 
+    def _split(self, split: ProtocolSplit) -> ProtocolSplit:
+        """The split, or where subjects are held out the training part without them, and them."""
+        if not self.plan.held_out:
+            return split
+        test = select_subjects(split.store, split.train, self.plan.held_out)
+        train = np.setdiff1d(split.train, test)
+        digests = split.store.digests
+        duplicates = test[np.isin(digests[test], digests[train])]
+        return dataclasses.replace(split, train=train, test=test, duplicates=duplicates)
+
+    def _not_held_out(self, store: Store, protocol: str) -> np.ndarray:
+        train = store.split(protocol, "train")
+        if not self.plan.held_out:
+            return train
+        return np.setdiff1d(train, select_subjects(store, train, self.plan.held_out))
+
     def _pretrain(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder = self._folder(cell)
-        train = split.store.split(split.protocol, "train")  # the training part only, but all of it
+        sources = [(split.store, split.protocol)]
+        sources += [(Store.open(self.stores / name), protocol) for name, protocol in cell.beside]
         layout = training_layout(split.store, config.layout)
-        dataset = SkeletonDataset(split.store, train, layout, config.preprocessing)
-        train_encoder(dataset, config, folder, resume=True)
+        datasets = [  # of the training part only, but all of it
+            SkeletonDataset(store, self._not_held_out(store, protocol), layout, config.preprocessing)
+            for store, protocol in sources
+        ]
+        train_encoder(datasets, config, folder, resume=True)
         rows = read_metrics(folder / "metrics.jsonl")
         probes = {str(row["step"]): round(row["knn/accuracy"], 4) for row in rows if "knn/accuracy" in row}
         return {"steps": config.pretrain.optim.steps, "last": _last(folder), "online_knn": probes}
@@ -139,8 +177,23 @@ class Runner:
         return {"labels": len(labeled), "metrics": {"random convolutions": task.evaluate([model], split)}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
-        labeled = self._labeled(cell, split)
-        return {"labels": len(labeled), "metrics": probe(self._encoder(cell), split, config, labeled)}
+        labeled, encoder = self._labeled(cell, split), self._encoder(cell)
+        convolutions = self._convolutions_beside(cell)
+        metrics = probe(encoder, split, config, labeled, convolutions=convolutions)
+        return {"labels": len(labeled), "metrics": metrics}
+
+    def _convolutions_beside(self, cell: Cell) -> RecognitionModel | None:
+        """The model of a convolutions cell with the same labels (and seed, where there are several)."""
+        keys = ("store", "protocol", "subjects", "label_fraction", "label_subset")
+        alike = [
+            other
+            for other in self.plan.cells
+            if other.do == "convolutions" and all(getattr(other, key) == getattr(cell, key) for key in keys)
+        ]
+        if not alike:
+            return None
+        other = next((other for other in alike if other.seed == cell.seed), alike[0])
+        return RecognitionModel.from_pretrained(self._made_by(cell, other))
 
     def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder, task = self._folder(cell), get_task(cell.task)
@@ -173,7 +226,7 @@ class Runner:
 
     def _folder(self, cell: Cell) -> Path:
         """The run folder of a cell."""
-        return self.runs / cell.name
+        return self.runs / file_name(cell.name)
 
     def _encoder(self, cell: Cell) -> HiTRS:
         assert cell.source is not None
@@ -201,7 +254,7 @@ class Runner:
             return train
         fraction, number = cell.label_fraction, cell.label_subset
         listed = self.plan.folder / "label_subsets" / cell.task / f"{cell.store}-{cell.protocol}.json"
-        if listed.is_file() and not cell.subjects:
+        if listed.is_file() and not cell.subjects and not self.plan.held_out:
             return read_label_subset(split.store, train, fraction, number, listed)
         strata = get_task(cell.task).strata(split.store, train)
         return train[stratified_subset(strata, fraction, number)]

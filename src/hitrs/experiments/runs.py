@@ -6,7 +6,7 @@ A run folder that one of them has begun can be continued by the other.
 from __future__ import annotations
 
 import dataclasses
-import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,22 +15,26 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.config import Config, differences, dump_config, load_config, load_run_config
+from hitrs.config import Config, config_of, differences, dump_config, load_config
+from hitrs.data.conversion import Conversion, convert
 from hitrs.data.protocol import ProtocolSplit, protocol_split
+from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
-from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+from hitrs.models.card import PRETRAINING, ModelCard, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
-from hitrs.pretext.job import train_encoder
+from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
+from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.probe import nearest_positions, random_convolutions, ridge_recognizer
+from hitrs.tasks.probe import nearest_positions
 from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
-from hitrs.training.run_folder import run_folder, write_results
+from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
 
 DEFAULT = "small"
@@ -73,27 +77,34 @@ class Evaluation:
 
 
 def pretrain(
-    store: Store | str | Path,
+    stores: Store | str | Path | Sequence[Store | str | Path],
     out: str | Path,
     *,
     config: Config | str | Path | None = None,
-    protocol: str | None = None,
+    protocol: str | Sequence[str] | None = None,
+    weights: Sequence[float] | None = None,
     resume: bool = False,
     command: str | None = None,
     notify: Notify = _silent,
 ) -> Run:
-    """Pre-train an encoder on a store's training part, labels unseen, and write it to ``out/model``.
+    """Pre-train an encoder on stores' training parts, labels unseen, and write it to ``out/model``.
 
-    The folder holds configuration, run record, log and checkpoints, as ``hitrs pretrain`` writes them.
+    Several stores make one encoder, in the layout that the configuration names or that of the first store;
+    joints that another one lacks are masked. The folder holds configuration, run record, log and checkpoints,
+    as ``hitrs pretrain`` writes them.
 
     >>> run = hitrs.pretrain("motion", "runs/tiny", config="tiny")
+    >>> run = hitrs.pretrain(["motion", "own"], "runs/both", config="light", weights=[1, 2])
     >>> encoder = hitrs.HiTRS.from_pretrained(run.model)
 
     Args:
-        store: a store, or its folder.
+        stores: a store, or its folder, or several.
         out: folder of the run.
         config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
-        protocol: whose training part to learn from; the store's first if left out, everything if it has none.
+        protocol: whose training part to learn from, one for each store; each store's first if left out,
+            everything if it has none.
+        weights: how often recordings of each store come, relative to each other; the root of their number if
+            left out, so that a small store is not drowned by a large one.
         resume: go on with the run in ``out``; it ends with the same weights as one that was not interrupted.
         command: the command line, where one was given, for the run record; an interrupted run names it, else
             the call in Python, to go on with.
@@ -102,28 +113,75 @@ def pretrain(
     Raises:
         ConfigError: if the folder is in use, or the run is resumed with other settings.
         DataError, TrainingError: if there is nothing to train on, or the loss is not finite.
+        LayoutError: for stores of which one is 2-D and another one 3-D, or that share no joint.
     """
-    data, out, chosen = _opened(store), Path(out), protocol
-    config = fit_to_data(_configuration(config, out, resume), data)
-    protocol = protocol or next(iter(data.protocols), None)
-    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
-    dataset = SkeletonDataset(data, indices, training_layout(data, config.layout), config.preprocessing)
+    data = [_opened(s) for s in ([stores] if isinstance(stores, Store | str | Path) else stores)]
+    if not data:
+        raise ConfigError("name at least one store to pre-train on")
+    chosen: list[str | None] = [protocol] if isinstance(protocol, str) else list(protocol or [])
+    for what, count in (("protocols", len(chosen)), ("weights", len(weights or ()))):
+        if count not in (0, len(data)):
+            raise ConfigError(f"{counted(len(data), 'store')} and {count} {what}: give one for each")
+    if weights is not None and not (min(weights) > 0 and np.isfinite(weights).all()):
+        raise ConfigError(f"weights of stores must be above 0, got {', '.join(map(str, weights))}")
+    out = Path(out)
+    config = fit_to_data(_configuration(config, out, resume), data[0])
+    _check_alike(data, config)
+    layout = training_layout(data[0], config.layout)
+    learned = chosen or [next(iter(store.protocols), None) for store in data]
+    datasets = [
+        SkeletonDataset(store, _training_part(store, part), layout, config.preprocessing)
+        for store, part in zip(data, learned, strict=True)
+    ]
     facts = {
         "task": "pretrain",
-        "store": str(data.path),
-        "data": data.fingerprint,
-        "protocol": protocol,
+        "store": one_or_list([str(store.path) for store in data]),
+        "data": one_or_list([store.fingerprint for store in data]),
+        "protocol": one_or_list(learned),
+        **({} if weights is None else {"weights": list(weights)}),
         "seed": config.pretrain.optim.seed,
     }
-    call = _Call("pretrain", data, out, {"protocol": chosen}, command)
+    given = {"protocol": protocol, "weights": None if weights is None else list(weights)}
+    call = _Call("pretrain", data, out, given, command)
     with _folder(out, config, facts, call, resume):
-        part = "all recordings" if protocol is None else f"the training part of {protocol}"
-        notify(
-            f"pre-training on {part} of {data.path}: {len(indices)} of {counted(len(data), 'recording')}, "
-            "labels unseen"
-        )
-        train_encoder(dataset, config, out, resume=resume)
+        for dataset, part in zip(datasets, learned, strict=True):
+            words = "all recordings" if part is None else f"the training part of {part}"
+            notify(
+                f"pre-training on {words} of {dataset.origin}: {len(dataset)} of "
+                f"{counted(len(dataset.store), 'recording')}, labels unseen"
+            )
+            unseen = unseen_joints(dataset.store.layout, dataset.store.layout, layout)
+            if unseen.any():
+                missing = ", ".join(np.array(layout.joints)[unseen])
+                notify(f"note: {dataset.origin} has no {missing}; in its recordings they are masked")
+        train_encoder(datasets, config, out, weights=weights, resume=resume)
     return Run(out)
+
+
+def _check_alike(stores: Sequence[Store], config: Config) -> None:
+    """Refuse stores that are not measured alike: what is up, and in which unit unless bodies are scaled."""
+    first = stores[0]
+    for store in stores[1:]:
+        spaces = first.space, store.space
+        for what, one, other in (
+            ("has the up axis", spaces[0].up, spaces[1].up),
+            ("is in", spaces[0].unit, spaces[1].unit),
+        ):
+            scaled = what == "is in" and config.preprocessing.scale == "body"
+            if one != other and UNCLEAR not in (one, other) and not scaled:
+                repair = " or ".join(
+                    f"`hitrs clean {each.path} NEW {each.space.cleaning()}`"
+                    for each in (first, store)
+                    if each.space.cleaning()
+                )
+                raise DataError(
+                    f"{first.path} {what} {one} and {store.path} {other}, so they cannot be learned from "
+                    f"together; make them alike with {repair}"
+                )
+
+
+def _training_part(store: Store, protocol: str | None) -> np.ndarray:
+    return np.arange(len(store)) if protocol is None else store.split(protocol, "train")
 
 
 def finetune(
@@ -153,10 +211,11 @@ def finetune(
     Args:
         store: a store with labels, or its folder.
         out: folder of the run.
-        start: pre-trained encoder to start from (model directory, run folder or hub id), whose sizes and
-            preprocessing then hold; None: from scratch.
+        start: pre-trained encoder to start from (model directory, run folder or ``hub://owner/name``), whose
+            sizes and preprocessing then hold; None: from scratch.
         task: "recognition", "detection", "prediction", or a task of another package.
-        config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
+        config: a configuration, its name or file; if left out the run's own where it is resumed, else that of
+            the run that made the encoder, else "small".
         protocol: training and test part; the store's first if left out. Without any, all labeled recordings
             train.
         label_fraction: share of the training labels, of every class.
@@ -172,11 +231,12 @@ def finetune(
         DataError: if no recording has the labels that the task needs.
     """
     data, out, downstream, chosen = _opened(store), Path(out), get_task(task), protocol
-    config = _configuration(config, out, resume)
+    config = _configuration(config, out, resume, start)
     encoder = None if start is None else HiTRS.from_pretrained(start)
     if encoder is None:
         config = fit_to_data(config, data)
     else:
+        data = _converted(data, encoder.card, notify)
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
@@ -216,7 +276,7 @@ def finetune(
         "subjects": list(subjects) or None,
         "validation_subjects": list(validation_subjects) or None,
     }
-    call = _Call("finetune", data, out, given, command)
+    call = _Call("finetune", [data], out, given, command)
     with _folder(out, config, facts, call, resume):
         origin = "from scratch" if start is None else f"starting from {start}"
         recordings = counted(len(train), "labeled recording")
@@ -245,6 +305,8 @@ def probe(
     config: Config | str | Path | None = None,
     protocol: str | None = None,
     out: str | Path | None = None,
+    convolutions: bool = False,
+    notify: Notify = _silent,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
     """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
@@ -254,30 +316,38 @@ def probe(
 
     Args:
         store: a store with labels, or its folder.
-        model: model directory, run folder or hub id; of a recognizer the encoder alone is used.
+        model: model directory, run folder or ``hub://owner/name``; of a recognizer the encoder alone is used.
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
+        convolutions: write it with the random convolutions beside it; the probabilities are averaged.
+        notify: called with lines about what is converted because the encoder was trained on another unit or
+            up axis; a warning each if left out.
     Returns:
-        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels" and "ridge";
-        beside them "knn on positions" and "random convolutions", which need no encoder.
+        the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels", "ridge" and
+        "ridge with convolutions"; beside them "knn on positions" and "random convolutions", which need no
+        encoder.
     """
     if out is not None and Path(out).exists():
         raise ConfigError(f"{out} exists already; choose another place for the recognizer")
-    split = protocol_split(_opened(store), protocol)
+    data = _opened(store)
     settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
+    split = protocol_split(_converted(data, card, notify), protocol)
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
     labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
-    ridge = ridge_recognizer(encoder, labeled, settings)
-    if out is not None:
-        ridge.save_pretrained(out)
-    return split, {
-        **probe_encoder(encoder, split, settings, ridge=ridge),
+    ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
+    reports = {
+        **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
         "knn on positions": nearest_positions(split, split.train, card.layout, own),
-        "random convolutions": random_convolutions(split, split.train, card.layout, own),
+        "random convolutions": get_task("recognition").evaluate([without], split),
     }
+    if out is not None:
+        if convolutions:
+            ridge.add_convolutions(without)
+        ridge.save_pretrained(out)
+    return split, reports
 
 
 def evaluate(
@@ -286,6 +356,7 @@ def evaluate(
     *,
     protocol: str | None = None,
     options: EvalOptions | None = None,
+    notify: Notify = _silent,
 ) -> Evaluation:
     """How good a model is on the test part; a store without a protocol is tested as a whole.
 
@@ -295,13 +366,14 @@ def evaluate(
 
     Args:
         store: a store with labels, or its folder.
-        models: model directories, run folders or hub ids; several recognizers are one: their probabilities
-            are averaged.
+        models: model directories, run folders or ``hub://owner/name``; several recognizers are one: their
+            probabilities are averaged.
         protocol: whose test part; the store's first protocol if left out.
         options: how to test; what is left out is as the run that made the model had it.
+        notify: as for :func:`probe`.
 
     Raises:
-        ConfigError: for models of several tasks, or options that the task has no use for.
+        ConfigError: for models of several tasks or units, or options that the task has no use for.
         DataError: if there is nothing to test on, or recordings have another frame rate than the model.
     """
     sources = [str(m) for m in ([models] if isinstance(models, str | Path) else models)]
@@ -314,10 +386,16 @@ def evaluate(
     usable = task.usable(data)
     if not usable.any():
         raise DataError(_lack(data, "", task))
+    loaded = [task.load(source) for source in sources]
+    data = _converted(data, loaded[0].card, notify)
+    for source, model in zip(sources[1:], loaded[1:], strict=True):
+        if _conversion(data, model.card).changes:
+            raise ConfigError(
+                f"{source} was trained on another unit or up axis than {sources[0]}; evaluate them one by one"
+            )
     split = (
         protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     )
-    loaded = [task.load(source) for source in sources]
     if task.needs_rate:
         for model in loaded:
             for index in split.test:
@@ -343,12 +421,41 @@ def _opened(store: Store | str | Path) -> Store:
     return store if isinstance(store, Store) else Store.open(store)
 
 
-def _configuration(config: Config | str | Path | None, out: Path, resume: bool) -> Config:
+def _conversion(data: Store, card: ModelCard) -> Conversion:
+    """What brings a store to the unit and up axis that a model was trained on."""
+    if not card.space.known:
+        return Conversion()
+    have = SkeletonDataset(data, range(len(data)), card.layout, card.preprocessing).space
+    return convert(have, card.space, scaled=card.preprocessing.scale == "body")
+
+
+def _converted(data: Store, card: ModelCard, notify: Notify) -> Store:
+    """The store in the unit and with the up axis that a model was trained on; what was done is told."""
+    conversion = _conversion(data, card)
+    lines = [f"note: {data.path}: {note}" for note in conversion.notes]
+    if conversion.misfit:
+        lines.append(
+            f"note: {data.path}: {conversion.misfit}; figures mean little. Bring it to their unit (`hitrs "
+            "clean --unit`), or train with `--preprocessing.scale body`, which needs no unit"
+        )
+    for line in lines:
+        if notify is _silent:
+            warnings.warn(line, stacklevel=3)
+        else:
+            notify(line)
+    return data.converted(conversion) if conversion.changes else data
+
+
+def _configuration(
+    config: Config | str | Path | None, out: Path, resume: bool, start: str | Path | None = None
+) -> Config:
+    """The configuration that was given, else that of the continued run, of the encoder's, or the default."""
     if isinstance(config, Config):
         return config
     if config is None and resume and (out / "config.yaml").is_file():
         return load_config(out / "config.yaml")
-    return load_config(DEFAULT if config is None else config)
+    own = config_of(start) if config is None and start is not None else None
+    return own or load_config(DEFAULT if config is None else config)
 
 
 @dataclass(frozen=True)
@@ -356,7 +463,7 @@ class _Call:
     """What started a run: a command line, else a function in Python."""
 
     function: str
-    store: Store
+    stores: Sequence[Store]
     out: Path
     given: Mapping[str, Any]
     """Arguments that the run has to be given again; None where one was left out."""
@@ -367,28 +474,28 @@ class _Call:
         if self.command is not None:
             added = resume and "--resume" not in self.command.split()
             return f"{self.command} --resume" if added else self.command
-        words = [repr(str(self.store.path)), repr(str(self.out))]
+        words = [repr(one_or_list([str(store.path) for store in self.stores])), repr(str(self.out))]
         words += [f"{name}={value!r}" for name, value in self.given.items() if value is not None]
         words += ["resume=True"] if resume else []
         return f"hitrs.{self.function}({', '.join(words)})"
 
 
 def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, resume: bool):
-    file, command = out / "config.yaml", call.text(resume=resume)
+    file, command = out / CONFIG, call.text(resume=resume)
     return run_folder(
         out,
         facts,
         command=command,
         again=call.text(resume=True),
         resume=resume,
-        write_config=partial(dump_config, config, file, comment=f"Written by: {command}"),
+        write_config=partial(dump_config, config, file, comment=f"{WRITTEN_BY}{command}"),
         changed=lambda: differences(load_config(file), config),
     )
 
 
 def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) -> np.ndarray:
     """Store indices of the recordings that train."""
-    indices = np.arange(len(data)) if protocol is None else data.split(protocol, "train")
+    indices = _training_part(data, protocol)
     indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "
@@ -441,8 +548,5 @@ def _task_of(models: Sequence[str]) -> Task:
 
 def _run_options(task: Task, model: str) -> EvalOptions:
     """How the run that made a model tests it; nothing for a model without its run."""
-    for folder in (Path(model), Path(model).parent):
-        if (folder / "run.json").is_file() and (folder / "config.yaml").is_file():
-            run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-            return task.default_options(load_run_config(folder / "config.yaml", run.get("format_version", 1)))
-    return EvalOptions()
+    config = config_of(model)
+    return EvalOptions() if config is None else task.default_options(config)

@@ -19,6 +19,7 @@ METHODS = {
     "knn, all levels": "1-NN, all levels",
     "linear, all levels": "linear probe, all levels",
     "ridge": "ridge, pooled features",
+    "ridge with convolutions": "ridge, pooled features, with random convolutions",
     "scratch": "supervised",
     "ensemble": "sum of streams",
 }

@@ -73,6 +73,13 @@ class ModelConfig:
         """Frames added on each side of a body."""
         return (self.window // 2) * self.dilation if self.padded else 0
 
+    def numbers(self, joints: int) -> int:
+        """About how many an encoder of this size consists of: its matrices and position embeddings."""
+        attention = 4 * self.heads * self.head_width * (1 + 2 + 4) * self.width
+        feed_forward = 2 * (1 + 2 + 8) * self.width**2
+        positions = (joints + 2 * joints * self.window + 4 * self.max_clips) * self.width
+        return self.layers * (attention + feed_forward) + positions + 10 * self.width**2
+
     @property
     def side_by_side(self) -> bool:
         """Whether every frame stands in one clip, n W + w being place w of clip n."""

@@ -8,12 +8,17 @@ kernels with normal weights compete in groups; how often each is the highest, an
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hitrs.transforms.config import PreprocessingConfig
+
+FRAMES = 48
+"""Recordings are resampled to this many frames for them."""
 LENGTH = 9
 """Of a kernel."""
 CHUNK = 128
@@ -109,6 +114,11 @@ class RandomConvolutions(nn.Module):
             output = F.conv1d(values, competing, dilation=dilation, padding=padding)
             features += _compete(output.unflatten(1, (self.groups, -1)))
         return torch.cat(features, dim=1)
+
+
+def convolution_settings(settings: PreprocessingConfig) -> PreprocessingConfig:
+    """Preprocessing for random convolutions: joints, resampled; the rest as it is."""
+    return dataclasses.replace(settings, stream="joint", frames=FRAMES, tubelet=1)
 
 
 def _pooled_kernels(count: int, channels: int, generator: torch.Generator) -> Tensor:

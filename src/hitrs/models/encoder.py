@@ -267,7 +267,7 @@ class HiTRS(nn.Module):
 
     @classmethod
     def from_pretrained(cls, source: str | Path) -> HiTRS:
-        """The encoder of a model directory, run folder or hub id, in eval mode; heads are left behind.
+        """The encoder of a model directory, run folder or ``hub://owner/name``, in eval mode, without heads.
 
         Its ``card`` holds the layout, the preprocessing and, of a recognizer, the classes.
 
@@ -304,6 +304,11 @@ class HiTRS(nn.Module):
     @property
     def clip_width(self) -> int:
         return 2 * self.config.width
+
+    @property
+    def pooled_width(self) -> int:
+        """Numbers of ``hitrs.models.features.pooled_features``."""
+        return self.video_width + self.clip_width + 2 * self.joints * self.config.width
 
     def encode_frames(self, positions: Tensor, valid: Tensor, lengths: Tensor) -> Frames:
         """Joint features of every frame that is there.

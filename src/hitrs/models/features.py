@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from hitrs.errors import DataError
 from hitrs.models.card import ModelCard
-from hitrs.models.encoder import HiTRS, unpack
+from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
 from hitrs.transforms.batch import Batch, stream_bodies
 from hitrs.transforms.dataset import ModelInputs, SkeletonDataset
 
@@ -69,10 +69,15 @@ def pooled_features(encoder: HiTRS, positions: Tensor, valid: Tensor, lengths: T
     """
     frames = encoder.encode_frames(positions, valid, lengths)
     clips = encoder.encode_all_clips(frames, lengths)
-    video = encoder.encode_videos(clips.features, clips.slots).video
+    return pool_levels(frames, clips, encoder.encode_videos(clips.features, clips.slots).video)
+
+
+def pool_levels(frames: Frames, clips: Clips, video: Tensor) -> Tensor:
+    """:func:`pooled_features` of sequences that are encoded already; ``video``: (S, 4D)."""
     clip_mean, _ = _over_time(unpack(clips.features, clips.slots).float(), clips.slots >= 0)
     there = frames.rows >= 0
-    joints = unpack(frames.features.flatten(1), frames.rows).float().unflatten(2, (encoder.joints, -1))
+    joints = unpack(frames.features.flatten(1), frames.rows).float()
+    joints = joints.unflatten(2, frames.features.shape[1:])  # (S, F, J, D)
     seen = (there[..., None] & frames.valid[frames.rows.clamp(min=0)])[..., None]  # (S, F, J, 1)
     mean = (joints * seen).sum(1) / seen.sum(1).clamp(min=1)
     most = joints.masked_fill(~seen, -math.inf).amax(1).masked_fill(~seen.any(1), 0.0)
@@ -140,7 +145,7 @@ def collect(
         change: applied to each preprocessed batch first, for example an augmentation.
         max_frames: most frames (of all bodies, with padding) of a batch of several recordings; None: any.
     Raises:
-        DataError: if there is no recording.
+        DataError: if there is no recording, or the result of one is not finite.
     """
     if not len(dataset):
         raise DataError(
@@ -158,6 +163,12 @@ def collect(
     joined = np.concatenate(parts)
     result = np.empty_like(joined)
     result[order] = joined
+    finite = np.isfinite(result).reshape(len(result), -1).all(1)
+    if not finite.all():
+        raise DataError(
+            f"{dataset.name(int(finite.argmin()))}: what the model makes of it is not finite; the "
+            "coordinates are too large for the model (another unit?), or the weights are"
+        )
     return result
 
 

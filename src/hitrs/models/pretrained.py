@@ -7,6 +7,7 @@ A model directory holds ``config.json`` (the card: sizes, layout, class names, p
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,9 +16,12 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from hitrs.errors import CheckpointError, DataError
-from hitrs.files import atomic_folder, sha256_of
-from hitrs.models.card import ModelCard, read_card, resolve_pretrained
+from hitrs.files import atomic_folder, read_json, sha256_of
+from hitrs.models.card import ModelCard, is_checkpoint, read_card, resolve_pretrained
 from hitrs.models.migration import migrate_weights
+
+_COMMON = 10**8
+"""Numbers of an encoder; the paper's has 16 million."""
 
 
 def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, Tensor]) -> Path:
@@ -35,6 +39,8 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
             save_file(tensors, part / "model.safetensors")
             values = {**card.to_dict(), "weights_sha256": sha256_of(part / "model.safetensors")}
             (part / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+            # safetensors writes for nobody else; whoever may read the one may read the other
+            shutil.copymode(part / "config.json", part / "model.safetensors")
     except (OSError, SafetensorError, DataError) as error:
         raise CheckpointError(
             f"could not write the model {folder}: {error}; free some space or choose another place"
@@ -43,7 +49,7 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
 
 
 def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
-    """Card and weights of a model directory, a run folder with one in ``model/``, or a hub id ``owner/name``.
+    """Card and weights of a model directory, a run (its ``model/``, else newest checkpoint) or ``hub://owner/name``.
 
     Raises:
         CheckpointError: if there is no model, or it cannot be read.
@@ -55,12 +61,31 @@ def load_pretrained(source: str | Path) -> tuple[ModelCard, dict[str, Tensor]]:
         weights = load_file(folder / "model.safetensors")
     except (OSError, SafetensorError, ValueError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error
-    return card, migrate_weights(weights, version)
+    weights = migrate_weights(weights, version)
+    if is_checkpoint(folder):  # of a task's model, which stands in its loss
+        inner = {k.removeprefix("model."): v for k, v in weights.items() if k.startswith("model.")}
+        weights = inner or weights
+    _check_size(card, weights, folder)
+    return card, weights
+
+
+def _check_size(card: ModelCard, weights: Mapping[str, Tensor], folder: Path) -> None:
+    """Refuse a card that describes a much larger encoder than the one that is there: it would be built first.
+
+    What has no encoder (random convolutions, say) still names the sizes of one, in common bounds.
+    """
+    encoder = sum(value.numel() for name, value in weights.items() if name.startswith("encoder."))
+    expected = card.model.numbers(card.layout.n_joints)
+    if expected > (4 * encoder or _COMMON):
+        raise CheckpointError(
+            f"the weights of {folder} do not fit its configuration: that describes an encoder of {expected} "
+            f"numbers or more, they hold {encoder}; copy or download the model again"
+        )
 
 
 def _check_digest(folder: Path) -> None:
     """Refuse weights that are not those that were written; models of before 0.2 say nothing about theirs."""
-    expected = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("weights_sha256")
+    expected = read_json(folder / "config.json").get("weights_sha256")
     if expected is not None and sha256_of(folder / "model.safetensors") != expected:
         raise CheckpointError(
             f"{folder / 'model.safetensors'} is damaged, or another program has changed it: its SHA-256 is "
@@ -70,11 +95,23 @@ def _check_digest(folder: Path) -> None:
 
 
 def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str | Path) -> None:
-    """Load weights that must fit exactly.
+    """Load weights that must fit exactly, and be numbers of the kind that they replace.
 
     Raises:
-        CheckpointError: naming the first parameters that are missing, unknown or of another shape.
+        CheckpointError: naming the first parameters that are missing, unknown or of another shape or kind, or
+            not finite.
     """
+    for name, own in module.state_dict().items():
+        if (value := weights.get(name)) is None:
+            continue  # told below, with all others
+        if value.is_floating_point() != own.is_floating_point():
+            kind = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(f"the weights of {source} are no weights: {name} is {kind}")
+        if not bool(value.isfinite().all()):
+            raise CheckpointError(
+                f"the weights of {source} are damaged: {name} holds numbers that are not finite; copy or "
+                "train the model again"
+            )
     try:
         module.load_state_dict(dict(weights))
     except RuntimeError as error:

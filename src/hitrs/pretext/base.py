@@ -39,6 +39,9 @@ class PretextInputs:
     """(S,) int64: sequences of the same number are augmented views of one body."""
     generator: KeyedGenerator
     """Of the sequences; all that a task draws at random comes from it."""
+    clean: Tensor | None = None
+    """(S, F, J, C): the sequences before augmentation, joints, resampled to ``convolutions.FRAMES``, 0 where
+    unseen; None unless a task says that it needs them."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +163,8 @@ class PretextTask(nn.Module):
     """Accuracy of guessing, where it is always the same."""
     views: ClassVar[int] = 1
     """Augmented views of each sequence that a batch must hold."""
+    clean: ClassVar[bool] = False
+    """Whether it needs the sequences as they were before augmentation (``PretextInputs.clean``)."""
     masking: Masking | None = None
     """How the sequences are to be masked; None: as the other tasks want it, by default ``JointMasking()``.
     ``Unmasked()``: the task needs no masking, and there is none unless another task wants it."""

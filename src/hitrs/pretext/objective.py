@@ -59,8 +59,19 @@ class PretextObjective(nn.Module):
         """Augmented views of each sequence that a batch must hold."""
         return max(task.views for task in self._tasks_of("frame", "clip", "video").values())
 
+    @property
+    def clean(self) -> bool:
+        """Whether a task needs the sequences before augmentation."""
+        return any(task.clean for task in self._tasks_of("frame", "clip", "video").values())
+
     def forward(
-        self, positions: Tensor, valid: Tensor, lengths: Tensor, identity: Tensor, generator: KeyedGenerator
+        self,
+        positions: Tensor,
+        valid: Tensor,
+        lengths: Tensor,
+        identity: Tensor,
+        generator: KeyedGenerator,
+        clean: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Loss and metrics of a batch.
 
@@ -68,10 +79,11 @@ class PretextObjective(nn.Module):
             positions: (S, T, J, C) after augmentation and stream; valid: (S, T, J); lengths: (S,).
             identity: (S,) int64, which body each row is a view of.
             generator: all random choices of masking and tasks, of each sequence.
+            clean: (S, F, J, C), see ``PretextInputs.clean``.
         Returns:
             the weighted sum of the losses; metrics ``<task>/loss`` and ``<task>/accuracy`` or ``/error``.
         """
-        inputs = PretextInputs(positions, valid, lengths, identity, generator)
+        inputs = PretextInputs(positions, valid, lengths, identity, generator, clean)
         masked = self.masking(positions, valid, lengths, generator)
         encoded_frames = self.encoder.encode_frames(masked.positions, masked.valid, lengths)
         if self.encoder.config.frame_drop:  # what was not encoded cannot be asked for its joints

@@ -24,6 +24,7 @@ ABOUT = {
     "future_clip": "video level: which clip follows",
     "views": "video level, beyond the paper: two augmented views of a sequence find each other",
     "clip_motion": "clip level, beyond the paper: motion in frames that the encoder did not see",
+    "convolutions": "all levels, beyond the paper: random convolutions of the sequence before augmentation",
 }
 
 
@@ -57,6 +58,7 @@ PRETEXT_TASKS: Registry[type[PretextTask]] = Registry(
         "future_clip": "hitrs.pretext.future_clip:FutureClip",
         "views": "hitrs.pretext.views:Views",
         "clip_motion": "hitrs.pretext.clip_motion:ClipMotion",
+        "convolutions": "hitrs.pretext.convolutions:Convolutions",
     },
     _check,
 )

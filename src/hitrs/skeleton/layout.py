@@ -23,7 +23,6 @@ between the shoulders), because names are how one layout is mapped to another.
 from __future__ import annotations
 
 import difflib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -35,13 +34,13 @@ import numpy as np
 import yaml
 
 from hitrs.errors import LayoutError
+from hitrs.files import read_json
 
 MAX_JOINTS = 1000
 """More joints than this are a damaged file (checking a tree takes the square of their number)."""
 _MAX_BYTES = 1 << 17
 _HOLDERS = ("store.json", "config.json", "model/config.json")
 """Files of a store, a model and a run that hold a layout."""
-_MAX_HOLDER = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -233,9 +232,8 @@ def named_layout(name: str) -> Layout:
 
 def _held(file: Path) -> Layout:
     try:
-        with file.open("rb") as opened:
-            content = json.loads(opened.read(_MAX_HOLDER))
-    except (OSError, ValueError, RecursionError) as error:
+        content = read_json(file)
+    except (OSError, ValueError) as error:
         raise LayoutError(f"cannot read the layout in {file}: {error}") from error
     return Layout.from_dict(content.get("layout", {}) if isinstance(content, dict) else {}, str(file))
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from hitrs.errors import LayoutError
 from hitrs.skeleton.layout import Layout
-from hitrs.skeleton.names import anatomical_names
+from hitrs.skeleton.names import known_names
 
 VIRTUAL = {
     "pelvis": (
@@ -69,9 +69,9 @@ def joint_map(source: Layout, target: Layout) -> JointMap:
             "can only be mapped between layouts of the same dimension."
         )
     index: dict[str, int] = {}
-    for place, key in enumerate(_keys(source)):
+    for place, key in enumerate(known_names(source.joints)):
         index.setdefault(key, place)
-    wanted = _keys(target)
+    wanted = known_names(target.joints)
     plain = np.array([index.get(key, -1) for key in wanted], dtype=np.int64)
     virtual = []
     for place, key in enumerate(wanted):
@@ -147,12 +147,6 @@ def describe_mapping(source: Layout, target: Layout) -> list[tuple[str, str]]:
             origin = "masked"
         lines.append((joint, origin))
     return lines
-
-
-def _keys(layout: Layout) -> list[str]:
-    """The anatomical name of each joint, its own where there is none."""
-    names = zip(anatomical_names(layout.joints), layout.joints, strict=True)
-    return [own if name is None else name for name, own in names]
 
 
 def _parts(joint: str, index: dict[str, int]) -> tuple[int, ...] | None:

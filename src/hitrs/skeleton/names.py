@@ -3,13 +3,14 @@
 A joint of a BVH (and of most rigs) is named after the bone that starts there: LeftArm is the shoulder,
 LeftForeArm the elbow, LeftHand the wrist. Where a skeleton has no such bones the same word may mean the joint
 itself: LeftShoulder is the collar beside a LeftArm, otherwise the shoulder. So a name is read among all names
-of its skeleton. Markers of Plug-in Gait (LKNE) have the names of the layout ``plugin_gait39``.
+of its skeleton. Markers of Plug-in Gait (LKNE) have the names of the layout ``plugin_gait39``; OpenPose and
+what follows it (Halpe, Pose2Sim, OpenCap) put a letter before the joint: RShoulder, LBigToe.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 # Bones by the joint where they start, and joints by their common names; left and right are read apart.
 _BONES = {
@@ -24,14 +25,20 @@ _JOINTS = {
     "hip": "hip", "knee": "knee", "ankle": "ankle", "foot": "foot", "shoulder": "shoulder", "elbow": "elbow",
     "wrist": "wrist", "hand": "hand", "hand_tip": "hand_tip", "thumb": "thumb", "eye": "eye", "ear": "ear",
     "heel": "heel", "big_toe": "big_toe", "small_toe": "small_toe", "collar": "collar", "toe": "toe",
+    "bigtoe": "big_toe", "smalltoe": "small_toe", "little_toe": "small_toe", "toe_tip": "toe", "calc": "heel",
+    "calcaneus": "heel", "acromion": "shoulder", "acromium": "shoulder", "asis": "pelvis_front",
+    "psis": "pelvis_back", "hjc": "hip", "kjc": "knee", "ajc": "ankle", "sjc": "shoulder", "ejc": "elbow",
+    "wjc": "wrist",
 }  # fmt: skip
 _MIDDLE = {
     "hips": "pelvis", "hip": "pelvis", "hip_center": "pelvis", "center_hip": "pelvis", "mid_hip": "pelvis",
-    "pelvis": "pelvis", "root": "pelvis", "spine_base": "pelvis", "base_of_spine": "pelvis",
+    "c_hip": "pelvis", "chip": "pelvis", "midhip": "pelvis", "pelvis": "pelvis", "root": "pelvis",
+    "spine_base": "pelvis", "base_of_spine": "pelvis",
     "spine": "spine", "spine_mid": "spine", "mid_spine": "spine", "torso": "spine",
     "spine_shoulder": "spine_shoulder", "shoulder_center": "spine_shoulder", "thorax": "spine_shoulder",
     "center_shoulder": "spine_shoulder", "mid_shoulder": "spine_shoulder",
-    "neck": "neck", "head": "head", "nose": "nose", "chest": "chest",
+    "neck": "neck", "head": "head", "nose": "nose", "chest": "chest", "head_top": "head_top",
+    "top_head": "head_top", "headtop": "head_top",
 }  # fmt: skip
 # Plug-in Gait: markers of the left side and the midline; L becomes R on the right.
 _MARKERS = {
@@ -53,7 +60,8 @@ def anatomical_names(joints: Sequence[str]) -> tuple[str | None, ...]:
 
     A name that is anatomical already stays, unless the skeleton names its joints after bones.
     """
-    read = [_read(name) for name in joints]
+    lower = {name.lower() for name in joints}
+    read = [_split_letter(side, rest, lower) for side, rest in map(_read, joints)]
     sided_names = {rest for side, rest in read if side is not None}
     bones = bool(sided_names & _BONE_SIGNS) and not sided_names & {"elbow", "knee"}
     sided = {**_JOINTS, **_BONES} if bones else _JOINTS
@@ -70,12 +78,45 @@ def anatomical_names(joints: Sequence[str]) -> tuple[str | None, ...]:
     return tuple(anatomical)
 
 
+def find_joints(wanted: Sequence[str], names: Sequence[str]) -> list[int | None]:
+    """Where each wanted joint stands among the names that a file gives its own, None where it is not there.
+
+    A name is found as it is, else by what both mean.
+
+    >>> find_joints(("pelvis", "left_knee", "tail"), ("LKnee", "CHip"))
+    [1, 0, None]
+    """
+    as_they_are = {name: place for place, name in reversed(list(enumerate(names)))}
+    by_meaning = {name: place for place, name in reversed(list(enumerate(known_names(names))))}
+    return [
+        as_they_are.get(own, by_meaning.get(meant))
+        for own, meant in zip(wanted, known_names(wanted), strict=True)
+    ]
+
+
+def known_names(joints: Sequence[str]) -> tuple[str, ...]:
+    """The anatomical name of each joint, its own where there is none."""
+    names = zip(anatomical_names(joints), joints, strict=True)
+    return tuple(own if name is None else name for name, own in names)
+
+
+def _split_letter(side: str | None, rest: str, lower: Collection[str]) -> tuple[str | None, str]:
+    """Side and rest of a name such as "lhip" in lower case, if the other side is there too."""
+    if side is None and rest[:1] in ("l", "r") and rest[1:] in _JOINTS:
+        other = ("r" if rest[0] == "l" else "l") + rest[1:]
+        if any(name.startswith(other) for name in lower):
+            return _SIDES[rest[0]], rest[1:]
+    return side, rest
+
+
 def _read(name: str) -> tuple[str | None, str]:
     """Side ("left", "right" or None) and the rest of a name in lower case with underscores."""
     name = name.rsplit(":", 1)[-1]  # a namespace, as in mixamorig:LeftArm
     name = re.sub(r"^(mixamorig|bip\d+|m_avg)[_ ]?", "", name, flags=re.IGNORECASE)
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
     words = [word for word in re.split(r"[^a-z0-9]+", name.lower()) if word]
+    if len(words) > 1 and words[-1] == "study":  # OpenCap's markers: r_shoulder_study
+        words.pop()
     for place in (0, -1):
         if len(words) > 1 and words[place] in _SIDES:
             side = _SIDES[words.pop(place)]

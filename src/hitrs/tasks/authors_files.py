@@ -79,7 +79,7 @@ def read_authors(
 
 
 def write_authors(source: str | Path, out: Path) -> list[str]:
-    """Write a model directory, run folder or hub id as a file for the authors' code; lines about it."""
+    """Write a model (directory, run folder, ``hub://owner/name``) for the authors' code; lines about it."""
     card, weights = load_pretrained(source)
     theirs = {_PREFIX + name: value for name, value in to_authors(weights).items()}
     content = io.BytesIO()

@@ -95,14 +95,19 @@ class TaskModel(nn.Module):
 
     @classmethod
     def from_pretrained(cls: type[AnyModel], source: str | Path) -> AnyModel:
-        """The model of a model directory, run folder or hub id, in eval mode.
+        """The model of a model directory, run folder or ``hub://owner/name``, in eval mode.
 
         Raises:
             CheckpointError: if there is none, or it is a model for something else.
         """
         card, weights = load_pretrained(source)
         check_task(card, cls.task, source)
-        model = cls.untrained(card)
+        try:
+            model = cls.untrained(card)
+        except (ConfigError, KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"the card of {source} describes no model for {cls.task}: {error}"
+            ) from error
         load_weights(model, weights, source)
         return model.eval()
 
@@ -203,7 +208,7 @@ class Task(ABC):
         """Choices that are made on validation recordings once the weights are there; by default none."""
 
     def load(self, source: str | Path) -> TaskModel:
-        """The model of a model directory, run folder or hub id, in eval mode."""
+        """The model of a model directory, run folder or ``hub://owner/name``, in eval mode."""
         return self.model_class.from_pretrained(source)
 
     @abstractmethod

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from hitrs.errors import printable
 from hitrs.files import atomic_file, explained_writes
 
 
@@ -30,5 +31,4 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
 
 
 def _harmless(text: str) -> str:
-    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)

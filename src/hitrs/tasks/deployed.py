@@ -4,27 +4,44 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, Generic
 
 import numpy as np
 import torch
 
 from hitrs.data.recording import Recording
-from hitrs.errors import DataError
+from hitrs.data.space import measure_space
 from hitrs.skeleton import Layout
 from hitrs.tasks.base import AnyModel, TaskModel
-from hitrs.tasks.inputs import Input, as_recording, at_rate, known_layout
+from hitrs.tasks.inputs import (
+    Input,
+    JointsSeen,
+    as_recording,
+    at_rate,
+    check_joints,
+    conversion_of,
+    joints_seen,
+    known_layout,
+)
 from hitrs.transforms.dataset import InMemoryDataset
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    # A forked process has the record of its parent's threads, but not the threads: work that is shared out to
+    # them would never end (a web server that forks after loading its model).
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class DeployedModel(Generic[AnyModel]):
     """A trained model of a task with everything that a raw recording needs before it.
 
+    In a process that was forked off it computes on one core.
+
     A subclass names the ``model_class`` and adds ``__call__``: :meth:`recording`, :meth:`inputs`, the task's
     ``predict``, and its result.
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
@@ -62,9 +79,13 @@ class DeployedModel(Generic[AnyModel]):
         layout: Layout | str | os.PathLike[str] | None = None,
         fps: float | None = None,
         resample: bool = False,
+        as_is: bool = False,
         name: str = "input",
     ) -> Recording:
         """What was given as a recording that the model can use, in its own layout, at the model's frame rate.
+
+        Where bodies are so many times larger or smaller than those of the training data that it must be
+        another unit, or stand along another axis, the recording is converted; its notes say so.
 
         Args:
             given: (T, J, C) or (T, P, J, C) in the unit of the training data (meters), a Recording, or the
@@ -74,22 +95,33 @@ class DeployedModel(Generic[AnyModel]):
             layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
             fps: frames per second where the input does not say it; None = unknown.
             resample: bring a recording of another frame rate to the model's.
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
             name: what messages call an array.
 
         Raises:
-            DataError: if the recording is empty, not finite, unreadable, shows nobody, or has another frame
-                rate.
+            DataError: if the recording is empty, not finite, unreadable, shows nobody or too few of the
+                model's joints, has another frame rate, or bodies of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
         """
         recording = as_recording(
             given, self.layout, valid=valid, layout=known_layout(layout), fps=fps, name=name
         )
-        _, visible = self.inputs([recording]).arrays(0)
-        if not visible.any():
-            raise DataError(
-                f"recording '{recording.name}': no joint was seen in any frame, so there is nothing to go by."
+        positions, visible = self.inputs([recording]).arrays(0)
+        check_joints(recording, visible, self.model.card)
+        if not as_is:
+            have = measure_space(positions, visible, self.layout)
+            conversion = conversion_of(have, self.model.card, recording.name)
+            recording = replace(
+                recording,
+                positions=conversion(recording.positions),
+                notes=(*recording.notes, *conversion.notes),
             )
         return at_rate(recording, self.model.card.fps, resample=resample)
+
+    def joints_seen(self, recording: Recording) -> JointsSeen:
+        """How many of the model's joints a recording has, and shows."""
+        _, visible = self.inputs([recording]).arrays(0)
+        return joints_seen(recording.layout, self.layout, visible)
 
     def inputs(self, recordings: Sequence[Recording]) -> InMemoryDataset:
         """Recordings as the model reads them: mapped to its layout, preprocessed, batched.

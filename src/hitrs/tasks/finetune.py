@@ -37,11 +37,13 @@ def finetune(
     optim = config.section(task.name).optim
     if not pretrained:  # only an encoder that has learned something is changed more carefully than its head
         optim = dataclasses.replace(optim, encoder_lr_scale=1.0)
-    fit(job, optim, folder, resume=resume, title="fine-tune" if pretrained else "train")
+    title = "fine-tune" if pretrained else "train"
+    fit(job, optim, folder, resume=resume, title=title, card=job.model.card)
     task.after_training(job, validation)
     trained = {
         "task": task.name,
         "data": dataset.store.fingerprint,
+        "repairs": dataset.store.repairs,
         "recordings": len(job),
         **job.facts(),
         "from": "pre-trained encoder" if pretrained else "scratch",

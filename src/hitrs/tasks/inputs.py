@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from hitrs.data.cleaning import Resample
+from hitrs.data.conversion import Conversion, convert
 from hitrs.data.formats import read_recording
 from hitrs.data.recording import Recording
+from hitrs.data.space import Space
 from hitrs.errors import DataError, LayoutError
+from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout, get_layout, list_layouts
+from hitrs.skeleton.mapping import joint_map
 from hitrs.transforms.dataset import check_rate
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
@@ -107,6 +111,80 @@ def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) 
         return Resample(fps)(recording).recording
     check_rate(recording.fps, fps, f"recording '{recording.name}'")
     return recording
+
+
+@dataclass(frozen=True)
+class JointsSeen:
+    """How much of what a model looks at a recording shows."""
+
+    joints: int
+    """Of the model's layout."""
+    matched: int
+    """How many of them the recording's layout has, or can compute."""
+    seen: float
+    """How many are seen, on average over frames and bodies."""
+
+    def describe(self) -> str:
+        """In words, for people."""
+        return f"{self.matched} of {self.joints} joints matched, {self.seen:.3g} seen on average"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values."""
+        return {"model": self.joints, "matched": self.matched, "seen": round(self.seen, 2)}
+
+
+def joints_seen(have: Layout, want: Layout, valid: np.ndarray) -> JointsSeen:
+    """What is seen of a recording of layout ``have``, mapped to ``want``: valid (T, P, J)."""
+    bodies = valid[valid.any(-1)]  # (N, J)
+    seen = float(bodies.sum(-1).mean()) if len(bodies) else 0.0
+    return JointsSeen(want.n_joints, int((~joint_map(have, want).masked).sum()), seen)
+
+
+def check_joints(recording: Recording, valid: np.ndarray, card: ModelCard) -> None:
+    """Refuse a recording that shows nobody, or too little of what the model looks at.
+
+    Args:
+        valid: (T, P, J), in the model's layout.
+    Raises:
+        DataError: with the joints that are missing and the names that the recording has.
+    """
+    where, layout = f"recording '{recording.name}'", card.layout
+    if not valid.any():
+        raise DataError(f"{where}: no joint was seen in any frame, so there is nothing to go by.")
+    seen = joints_seen(recording.layout, layout, valid)
+    if seen.seen >= card.least_joints * layout.n_joints:
+        return
+    unmatched = joint_map(recording.layout, layout).masked
+    lists = {
+        "Without a counterpart": [layout.joints[joint] for joint in np.flatnonzero(unmatched)],
+        "Never seen": [layout.joints[joint] for joint in np.flatnonzero(~unmatched & ~valid.any((0, 1)))],
+    }
+    missing = "".join(f" {what}: {', '.join(names)}." for what, names in lists.items() if names)
+    raise DataError(
+        f"{where}: {seen.describe()}, the model needs {card.least_joints:.0%} of them.{missing} "
+        f"Its joints are {', '.join(recording.layout.joints)}; name its layout (--layout) if these are other "
+        "names for them."
+    )
+
+
+def conversion_of(have: Space, card: ModelCard, name: str, *, moment: bool = False) -> Conversion:
+    """What brings a recording to the unit and up axis of the model's training data.
+
+    Args:
+        have: what it is measured in, in the model's layout.
+        name: of the recording.
+        moment: it is a single frame.
+    Raises:
+        DataError: if its bodies are of another size, which no unit explains.
+    """
+    scaled = card.preprocessing.scale == "body"
+    conversion = convert(have, card.space, scaled=scaled, moment=moment)
+    if conversion.misfit:
+        raise DataError(
+            f"recording '{name}': {conversion.misfit}. Bring it to their unit; `--as-is` (`as_is=True`) "
+            "takes it as it is; a model with `--preprocessing.scale body` needs no unit"
+        )
+    return conversion
 
 
 def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | None:

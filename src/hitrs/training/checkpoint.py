@@ -1,7 +1,8 @@
-"""Checkpoints that a kill cannot spoil: tensors in safetensors, all else in JSON."""
+"""Checkpoints that a kill cannot spoil, with checksums: tensors in safetensors, all else in JSON."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -13,16 +14,25 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hitrs.errors import CheckpointError, DataError
-from hitrs.files import atomic_folder
+from hitrs.files import atomic_folder, read_json, sha256_of, write_json
+from hitrs.models.card import ModelCard
 
+WEIGHTS, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 VERSION = 2
 """1 (before 0.2) had other names for parameters and settings."""
 
 
 def save_checkpoint(
-    folder: Path, module: nn.Module, optimizer: torch.optim.Optimizer, state: dict[str, Any]
+    folder: Path,
+    module: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    state: dict[str, Any],
+    card: ModelCard | None = None,
 ) -> Path:
-    """Write ``folder/step-NNNNNNNN`` whole or not at all, then remove the older ones.
+    """Write ``folder/step-NNNNNNNN`` whole or not at all; the one before is kept, in case that it is damaged.
+
+    Args:
+        card: of the model that is trained; with it the checkpoint can be used as a model.
 
     Raises:
         CheckpointError: if the disk is full or the folder cannot be written; the older checkpoint stays.
@@ -32,23 +42,30 @@ def save_checkpoint(
     try:
         with atomic_folder(target) as part:
             weights = {name: value.contiguous() for name, value in module.state_dict().items()}
-            save_file(weights, part / "model.safetensors")
-            save_file(tensors, part / "optimizer.safetensors")
-            (part / "state.json").write_text(json.dumps({"version": VERSION, "scalars": scalars, **state}))
+            save_file(weights, part / WEIGHTS)
+            save_file(tensors, part / OPTIMIZER)
+            sums = {name: sha256_of(part / name) for name in (WEIGHTS, OPTIMIZER)}
+            content = json.loads(json.dumps({"version": VERSION, "scalars": scalars, **state, "files": sums}))
+            write_json(part / STATE, {"sha256": _checksum(content), **content})
+            if card is not None:
+                write_json(part / "config.json", {**card.to_dict(), "weights_sha256": sums[WEIGHTS]})
+            for name in sums:  # they are written as files for nobody else
+                shutil.copymode(part / STATE, part / name)
     except (OSError, SafetensorError, DataError) as error:
         raise CheckpointError(
             f"could not write the checkpoint {target}: {error}; free some space, then go on with "
             "--resume, or start again if there was no earlier checkpoint"
         ) from error
+    kept = [path for path in list_checkpoints(folder) if path.name < target.name][-1:]
     for old in [*list_checkpoints(folder), *folder.glob(".step-*")]:  # the latter a kill left behind
-        if old != target:
+        if old not in (target, *kept):
             shutil.rmtree(old, ignore_errors=True)
     return target
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
-    return sorted(p for p in folder.glob("step-*") if (p / "state.json").is_file())
+    return sorted(p for p in folder.glob("step-*") if (p / STATE).is_file())
 
 
 def load_checkpoint(
@@ -57,31 +74,66 @@ def load_checkpoint(
     """Restore the newest checkpoint into module and optimizer; its state, or None if there is none.
 
     Raises:
-        CheckpointError: if it cannot be read, or belongs to another model.
+        CheckpointError: if it is damaged, naming an older one that is whole, or belongs to another model.
     """
     complete = list_checkpoints(folder)
     if not complete:
         return None
     path = complete[-1]
     try:
-        weights = load_file(path / "model.safetensors")
-        tensors = load_file(path / "optimizer.safetensors")
-        state = json.loads((path / "state.json").read_text())
+        state = _read_state(path)
+        weights, tensors = load_file(path / WEIGHTS), load_file(path / OPTIMIZER)
     except (OSError, SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: {error}; remove it to start again") from error
+        whole = next((older for older in reversed(complete[:-1]) if _is_whole(older)), None)
+        advice = (
+            "remove it to start again"
+            if whole is None
+            else f"{whole.name} beside it is whole: remove {path.name}, and --resume goes on from there"
+        )
+        raise CheckpointError(f"{path} cannot be read: {error}; {advice}") from error
+    try:
+        module.load_state_dict(weights)
+        _restore(optimizer, tensors, state.pop("scalars"))
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise CheckpointError(f"{path} belongs to another model: {reason}") from error
+    return state
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    """What a checkpoint says beside its tensors, after checking these.
+
+    Raises:
+        OSError, ValueError: if something cannot be read or does not match its checksum.
+        CheckpointError: for another format version.
+    """
+    state = read_json(path / STATE)
     version = state.get("version") if isinstance(state, dict) else None
     if version != VERSION:
         raise CheckpointError(
             f"{path} has format version {version}, this release goes on with {VERSION} only: parameters and "
             "settings had other names; start another run"
         )
-    try:
-        module.load_state_dict(weights)
-        _restore(optimizer, tensors, state.pop("scalars"))
-    except (RuntimeError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"{path} belongs to another model: {reason}") from error
+    expected = state.pop("sha256", None)  # the first releases of this version wrote none
+    if expected is not None and expected != _checksum(state):
+        raise ValueError(f"{STATE} does not match its checksum")
+    for name, checksum in dict(state.pop("files", {})).items():
+        if name in (WEIGHTS, OPTIMIZER) and sha256_of(path / name) != checksum:
+            raise ValueError(f"{name} does not match its checksum")
     return state
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        _read_state(path)
+    except (OSError, ValueError, CheckpointError):
+        return False
+    return True
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """Of everything in a state but the checksum itself."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -31,6 +31,7 @@ from rich.progress import (
 from torch import nn
 
 from hitrs.errors import ConfigError, TrainingError
+from hitrs.models.card import ModelCard
 from hitrs.models.encoder import set_activation_checkpointing
 from hitrs.training.batches import Batches, batches_for, make_batch, seed_of
 from hitrs.training.checkpoint import load_checkpoint, save_checkpoint
@@ -61,13 +62,20 @@ class Interrupted(TrainingError):
 
 
 def fit(
-    job: Job, config: OptimConfig, folder: Path, *, resume: bool = False, title: str = "train"
+    job: Job,
+    config: OptimConfig,
+    folder: Path,
+    *,
+    resume: bool = False,
+    title: str = "train",
+    card: ModelCard | None = None,
 ) -> nn.Module:
     """Train ``job.module`` for ``config.steps`` steps and return it on the CPU, in eval mode.
 
     Args:
         folder: for ``metrics.jsonl``, ``tensorboard/`` and ``checkpoints/``.
         resume: go on from the newest checkpoint in ``folder``, if there is one.
+        card: of the model that is trained, for its checkpoints.
     Raises:
         ConfigError: if the machine cannot train with this precision.
         TrainingError: if the loss or a gradient is not finite, with what to try.
@@ -96,7 +104,7 @@ def fit(
     def save(step: int) -> None:
         if accelerator.is_main_process:
             at = {"step": step, "seconds": time.monotonic() - began, "averages": averages.pending}
-            save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, at)
+            save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, at, card)
 
     with (
         _stop_request() as stop,

@@ -12,7 +12,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,14 @@ import torch
 
 from hitrs import __version__
 from hitrs.errors import ConfigError, DataError
-from hitrs.files import write_json
+from hitrs.files import HOLDER, LOCK, locked, read_json, write_json
 from hitrs.process import is_main_process
 from hitrs.training.checkpoint import list_checkpoints
 from hitrs.training.loop import Interrupted
 
+CONFIG = "config.yaml"
+WRITTEN_BY = "Written by: "
+"""How the comment begins on top of the configuration in a run folder, in front of the command."""
 VERSION = 2
 """Of the format; 1 (before 0.2) had other names for settings and none written down."""
 
@@ -44,7 +47,7 @@ def run_folder(
     """A folder for a run; inside the block the training takes place.
 
     A run that fails before its first checkpoint leaves nothing behind. One that is interrupted says how to
-    go on.
+    go on. No other process can work in the folder meanwhile.
 
     Args:
         facts: what determines the result beside the configuration (data, protocol, ...), JSON values; a
@@ -57,33 +60,52 @@ def run_folder(
     Raises:
         ConfigError: if the folder is in use and the run is not to be continued, or is to be continued with
             other settings or data.
+        DataError: if another process works in it.
         KeyboardInterrupt: with the command to go on with, after the training was interrupted.
     """
     if not is_main_process():  # the main one does the writing
         yield
         return
     facts = json.loads(json.dumps(facts))
-    if resume:
-        run = read_run(out)
-        _check_same(out, facts, run, changed())
-        write_json(out / "run.json", {**run, "resumed": [*run.get("resumed", []), _moment()]})
-    elif out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if not (out / LOCK).exists():  # nobody works in it: no lock is put into a folder that is of no use
+        read_run(out) if resume else _check_free(out)
+    with locked(out, f"the run folder {out}"):
+        if resume:
+            run = read_run(out)
+            _check_same(out, facts, run, changed())
+            write_json(out / "run.json", {**run, "resumed": [*run.get("resumed", []), _moment()]})
+        else:
+            _check_free(out)
+        finished = False
+        try:
+            if not resume:
+                write_config()
+                about = {"format_version": VERSION, "command": command, **_moment(), **machine()}
+                write_json(out / "run.json", {**facts, **about})
+            yield
+            finished = True
+        except Interrupted as stop:
+            raise KeyboardInterrupt(f"{str(stop).split(';')[0]}; go on with: {again}") from stop
+        finally:
+            if not (finished or resume or list_checkpoints(out / "checkpoints")):
+                shutil.rmtree(out, ignore_errors=True)
+
+
+def _check_free(out: Path) -> None:
+    """ConfigError unless a run can begin there: nothing, an empty folder, or the first file of a run that was
+    killed before it had written the second.
+    """
+    names: set[str] = set()
+    if out.is_dir():
+        names = {path.name for path in out.iterdir() if not path.name.endswith(".part")} - {LOCK, HOLDER}
+    if names == {CONFIG}:
+        with suppress(OSError, UnicodeDecodeError):
+            if (out / CONFIG).read_text(encoding="utf-8").startswith(f"# {WRITTEN_BY}"):
+                return
+    if names or (out.exists() and not out.is_dir()):
         raise ConfigError(
             f"{out} exists already; choose another --out, or go on with the run in it by --resume"
         )
-    finished = False
-    try:
-        if not resume:
-            write_config()
-            about = {"format_version": VERSION, "command": command, **_moment(), **machine()}
-            write_json(out / "run.json", {**facts, **about})
-        yield
-        finished = True
-    except Interrupted as stop:
-        raise KeyboardInterrupt(f"{str(stop).split(';')[0]}; go on with: {again}") from stop
-    finally:
-        if not (finished or resume or list_checkpoints(out / "checkpoints")):
-            shutil.rmtree(out, ignore_errors=True)
 
 
 def write_results(out: Path, results: Mapping[str, Any]) -> None:
@@ -99,7 +121,7 @@ def read_run(out: Path) -> dict[str, Any]:
         DataError: if its record cannot be read.
     """
     try:
-        run = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        run = read_json(out / "run.json")
     except FileNotFoundError:
         raise ConfigError(
             f"{out} is not a run that could go on: it has no run.json; leave out --resume to start"

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hitrs.data.recording import Recording
+from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.store import Store
 from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
@@ -57,10 +58,21 @@ class ModelInputs(ABC):
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions (T, P, J, C) and valid (T, P, J) of a recording in the model's layout, as it is."""
 
+    @abstractmethod
+    def name(self, i: int) -> str:
+        """What messages call a recording."""
+
     def batch(self, which: Sequence[int] | np.ndarray) -> Batch:
         """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
         arrays = [self.arrays(int(i)) for i in which]
         return preprocess(collate(arrays), self.settings, self.layout)
+
+    def augmented(
+        self, batch: Batch, config: AugmentConfig, generator: KeyedGenerator, in_time: bool = True
+    ) -> Batch:
+        """A changed copy of one of its batches, see :func:`hitrs.transforms.augmentation.augment`."""
+        mirror = torch.as_tensor(self.layout.mirror)
+        return augment(batch, config, generator, self.settings.up_axis, mirror, in_time)
 
 
 class InMemoryDataset(ModelInputs):
@@ -78,6 +90,9 @@ class InMemoryDataset(ModelInputs):
             check_layouts(recording.layout, layout, f"recording '{recording.name}'")
         self.frames = np.array([recording.n_frames for recording in recordings], np.int64)
         self.persons = np.array([recording.n_persons for recording in recordings], np.int64)
+
+    def name(self, i: int) -> str:
+        return f"recording '{self.recordings[i].name}'"
 
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         recording = self.recordings[i]
@@ -136,22 +151,53 @@ class SkeletonDataset(ModelInputs):
         rates = np.unique(np.asarray(self.store.fps)[self.indices])  # NaN, unknown, counts as one rate
         return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
 
+    def name(self, i: int) -> str:
+        return f"recording '{self.store.name(int(self.indices[i]))}' of {self.origin}"
+
+    @property
+    def space(self) -> Space:
+        """What its recordings are measured in, in the model's layout, by a sample of them."""
+        return typical_space(measure_space(*self.arrays(i), self.layout) for i in sample(len(self)))
+
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         index = int(self.indices[i])
         return self.mapped(self.store.positions(index), self.store.valid(index))
-
-    def augmented(
-        self, batch: Batch, config: AugmentConfig, generator: KeyedGenerator, in_time: bool = True
-    ) -> Batch:
-        """A changed copy of one of its batches, see :func:`hitrs.transforms.augmentation.augment`."""
-        mirror = torch.as_tensor(self.layout.mirror)
-        return augment(batch, config, generator, self.settings.up_axis, mirror, in_time)
 
     def mapped(self, positions: np.ndarray, valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Frames of the store, positions (..., J, C) and valid (..., J), in the model's layout."""
         for have, want in self._maps:
             positions, valid = map_positions(positions, valid, have, want)
         return positions, valid
+
+
+class JoinedDataset(ModelInputs):
+    """Data sets of one layout and one preprocessing, one after the other, as one.
+
+    >>> both = JoinedDataset([SkeletonDataset(a, range(len(a)), layout, settings),
+    ...                       SkeletonDataset(b, range(len(b)), layout, settings)])
+    >>> both.batch([0, len(a)])  # the first recording of each
+    """
+
+    def __init__(self, parts: Sequence[ModelInputs]):
+        self.parts = tuple(parts)
+        self.layout, self.settings = parts[0].layout, parts[0].settings
+        self.origin = ", ".join(part.origin for part in parts)
+        self.frames = np.concatenate([part.frames for part in parts])
+        self.persons = np.concatenate([part.persons for part in parts])
+        self.starts = np.cumsum([0, *(len(part) for part in parts)])
+
+    def name(self, i: int) -> str:
+        part, number = self._place(i)
+        return part.name(number)
+
+    def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
+        part, number = self._place(i)
+        return part.arrays(number)
+
+    def _place(self, i: int) -> tuple[ModelInputs, int]:
+        """The part that holds a recording, and its number there."""
+        part = int(np.searchsorted(self.starts, i, side="right")) - 1
+        return self.parts[part], i - int(self.starts[part])
 
 
 def training_layout(store: Store, wanted: str) -> Layout:

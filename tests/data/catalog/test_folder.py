@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -262,27 +260,6 @@ def test_random_split_takes_a_share_of_each_class(labels: dict[str, str | None])
         members = [parts[name] for name in labels if labels[name] == label]
         tested = members.count("test")
         assert tested == 0 if len(members) == 1 else 1 <= tested < len(members)
-
-
-def test_a_folder_is_read_once_however_many_links_lead_to_it(folder: Path) -> None:
-    """Two links to the folder itself would be 2^40 folders."""
-    for name in ("one", "two"):
-        (folder / name).symlink_to(".", target_is_directory=True)
-    store = load(folder)
-    assert len(store) == 8
-    assert sum("it is a link to one that is read" in note for note in store.meta["notes"]) == 2
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="such names and files are made on Linux only")
-def test_what_is_no_file_or_has_no_readable_name_is_told(folder: Path) -> None:
-    os.mkfifo(folder / "pipe.npz")  # opening it would wait for ever
-    (folder / "lost.csv").symlink_to("nowhere.csv")
-    csv(folder / os.fsdecode(b"caf\xe9.csv"))
-    store = load(folder)
-    assert len(store) == 8
-    said = "\n".join(store.meta["notes"])
-    for words in ("pipe.npz is left out: it is no file", "lost.csv is left out", r"caf\xe9.csv is left out"):
-        assert words in said
 
 
 def test_bvh_files_with_and_without_end_sites_make_one_store(tmp_path: Path) -> None:

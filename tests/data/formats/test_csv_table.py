@@ -9,7 +9,7 @@ import pytest
 
 from hitrs.data.formats import read_csv
 from hitrs.errors import DataError
-from hitrs.skeleton import get_layout
+from hitrs.skeleton import Layout, get_layout
 
 POSE = get_layout("mediapipe33")
 
@@ -92,3 +92,33 @@ def test_numbers_of_no_layout(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", ["landmark", "x", "y", "z"], [["nose", 2, 3, 4]])
     with pytest.raises(DataError, match="needs the column 'frame'"):
         read_csv(path, POSE)
+
+
+def test_columns_by_other_names_for_the_same_joints(tmp_path: Path) -> None:
+    layout = get_layout("kinect20")
+    names = {"pelvis": "HipCenter", "spine": "Spine", "spine_shoulder": "ShoulderCenter", "head": "Head"}
+    for joint in layout.joints:
+        side, _, part = joint.partition("_")
+        names.setdefault(joint, f"{part.capitalize()}{side.capitalize()}")  # ShoulderLeft
+    header = [f"{names[joint]}_{axis}" for joint in layout.joints[::-1] for axis in "XYZ"]
+    values = np.arange(120).reshape(2, 20, 3)
+    file = write(tmp_path / "kinect.csv", header, values[:, ::-1].reshape(2, -1).tolist())
+    for given in (None, layout):
+        found = read_csv(file, given)
+        assert found.layout == layout
+        np.testing.assert_array_equal(found.positions[:, 0], values)
+
+
+def test_rows_of_joints_by_other_names(tmp_path: Path) -> None:
+    layout = Layout("arm", ("left_shoulder", "left_elbow", "left_wrist"), (0, 0, 1), (), 0)
+    joints = ("LShoulder", "LElbow", "LWrist")
+    rows = [[frame, joint, frame, n, 0] for frame in range(3) for n, joint in enumerate(joints)]
+    found = read_csv(write(tmp_path / "arm.csv", ["frame", "joint", "x", "y", "z"], rows), layout)
+    np.testing.assert_array_equal(found.positions[1, 0], [[1, 0, 0], [1, 1, 0], [1, 2, 0]])
+
+
+def test_a_name_that_means_nothing_is_still_refused(tmp_path: Path) -> None:
+    layout = Layout("arm", ("left_shoulder", "left_elbow"), (0, 0), (), 0)
+    header = [f"{joint}_{axis}" for joint in ("LShoulder", "LElbo") for axis in "xyz"]
+    with pytest.raises(DataError, match=r"(lelbo|LElbo)_x"):
+        read_csv(write(tmp_path / "arm.csv", header, [range(6)]), layout)

@@ -63,8 +63,8 @@ def test_own_layout(tmp_path: Path) -> None:
     recording = read_trc(written(tmp_path, TEXT), own)
     assert recording.layout == own
     np.testing.assert_allclose(recording.positions[0, 0], [[0.001, 0.002, 0.003]])
-    with pytest.raises(DataError, match=r"no joint 'l\.knee'"):
-        read_trc(tmp_path / "take.trc", Layout("own", ("l.knee",), (0,), (), 0))
+    with pytest.raises(DataError, match=r"no joint 'l\.kneecap'"):
+        read_trc(tmp_path / "take.trc", Layout("own", ("l.kneecap",), (0,), (), 0))
 
 
 @pytest.mark.parametrize(
@@ -95,3 +95,9 @@ def test_wrong_encoding(tmp_path: Path) -> None:
     assert not FORMAT.matches(Head.of(path))
     with pytest.raises(DataError, match="UTF-8"):
         read_trc(path)
+
+
+def test_a_layout_is_found_by_other_names_for_its_joints(tmp_path: Path) -> None:
+    knees = Layout("knees", ("left_knee", "right_knee"), (0, 0), ((0, 1),), (0,))
+    recording = read_trc(written(tmp_path, TEXT.replace("R.Knee", "RKnee")), knees)
+    np.testing.assert_allclose(recording.positions[0, 0], [[0.001, 0.002, 0.003], [1, 2, 3]])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,9 @@ from hitrs.data import Store, import_dataset
 from hitrs.data.importing import ImportJob, ImportOptions
 from hitrs.data.importing import job as job_module
 from hitrs.data.importing.plan import divide, working_folder
-from hitrs.errors import DataError
+from hitrs.data.importing.workers import ImportTask, read_shard
+from hitrs.errors import DataError, WriteError
+from hitrs.files import HashedWriter, explained_writes
 
 
 @pytest.fixture(scope="module")
@@ -183,3 +188,124 @@ def test_a_defect_of_a_reader_is_told_and_does_not_end_the_import(
     monkeypatch.setattr(job_module, "map_positions", broken)
     with pytest.raises(DataError, match=r"files were refused; .*its reader failed \(ZeroDivisionError"):
         import_dataset(corpus, tmp_path / "store", to="kinect20")
+
+
+def test_two_imports_to_one_place(corpus: Path, whole: Store, tmp_path: Path) -> None:
+    """The second is refused while the first runs, also between its reading and its end."""
+    inside: list[str] = []
+
+    def another(done: int, of: int) -> None:
+        if done == 40:
+            for attempt in (
+                lambda: ImportJob(corpus, tmp_path / "store"),
+                lambda: import_dataset(corpus, tmp_path / "store", strict=True),
+            ):
+                with pytest.raises(DataError, match=f"in use by process {os.getpid()}") as refused:
+                    attempt()
+                inside.append(str(refused.value))
+
+    job = ImportJob(corpus, tmp_path / "store")
+    job.run(progress=another)
+    assert len(inside) == 2
+    with pytest.raises(DataError, match="in use by"):
+        ImportJob(corpus, tmp_path / "store")
+    assert files(job.finish().path) == files(whole.path)
+    assert [path.name for path in tmp_path.iterdir()] == ["store"]
+    with pytest.raises(DataError, match="exists already"):
+        ImportJob(corpus, tmp_path / "store")
+
+
+def test_parts_exclude_the_same_part_and_the_whole(corpus: Path, whole: Store, tmp_path: Path) -> None:
+    whole_job, again = ImportJob(corpus, tmp_path / "store"), ImportJob(corpus, tmp_path / "store")
+    tried: list[int] = []
+
+    def others(done: int, of: int) -> None:
+        if done == 0 or tried:
+            return
+        tried.append(done)
+        with pytest.raises(DataError, match=r"a part of the store .* is in use by process"):
+            whole_job.run()
+        with pytest.raises(DataError, match=r"part 1/2 of the store .* is in use by process"):
+            again.run(part=(1, 2))
+        again.run(part=(2, 2))
+
+    ImportJob(corpus, tmp_path / "store").run(part=(1, 2), progress=others)
+    assert tried
+    assert files(whole_job.finish().path) == files(whole.path)
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_full_disk_keeps_what_was_read(
+    corpus: Path, whole: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strict: bool
+) -> None:
+    source = shutil.copytree(corpus, tmp_path / "src")
+    (source / "S001C001P001R009A001.skeleton").unlink()
+    with monkeypatch.context() as patched:
+        fill_disk(patched, shards=2)
+        with pytest.raises(WriteError, match=r"the disk is full.*What was read is kept in"):
+            import_dataset(source, tmp_path / "store", strict=strict)
+    assert len(list((working_folder(tmp_path / "store") / "shards").iterdir())) == 2
+    read: list[int] = []
+    job = ImportJob(source, tmp_path / "store", ImportOptions(strict=strict))
+    job.run(progress=lambda done, of: read.append(done))
+    assert read[0] == 64
+    assert len(job.finish()) == len(whole)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["src", "store"]
+
+
+def fill_disk(patched: pytest.MonkeyPatch, shards: int) -> None:
+    """No space is left as soon as so many shards were begun and another one is."""
+    begun: list[Path] = []
+    real = HashedWriter.__init__
+
+    def opened(self: HashedWriter, path: Path, target: Path) -> None:
+        if path.name == "positions.f32":
+            begun.append(path)
+        if len(begun) > shards:
+            with explained_writes(target):
+                raise OSError(errno.ENOSPC, "No space left on device")
+        real(self, path, target)
+
+    patched.setattr(HashedWriter, "__init__", opened)
+
+
+def test_a_process_that_is_ended_keeps_what_was_read(
+    corpus: Path, whole: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the message says."""
+
+    class Ended(Future):  # type: ignore[type-arg]
+        """Of a process that the system has ended."""
+
+        def result(self, timeout: float | None = None) -> None:
+            raise BrokenProcessPool
+
+    def submit(
+        pool: ProcessPoolExecutor, run: Callable[[ImportTask], None], task: ImportTask
+    ) -> Future[None]:
+        future = Ended() if task.folder.name == "00002" else Future[None]()
+        if not isinstance(future, Ended):
+            read_shard(task, lambda: None, lambda: False)
+        future.set_result(None)
+        return future
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ProcessPoolExecutor, "submit", submit)
+        with pytest.raises(DataError, match="What was finished is kept: the same command goes on"):
+            import_dataset(corpus, tmp_path / "store", workers=2)
+    assert not (working_folder(tmp_path / "store") / "shards" / "00002").exists()
+    read: list[int] = []
+    job = ImportJob(corpus, tmp_path / "store")
+    job.run(progress=lambda done, of: read.append(done))
+    assert 0 < read[0] < job.n_files
+    assert files(job.finish().path) == files(whole.path)
+
+
+def test_a_kill_after_the_store_is_in_place(corpus: Path, whole: Store, tmp_path: Path) -> None:
+    """What the import needed only for itself is cleared by the next start, which finds the store."""
+    store = shutil.copytree(whole.path, tmp_path / "store")
+    for name in ("plan.json", ".lock", ".lock-1-of-2", ".holder", "shards/00000/index.json"):
+        (store / name).write_text("{}")
+    with pytest.raises(DataError, match="exists already"):
+        ImportJob(corpus, store)
+    assert files(store) == files(whole.path)

@@ -2,6 +2,8 @@
 
 import csv
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -61,3 +63,11 @@ def test_a_score_that_is_no_number_leaves_no_file(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "out.json", [broken])
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/{}/escaped", "a/b", "..", "C:escaped"])
+def test_a_name_of_data_never_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "sub" / "out"
+    write_pku(folder, [replace(TIMED, name=name.format(tmp_path))])
+    (written,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    assert written.parent == folder

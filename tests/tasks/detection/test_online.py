@@ -1,12 +1,13 @@
 """Frame by frame gives what the causal detector gives for whole recordings."""
 
+import numpy as np
 import pytest
 import torch
 
 from detectors import detector, scene
-from hitrs.errors import ConfigError
+from hitrs.errors import ConfigError, DataError
 from hitrs.tasks.detection.model import DetectionModel
-from hitrs.tasks.detection.online import OnlineModel
+from hitrs.tasks.detection.online import OnlineDetector, OnlineModel
 from hitrs.transforms.batch import Batch
 
 
@@ -52,3 +53,30 @@ def test_memory_is_bounded() -> None:
 def test_a_detector_that_looks_ahead_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"detect\.head\.causal"):
         OnlineModel(detector(causal=False), 1)
+
+
+def test_a_frame_that_is_absurdly_large_leaves_no_trace() -> None:
+    """3e38 is finite, but its square is not: it went through the layers that look back."""
+    batch = scene(60, persons=1)
+    frames = [
+        (p.numpy(), v.numpy())
+        for p, v in zip(*(x[0].unbind(1) for x in (batch.positions, batch.valid)), strict=True)
+    ]
+    clean, disturbed = OnlineDetector(detector()), OnlineDetector(detector())
+    for number, (positions, valid) in enumerate(frames):
+        if number in (0, 20):
+            with pytest.raises(DataError, match=rf"'frame {number}': .* needs ones up to 1e"):
+                disturbed.update(np.full_like(positions, 3e38), valid)
+        expected, found = clean.update(positions, valid), disturbed.update(positions, valid)
+        assert np.array_equal(expected.probabilities, found.probabilities)
+        assert np.isfinite(found.probabilities).all()
+
+
+def test_an_answer_that_is_not_finite_is_none() -> None:
+    model = detector()
+    with torch.no_grad():
+        for weight in model.pose_proj.parameters():
+            weight.fill_(3e38)
+    batch = scene(3, persons=1)
+    with pytest.raises(DataError, match="frame 0: what the model makes of it is not finite"):
+        OnlineDetector(model).update(batch.positions[0, :, 0].numpy(), batch.valid[0, :, 0].numpy())

@@ -9,16 +9,21 @@ import pytest
 import torch
 
 from factories import JOINTS, LAYOUT, small_store, tiny
+from hitrs.config import Config
 from hitrs.errors import CheckpointError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import recording_features
-from hitrs.tasks.probe import convolution_recognizer
+from hitrs.tasks.base import get_task
+from hitrs.tasks.finetune import finetune
+from hitrs.tasks.recognition.config import RecognitionConfig, RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, RecognitionObjective
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.recognizer import Recognizer
+from hitrs.tasks.recognition.ridge import convolution_recognizer
+from hitrs.training.config import FinetuneOptimConfig
 from hitrs.transforms.batch import Batch, take_stream
-from hitrs.transforms.config import PreprocessingConfig
+from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
 CARD = ModelCard(tiny(), LAYOUT, classes=("a", "b", "c"))
@@ -182,3 +187,45 @@ def test_convolutions_are_a_recognizer_like_any_other(tmp_path: Path) -> None:
     assert Recognizer(folder)(store[3]).label == store.classes[scores[3].argmax()]
     with pytest.raises(CheckpointError, match="without an encoder"):
         HiTRS.from_pretrained(folder)
+
+
+BESIDE = Config(
+    model=tiny(),
+    augment=AugmentConfig("none"),
+    tasks={
+        "recognize": RecognitionConfig(
+            optim=FinetuneOptimConfig(steps=2, batch_size=4, warmup_steps=0, log_every=1),
+            head=RecognitionHeadConfig(convolutions=True),
+        )
+    },
+)
+
+
+def test_convolutions_answer_beside_the_encoder(tmp_path: Path) -> None:
+    store = small_store(tmp_path / "store", count=24)
+    dataset = SkeletonDataset(store, np.arange(16), LAYOUT, PreprocessingConfig(center="first"))
+    model = finetune(get_task("recognition"), dataset, BESIDE, tmp_path / "run")
+    assert isinstance(model, RecognitionModel)
+    assert model.beside is not None
+    query = SkeletonDataset(store, np.arange(24), LAYOUT, model.card.preprocessing)
+    with_both = predict(model, query)
+    beside, model.beside = model.beside, None
+    np.testing.assert_allclose(with_both, (predict(model, query) + predict(beside, query)) / 2, atol=1e-5)
+    again = RecognitionModel.from_pretrained(tmp_path / "run")
+    np.testing.assert_allclose(predict(again, query), with_both, atol=1e-5)
+    again.train()
+    assert torch.equal(
+        again(query.batch([0])), model.train()(query.batch([0]))
+    )  # they are not trained with it
+
+
+def test_convolutions_that_do_not_help_are_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = small_store(tmp_path / "store", count=24)
+    part = [
+        SkeletonDataset(store, rows, LAYOUT, PreprocessingConfig()) for rows in (range(16), range(16, 24))
+    ]
+    accuracies = iter([0.5, 0.4])
+    monkeypatch.setattr("hitrs.tasks.recognition.task._accuracy", lambda *_: next(accuracies))
+    model = finetune(get_task("recognition"), part[0], BESIDE, tmp_path / "run", validation=part[1])
+    assert model.card.head["convolutions"] is False
+    assert RecognitionModel.from_pretrained(tmp_path / "run").beside is None

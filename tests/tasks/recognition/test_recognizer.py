@@ -221,3 +221,12 @@ def test_a_csv_of_the_models_own_layout_needs_no_layout_named(recognizer: Recogn
     expected = recognizer(values.reshape(9, JOINTS, 3)).scores
     assert [p.label for p in found] == [p.label for p in expected]
     assert [p.probability for p in found] == pytest.approx([p.probability for p in expected], abs=1e-5)
+
+
+def test_no_percentage_of_what_is_not_finite(folder: Path) -> None:
+    recognizer = Recognizer(folder)
+    with torch.no_grad():
+        recognizer.model.classifier.weight.fill_(3e38)
+    walk = np.random.default_rng(0).normal(size=(12, recognizer.layout.n_joints, 3))
+    with pytest.raises(DataError, match="recording 'input': what the model makes of it is not finite"):
+        recognizer(walk)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from hitrs.data.recording import Recording, natural_order
 from hitrs.data.shards import Facts
 from hitrs.data.writer import SplitFunction, Splits
+from hitrs.files import sha256_of
 from hitrs.skeleton.layout import Layout
 
 __all__ = [
@@ -82,8 +84,18 @@ class Download:
 
     url: str
     sha256: str | None
-    """None = the owners state none and none could be checked here."""
+    """None = the owners state none, and the server packs the archive anew."""
     license: str
+    content: str | None = None
+    """``content_sha256`` of the data files in it; None = not known."""
+
+
+def content_sha256(dataset: Dataset) -> str:
+    """SHA-256 over names and content of the files of a data set, wherever they lie."""
+    digest = hashlib.sha256()
+    for path in sorted((source.path for source in dataset.sources), key=lambda path: path.name):
+        digest.update(f"{sha256_of(path)}  {path.name}\n".encode())
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)

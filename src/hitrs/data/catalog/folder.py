@@ -17,7 +17,6 @@ split measures recognition of people rather than of actions:
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -59,6 +58,7 @@ from hitrs.data.formats.registry import (
 )
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError
+from hitrs.files import walk_files
 from hitrs.skeleton.layout import Layout, get_layout
 
 NAME = "folder"
@@ -123,19 +123,19 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
             for name, path in files.items()
         ],
         split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
-        meta={"title": source.resolve().name, "units": "meters" if common.dims == 3 else "pixels"},
+        meta={"title": source.resolve().name},
         notes=notes,
     )
 
 
 def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], list[str]]:
-    """Name -> file, in natural order, and what is to be said about files that are left out.
+    """Name -> file, in natural order, and what is to be said about what is left out.
 
     Of the files of one recording (one a frame) it is the first; of two files of one name that hold the same
     (DeepLabCut writes a .csv beside each .h5) the first.
     """
     by_frame = [(each.frames, each) for each in all_formats() if each.frames is not None]
-    paths, notes = _walk(source)
+    paths, notes = walk_files(source)
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
     others: Counter[str] = Counter()
@@ -146,9 +146,6 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
             continue
         if path.suffix.lower() not in suffixes:
             others[path.suffix.lower() or path.name] += path.suffix.lower() not in _BESIDE
-            continue
-        if not path.is_file():
-            notes.append(f"{inside.as_posix()} is left out: it is no file, or a link to none")
             continue
         name = inside.with_suffix("").as_posix()
         fits = [(match, each) for frames, each in by_frame if (match := frames.fullmatch(path.name))]
@@ -180,46 +177,6 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
         more = f" and {len(kinds_left) - 8} more kinds" if len(kinds_left) > 8 else ""
         notes.append(f"files of other kinds are left out: {', '.join(kinds_left[:8])}{more}")
     return files, notes
-
-
-def _walk(source: Path) -> tuple[list[Path], list[str]]:
-    """All files below a folder, each folder once however many links lead to it; and what is no file."""
-    paths: list[Path] = []
-    notes: list[str] = []
-    top = os.stat(source)
-    seen = {(top.st_dev, top.st_ino)}
-
-    def unreadable(error: OSError) -> None:
-        notes.append(f"the folder {error.filename} is left out: {error.strerror}")
-
-    for folder, folders, names in os.walk(source, followlinks=True, onerror=unreadable):
-        folders.sort(key=lambda name: (os.path.islink(os.path.join(folder, name)), name))
-        for name in tuple(folders):
-            try:
-                status = os.stat(os.path.join(folder, name))
-            except OSError:  # told when it is walked
-                continue
-            if (status.st_dev, status.st_ino) in seen:
-                notes.append(
-                    f"the folder {os.path.join(folder, name)} is left out: it is a link to one that is read"
-                )
-                folders.remove(name)
-            seen.add((status.st_dev, status.st_ino))
-        for name in (*names, *folders):
-            if not _is_text(name):  # its store could not be read elsewhere
-                shown = os.fsencode(os.path.join(folder, name)).decode("utf-8", errors="backslashreplace")
-                notes.append(f"{shown} is left out: its name is no UTF-8 text; rename it")
-        folders[:] = filter(_is_text, folders)
-        paths += [Path(folder) / name for name in names if _is_text(name)]
-    return paths, notes
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _kind(path: Path) -> Format | None:

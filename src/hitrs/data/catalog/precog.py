@@ -28,6 +28,7 @@ from hitrs.data.formats.precog import ACTIONS, read_precog
 from hitrs.data.recording import Recording
 from hitrs.skeleton import get_layout
 
+_COMMIT = "1ff2c9de2559664b2845d992ed60024a173e2eae"  # of the owners' repository
 NAME = "precog"
 SEQUENCES = 72
 EMPTY = ("Seq2_10", "Seq4_10")
@@ -65,7 +66,8 @@ def script(name: str) -> str:
 
 def find(source: Path) -> Dataset | None:
     """The data set in ``source``, its folder CSV/, or the repository unpacked below it; or None."""
-    folders = [source, *sorted(path for path in source.glob("precog*") if path.is_dir())]
+    unpacked = sorted(path for path in source.glob("precog*") if path.is_dir())
+    folders = [source, *unpacked, *(path / "Dataset" for path in unpacked)]
     for folder in folders:
         if files := matching_files(folder, "CSV", _FILE):
             break
@@ -102,6 +104,9 @@ ENTRY = Entry(
     },
     find=find,
     download=Download(
-        url="https://github.com/DavidJardim/precog_dataset_16/archive/HEAD.zip", sha256=None, license="MIT"
+        url=f"https://github.com/DavidJardim/precog_dataset_16/archive/{_COMMIT}.zip",
+        sha256=None,
+        license="MIT",
+        content="6ea2d67f697f15fe8d6fde8cceb55d4cf0d2318f52a27b3e82478d9954ca37ef",
     ),
 )

@@ -15,6 +15,7 @@ import numpy as np
 from hitrs.data.inspection.motion import JUMP, SPIKE, body_size, find_flips, find_spikes, find_swaps
 from hitrs.data.interpolation import interpolate
 from hitrs.data.recording import Recording, Segment
+from hitrs.data.space import TURNS
 from hitrs.errors import ConfigError, DataError
 
 
@@ -76,17 +77,6 @@ class ToMeters:
         positions = (recording.positions / PER_METER[self.unit]).astype(np.float32)
         note = f"converted from {self.unit} to meters"
         return Change(replace(recording, positions=positions), int(recording.valid.sum()), note)
-
-
-# Turns by a quarter or half around one axis. Their determinant is 1: left stays left, nothing is mirrored.
-TURNS = {
-    "x": np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32),
-    "-x": np.array([[0, 1, 0], [-1, 0, 0], [0, 0, 1]], np.float32),
-    "-y": np.array([[-1, 0, 0], [0, -1, 0], [0, 0, 1]], np.float32),
-    "z": np.array([[1, 0, 0], [0, 0, 1], [0, -1, 0]], np.float32),
-    "-z": np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]], np.float32),
-}
-"""The axis that points up -> (3, 3) rotation that makes it y."""
 
 
 @dataclass(frozen=True)

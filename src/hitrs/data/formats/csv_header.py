@@ -30,6 +30,8 @@ class Header:
     """The names as they stand in the file."""
     joints: dict[str, dict[str, int]] = field(default_factory=dict)
     """Joint (name in lower case, or number) -> axis -> column. In the long form there is one joint, ''."""
+    spelled: dict[str, str] = field(default_factory=dict)
+    """Joint -> its name as it stands in the file, upper case and all."""
     scores: dict[str, tuple[int, float]] = field(default_factory=dict)
     """Joint -> column that says how well it was seen, and the value that it must exceed."""
     frame: int | None = None
@@ -82,6 +84,8 @@ def read_header(path: Path, cells: Sequence[str]) -> Header:
         elif match := _NAMED.fullmatch(name):
             joint = match[1]
             _put(header, (joint.lstrip("0") or "0") if joint.isdigit() else joint, match[2], place)
+            spelled = re.sub(r"^landmark_?", "", header.cells[place][: -len(match[2])], flags=re.IGNORECASE)
+            header.spelled.setdefault(joint, spelled.strip(" _.-:"))
         else:
             header.unknown.append(place)
     if not any("x" in axes for axes in header.joints.values()):

@@ -3,8 +3,9 @@
 One row per frame, columns in any order, with ``,``, ``;`` or a tab between them:
 
 - ``<joint>_x``, ``<joint>_y``, ``<joint>_z`` for every joint of the layout, in meters; without ``_z`` for a
-  2-D layout, in pixels. Joints are found by name, whatever their order and case. Or by number: ``x0, y0, z0,
-  x1, ...``, as scripts around MediaPipe write it.
+  2-D layout, in pixels. Joints are found by name, whatever their order and case, and by other names for the
+  same joint (``ShoulderLeft_X``, ``LShoulder_x``). Or by number: ``x0, y0, z0, x1, ...``, as scripts around
+  MediaPipe write it.
 - ``<joint>_visibility`` (or ``v0``, ...; ``_score``, ``_confidence``): a joint counts as seen where it is
   visible by more than 0.5, or has any score.
 - ``frame`` (optional): the frame's number. Numbers that are left out become frames in which nobody was seen.
@@ -45,6 +46,7 @@ from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout, list_layouts
+from hitrs.skeleton.names import find_joints, known_names
 
 _SPARSE = 10
 """A file that spans more than this many times the frames it has counts no frames: it has time stamps."""
@@ -149,6 +151,8 @@ def _read(path: Path) -> _Table:
                 for name, place in texts.items():
                     cell = _landmark(row[place]) if name == "landmark" else row[place].strip()
                     codes[name].append(known[name].setdefault(cell, len(known[name])))
+                    if name == "landmark":
+                        header.spelled.setdefault(cell, row[place].strip())
                 if len(block) == _ROWS:
                     blocks.append(np.array(block))
                     block = []
@@ -219,6 +223,10 @@ def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
     odd = {
         each.name: have ^ {normal(joint) for joint in each.joints} for each in layouts if each.dims == dims
     }
+    meant = {normal(name) for name in known_names([header.spelled.get(key, key) for key in keys])}
+    for each in layouts:
+        if each.dims == dims and len(meant) == len(have) and meant == {normal(j) for j in each.joints}:
+            return each
     nearest = min(odd, key=lambda name: len(odd[name]))
     if not odd[nearest]:
         return get_layout(nearest)
@@ -241,6 +249,10 @@ def _order(path: Path, header: Header, keys: Sequence[str], layout: Layout) -> d
         known = {str(number + start): number for number in range(layout.n_joints)}
     else:
         known = {normal(joint): number for number, joint in enumerate(layout.joints)}
+        if not set(keys) <= known.keys():  # perhaps by other names for the same joints
+            places = find_joints(layout.joints, [header.spelled.get(key, key) for key in keys])
+            meant = {keys[place]: number for number, place in enumerate(places) if place is not None}
+            known = {**{key: n for key, n in known.items() if n not in meant.values()}, **meant}
     joint_names = {number: key for key, number in known.items()}
     long = header.landmark is not None
     names = list(known) if long else [f"{layout.joints[n]}_{axis}" for n in joint_names for axis in axes]

@@ -13,6 +13,7 @@ import numpy as np
 
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
+from hitrs.files import check_ordinary
 from hitrs.skeleton.layout import Layout, get_layout, list_layouts
 
 HEAD_BYTES = 1 << 16
@@ -43,6 +44,7 @@ class Head:
     def of(path: Path) -> Head:
         """Read it; DataError where the file cannot be read."""
         try:
+            check_ordinary(path)
             with path.open("rb") as file:
                 return Head(path, file.read(HEAD_BYTES))
         except OSError as error:

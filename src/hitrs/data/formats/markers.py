@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.layout import MAX_JOINTS
+from hitrs.skeleton.names import find_joints
 
 METERS = {
     "m": 1.0, "dm": 0.1, "cm": 0.01, "mm": 0.001, "in": 0.0254, "ft": 0.3048,
@@ -129,7 +130,8 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     """The layout of markers, and the marker of each of its joints.
 
     Args:
-        given: a layout of the user, whose joints are found by name; None = ``marker_layout``.
+        given: a layout of the user, whose joints are found by name, also by other names for the same joint;
+            None = ``marker_layout``.
         notes: told here which markers the given layout leaves out.
 
     Raises:
@@ -142,8 +144,9 @@ def chosen_joints(layout: Layout, given: Layout | None, notes: list[str]) -> tup
     """The same where the layout of the file is known."""
     if given is None:
         return layout, list(range(layout.n_joints))
-    missing = next((joint for joint in given.joints if joint not in layout.joints), None)
-    if missing is not None:
+    found = find_joints(given.joints, layout.joints)
+    if None in found:
+        missing = given.joints[found.index(None)]
         near = difflib.get_close_matches(missing, layout.joints, n=1) or layout.joints[:3]
         raise DataError(
             f"has no joint '{missing}' of layout '{given.name}' that was asked for; "
@@ -156,4 +159,4 @@ def chosen_joints(layout: Layout, given: Layout | None, notes: list[str]) -> tup
         raise DataError(
             f"is {layout.dims}-D, but layout '{given.name}' that was asked for is {given.dims}-D."
         )
-    return given, [layout.index(joint) for joint in given.joints]
+    return given, [place for place in found if place is not None]

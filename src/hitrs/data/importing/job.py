@@ -7,8 +7,10 @@ machines that share the folder read disjoint parts of the shards (``part``); a c
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,13 +19,21 @@ from typing import Any
 from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
 from hitrs.data.catalog.registry import find_dataset
 from hitrs.data.formats.memory import memory_limit
-from hitrs.data.importing.plan import clear_leftovers, close_plan, divide, open_plan
-from hitrs.data.importing.workers import ImportTask, run_tasks
+from hitrs.data.importing.plan import (
+    clear_leftovers,
+    close_plan,
+    divide,
+    import_lock,
+    open_plan,
+    plan_lock,
+    working_folder,
+)
+from hitrs.data.importing.workers import ImportTask, Refused, run_tasks
 from hitrs.data.recording import Recording
-from hitrs.data.shards import FOLDER, read_index, remove_indices, shard_name
+from hitrs.data.shards import FOLDER, read_index, shard_name
 from hitrs.data.store import Store, check_destination
 from hitrs.data.writer import finish_store
-from hitrs.errors import DataError, HitrsError
+from hitrs.errors import DataError, HitrsError, WriteError
 from hitrs.files import replace_folder
 from hitrs.skeleton import Layout, get_layout, map_positions
 
@@ -37,7 +47,8 @@ class ImportJob:
         options: which files, and how they are read.
 
     Raises:
-        DataError: if the source or destination is not usable, or the options do not suit the data set.
+        DataError: if the source or destination is not usable, another process imports there, or the options
+            do not suit the data set.
     """
 
     def __init__(self, src: str | Path, dst: str | Path, options: ImportOptions | None = None) -> None:
@@ -45,20 +56,17 @@ class ImportJob:
         self.source, self.target = Path(src), Path(dst)
         if not self.source.is_dir():
             raise DataError(f"there is no folder {self.source} to import from.")
+        close_plan(self.target)  # a kill may have come before
         check_destination(self.target, options.overwrite)
-        self.max_memory = options.max_memory
-        with memory_limit(self.max_memory):
+        with memory_limit(options.max_memory):
             dataset = find_dataset(self.source, options)
         self.dataset = dataset if options.to is None else _mapped(dataset, get_layout(options.to))
         self.strict = options.strict
-        decisive = {
-            "dataset": dataset.name,
-            "layout": self.dataset.layout.to_dict(),
-            "format": options.format,
-            "columns": options.columns,
-            "strict": options.strict,
-        }
-        self.folder = open_plan(self.target, self.source, dataset.sources, decisive)
+        self._options = options
+        self.folder = working_folder(self.target)
+        self._lock: ExitStack | None = None  # between run and finish
+        with plan_lock(self.target):
+            self._open()
         self.parts = divide(self.dataset.sources)
         self.names = [shard_name(number) for number in range(len(self.parts))]
 
@@ -74,15 +82,26 @@ class ImportJob:
     ) -> None:
         """Read the files that were not read yet.
 
+        From here until ``finish`` no other process can import to the same place.
+
         Args:
             workers: processes.
             part: (k, n): only the k-th of n parts (k from 1), for n machines that share the folder.
             progress: called now and then with the files that are done, and how many there are to do.
 
         Raises:
-            DataError: of a file that cannot be read, if the import is strict; or if writing fails. Nothing is
-                left behind then, unless other machines take part.
+            DataError: of a file that cannot be read, if the import is strict: nothing is left behind then,
+                unless other machines take part. Or if writing fails, a process is ended from outside, or
+                another import to the same place runs: the shards that are complete are kept then.
         """
+        with ExitStack() as held:
+            held.enter_context(import_lock(self.target, part))
+            self._open()
+            self._run(workers, part, progress)
+            if part is None:
+                self._lock = held.pop_all()
+
+    def _run(self, workers: int, part: tuple[int, int] | None, progress: Callable[[int, int], None]) -> None:
         which = range(len(self.parts)) if part is None else range(part[0] - 1, len(self.parts), part[1])
         missing = [n for n in which if read_index(self._shard(n)) is None]
         total = sum(len(self.parts[n]) for n in which)
@@ -96,7 +115,7 @@ class ImportJob:
                 classes=self.dataset.classes,
                 sources=self.parts[n],
                 strict=self.strict,
-                max_memory=self.max_memory,
+                max_memory=self._options.max_memory,
             )
             for n in missing
         ]
@@ -105,18 +124,47 @@ class ImportJob:
             for n in missing:  # one that is there but damaged
                 shutil.rmtree(self._shard(n), ignore_errors=True)
             run_tasks(tasks, workers, lambda done: progress(before + done, total))
-        except HitrsError:
+        except Refused:
             if part is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
             raise
+        except WriteError as error:
+            raise WriteError(f"{error} {self._kept()}") from error
+
+    def _open(self) -> None:
+        """To be called by whoever holds the lock: the destination may have changed since one looked."""
+        check_destination(self.target, self._options.overwrite)
+        decisive = {
+            "dataset": self.dataset.name,
+            "layout": self.dataset.layout.to_dict(),
+            "format": self._options.format,
+            "columns": self._options.columns,
+            "strict": self.strict,
+        }
+        open_plan(self.target, self.source, self.dataset.sources, decisive)
+
+    def _kept(self) -> str:
+        return f"What was read is kept in {self.folder}: the same command goes on from there."
 
     def finish(self) -> Store:
         """Make the store of all shards and open it.
 
         Raises:
             DataError: if shards are missing (naming what to do), no file could be read, or a split cannot be
-                made. What was read is kept then, except where nothing could be read.
+                made. What was read is kept then, except where nothing could be read. Also if another process
+                imports to the same place.
         """
+        with ExitStack() as held:
+            if self._lock is not None:
+                held.push(self._lock)
+                self._lock = None
+            else:  # others have read the shards
+                held.enter_context(import_lock(self.target))
+                self._open()
+            self._finish(held)
+        return Store.open(self.target, verify=False)
+
+    def _finish(self, held: ExitStack) -> None:
         missing = sum(read_index(self._shard(n)) is None for n in range(len(self.parts)))
         if missing:
             raise DataError(
@@ -138,13 +186,11 @@ class ImportJob:
             if not any((self._shard(n)).exists() for n in range(len(self.parts))):
                 shutil.rmtree(self.folder, ignore_errors=True)
                 raise
-            raise DataError(
-                f"{error} What was read is kept in {self.folder}: the same command goes on from there."
-            ) from error
+            raise DataError(f"{error} {self._kept()}") from error
+        if os.name == "nt":  # where a folder with an open file, which the lock is, cannot be moved
+            held.close()
         replace_folder(self.folder, self.target)
         close_plan(self.target)
-        remove_indices(self.target)
-        return Store.open(self.target, verify=False)
 
     def _shard(self, number: int) -> Path:
         return self.folder / FOLDER / self.names[number]

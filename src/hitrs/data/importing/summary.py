@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.space import UNCLEAR, Space
 from hitrs.data.store import Store
 from hitrs.errors import counted
 
@@ -32,6 +33,8 @@ class ImportSummary:
     joints: int
     protocols: dict[str, tuple[int, int, int]]
     """Name -> recordings in train, in test, and test recordings that are exact copies of training ones."""
+    space: Space
+    """Unit, up axis and size of the bodies, as far as they can be told."""
     quarantined: tuple[tuple[str, str], ...]
     """File and reason of each that could not be read."""
     notes: tuple[str, ...]
@@ -58,6 +61,7 @@ class ImportSummary:
                     "of the test recordings are exact copies of training ones",
                 )
                 lines.append(f"            {copies}")
+        lines += self._measured_in()
         if self.quarantined:
             lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
@@ -65,6 +69,15 @@ class ImportSummary:
                 lines.append("            ... `hitrs inspect` lists all of them")
         lines += [f"note        {note}" for note in self.notes]
         return [*lines, f"recordings  {self.recordings}"]
+
+    def _measured_in(self) -> list[str]:
+        """Unit and up axis, and how they become the usual ones."""
+        repairs = self.space.cleaning()
+        usual = not repairs and UNCLEAR not in (self.space.unit, self.space.up)
+        lines = [f"{'bodies' if usual else '! bodies':<12}{self.space.describe()}, by their looks"]
+        if repairs:
+            lines.append(f"            `hitrs clean STORE CLEANED {repairs}` makes it meters, y up")
+        return lines
 
 
 def summarize_import(store: Store) -> ImportSummary:
@@ -88,6 +101,7 @@ def summarize_import(store: Store) -> ImportSummary:
             )
             for name in store.protocols
         },
+        space=store.space,
         quarantined=tuple((item["source"], item["reason"]) for item in store.meta.get("quarantined", ())),
         notes=tuple(store.meta.get("notes", ())),
     )

@@ -19,11 +19,15 @@ from hitrs.data.formats.memory import memory_limit
 from hitrs.data.formats.registry import reader_defects
 from hitrs.data.recording import Recording
 from hitrs.data.shards import ShardWriter
-from hitrs.errors import DataError, HitrsError
+from hitrs.errors import DataError, HitrsError, WriteError
 from hitrs.skeleton.layout import Layout
 
 _POLL_SECONDS = 0.2
 _shared: dict[str, Any] = {}  # of a worker process: the counter and the flag that its parent gave it
+
+
+class Refused(DataError):
+    """A file that cannot be read ends a strict import."""
 
 
 class Stopped(Exception):
@@ -58,7 +62,8 @@ def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[]
 
     Raises:
         Stopped: if ``stopped`` said so; nothing is left behind.
-        HitrsError: of a file that cannot be read, if the task is strict; otherwise only if writing fails.
+        Refused: for a file that cannot be read, if the task is strict.
+        DataError: if writing fails.
     """
     quarantined = []
     with ShardWriter(task.folder, task.target, task.layout, task.classes) as writer:
@@ -79,9 +84,11 @@ def _read(source: SourceFile, writer: ShardWriter, strict: bool) -> str | None:
     try:
         for recording in _recordings(source):
             writer.add(recording, source.path)
+    except WriteError:
+        raise
     except HitrsError as error:
         if strict:
-            raise
+            raise Refused(str(error)) from error
         return str(error)
     return None
 

@@ -26,7 +26,7 @@ _LIMBS = {
     ("hip", "knee"): 0.245 * 1.7,
     ("knee", "ankle"): 0.246 * 1.7,
 }
-# Where a layout has no such limbs, the longest side of a whole body has to do.
+# Where a body has no such limbs, its longest side has to do.
 _EXTENTS = ((0.5, 5.0, "meters"), (50.0, 500.0, "centimeters"), (500.0, 5000.0, "millimeters"))
 _HIGH = {
     "head", "head_top", "nose", "neck", "spine_shoulder", "left_shoulder", "right_shoulder", "left_eye",
@@ -72,7 +72,8 @@ def guess_unit(positions: np.ndarray, valid: np.ndarray, layout: Layout, size: f
     """ "meters", "centimeters", "millimeters", "unclear", or "pixels" for 2-D.
 
     Arms and legs are compared with those of an adult, so that bodies of which only a part is seen do not
-    mislead; layouts without arms and legs go by the size of the body.
+    mislead; layouts without arms and legs, but with a head, hips or feet, go by the size of the body. Of a
+    hand or an animal nothing is known.
     """
     if layout.dims == 2:
         return "pixels"
@@ -85,8 +86,8 @@ def guess_unit(positions: np.ndarray, valid: np.ndarray, layout: Layout, size: f
     if len(ratios):
         ratio = float(np.median(ratios))
         return next((u for u, per in UNITS.items() if 1 / WITHIN < ratio / per < WITHIN), "unclear")
-    if len(pairs):  # no limb was seen: what is seen may be any part of a body
-        return "unclear"
+    if len(pairs) or not any(map(len, _landmarks(layout))):
+        return "unclear"  # no limb was seen, and what is seen may be any part of a body; or it is no body
     return next((unit for low, high, unit in _EXTENTS if low <= size < high), "unclear")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ import numpy as np
 from hitrs.data.cleaning.operations import describe
 from hitrs.data.formats.registry import read_recordings
 from hitrs.data.importing import import_dataset
-from hitrs.data.inspection.body import Bones, guess_unit, guess_up, measure_bones
+from hitrs.data.inspection.body import Bones, measure_bones
 from hitrs.data.inspection.collection import (
     class_counts,
     exact_duplicates,
@@ -41,6 +40,7 @@ from hitrs.data.inspection.motion import (
     masked_median,
 )
 from hitrs.data.inspection.result import PAPER_LENGTH, SHORT, Inspection
+from hitrs.data.space import UNCLEAR, Space, measure_space, typical_space
 from hitrs.data.store import Store, write_store
 from hitrs.errors import DataError
 from hitrs.files import recover_folder
@@ -76,8 +76,7 @@ class Findings:
     """Joints that are frozen for a while."""
     bones: Bones | None
     """None in 2-D, where lengths change with the view."""
-    unit: str
-    up: str
+    space: Space
     trace: np.ndarray
     """What ``near_duplicates`` goes by."""
 
@@ -104,8 +103,7 @@ def examine(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> Finding
         repeats=int(repeats.sum()),
         held=tuple(np.flatnonzero((find_frozen(positions, valid) >= HELD).any(0)).tolist()),
         bones=measure_bones(positions, valid, layout) if layout.dims == 3 else None,
-        unit=guess_unit(positions, valid, layout, size),
-        up=guess_up(positions, valid, layout),
+        space=measure_space(positions, valid, layout),
         trace=trace_of(positions, valid),
     )
 
@@ -141,8 +139,7 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
     nobody = {index for index, finding in enumerate(findings) if not finding.bodies}
     without = nobody | {index for index, finding in enumerate(findings) if finding.zero}
     present = [finding for index, finding in enumerate(findings) if index not in without]
-    unit, unit_agreement = _majority([finding.unit for finding in present])
-    up, up_agreement = _majority([finding.up for finding in present])
+    space = typical_space(finding.space for finding in present)
     copies = exact_duplicates(store, without)
     near = near_duplicates(store, np.stack([finding.trace for finding in findings]))
     duplicates = {p: _named(store, np.setdiff1d(store.duplicates(p), list(without))) for p in store.protocols}
@@ -197,13 +194,17 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         untrained=untrained_classes(store),
         shared_subjects={p: shared_subjects(store, p) for p in store.protocols},
         body_size=float(np.median([finding.size for finding in present])) if present else float("nan"),
-        unit=unit,
-        unit_agreement=unit_agreement,
+        unit=space.unit,
+        unit_agreement=_agreement(space.unit, [finding.space.unit for finding in present]),
         odd_unit=where(
-            lambda finding: finding.unit if finding.unit not in (unit, "unclear") and finding.size > 0 else ""
+            lambda finding: (
+                finding.space.unit
+                if finding.space.unit not in (space.unit, UNCLEAR) and finding.size > 0
+                else ""
+            )
         ),
-        up=up,
-        up_agreement=up_agreement,
+        up=space.up,
+        up_agreement=_agreement(space.up, [finding.space.up for finding in present]),
         quarantined={item["source"]: item["reason"] for item in store.meta.get("quarantined", ())},
         notes=summarize_notes(store),
         about=tuple(str(note) for note in store.meta.get("notes", ())),
@@ -215,13 +216,9 @@ def _named(store: Store, indices: Sequence[int] | np.ndarray) -> tuple[str, ...]
     return tuple(store.name(int(index)) for index in indices)
 
 
-def _majority(guesses: list[str]) -> tuple[str, float]:
-    """The most frequent clear guess and the share of all that it has."""
-    counts = Counter(guess for guess in guesses if guess != "unclear")
-    if not counts:
-        return "unclear", 0.0
-    guess, count = counts.most_common(1)[0]
-    return guess, count / len(guesses)
+def _agreement(guess: str, guesses: list[str]) -> float:
+    """The share of all recordings that suggest what most do."""
+    return 0.0 if guess == UNCLEAR else guesses.count(guess) / len(guesses)
 
 
 def _mostly(finding: Findings) -> float:

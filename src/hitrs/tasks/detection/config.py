@@ -30,9 +30,10 @@ class DetectionHeadConfig:
 
     def __post_init__(self) -> None:
         check_literals(self)
-        if min(self.stride, self.hidden, self.history) < 1 or self.layers < 0:
+        if min(self.stride, self.hidden, self.history) < 1 or not 0 <= self.layers <= 16:
             raise ConfigError(
-                "detect.head: stride, hidden and history must be at least 1, layers not negative"
+                "detect.head: stride, hidden and history must be at least 1, layers at most 16 (each looks "
+                "twice as far as the one before)"
             )
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"detect.head.dropout must lie in [0, 1), got {self.dropout}")

@@ -7,6 +7,7 @@ known. PKU-MMD text is ``label,start,end,confidence`` with classes and frames fr
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,10 @@ import numpy as np
 
 from hitrs.data.formats.pku_mmd import Instance, read_labels, write_labels
 from hitrs.errors import ConfigError, DataError
-from hitrs.files import atomic_file, explained_writes
+from hitrs.files import atomic_file, explained_writes, file_name
 from hitrs.tasks.csv_files import write_rows
 from hitrs.tasks.detection.segments import Proposal
+from hitrs.tasks.inputs import JointsSeen
 
 COLUMNS = ("name", "label", "start", "stop", "start_seconds", "stop_seconds", "score")
 
@@ -38,6 +40,10 @@ class Detection:
     """Names of the labels."""
     probabilities: np.ndarray | None = field(default=None, repr=False, compare=False)
     """(T, K + 1) of the frames, background last; None where only segments were read."""
+    joints: JointsSeen | None = None
+    """How many of the model's joints the recording has, and shows; None where only segments were read."""
+    notes: tuple[str, ...] = ()
+    """What its reader left out or changed, and what was converted."""
 
     def rows(self) -> list[dict[str, Any]]:
         """One dict per segment with the keys of ``COLUMNS``; seconds are None where the rate is unknown."""
@@ -55,9 +61,11 @@ class Detection:
         ]
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: name, length, frame rate, and the segments."""
+        """JSON values: name, length, frame rate, the segments, joints and notes."""
         segments = [{key: row[key] for key in COLUMNS[1:]} for row in self.rows()]
-        return {"name": self.name, "frames": self.frames, "fps": self.fps, "segments": segments}
+        joints = None if self.joints is None else self.joints.to_dict()
+        facts = {"name": self.name, "frames": self.frames, "fps": self.fps}
+        return {**facts, "segments": segments, "joints": joints, "notes": list(self.notes)}
 
     def _seconds(self, frame: int) -> float | None:
         return None if self.fps is None else round(frame / self.fps, 4)
@@ -77,7 +85,7 @@ def write_json(path: str | Path, detections: Sequence[Detection]) -> None:
 
 
 def write_csv(path: str | Path, detections: Sequence[Detection]) -> None:
-    """A line per segment; seconds are empty where the frame rate is unknown."""
+    """A line per segment; seconds are empty where the frame rate is unknown, names are no formulas."""
     rows = (row for detection in detections for row in detection.rows())
     write_rows(Path(path), COLUMNS, ([row[key] for key in COLUMNS] for row in rows))
 
@@ -85,16 +93,18 @@ def write_csv(path: str | Path, detections: Sequence[Detection]) -> None:
 def write_pku(folder: str | Path, detections: Sequence[Detection]) -> None:
     """A file ``NAME.txt`` per recording, as PKU-MMD's scorer expects them.
 
+    What a name has that cannot stand in a file's is replaced: see ``file_name``.
+
     Raises:
         ConfigError: if two recordings have the same name: one file would replace the other.
     """
-    names = [detection.name for detection in detections]
-    for name in names:
-        if names.count(name) > 1:
+    names = [file_name(detection.name) for detection in detections]
+    for name, count in Counter(name.casefold() for name in names).items():
+        if count > 1:
             raise ConfigError(f"two recordings are called '{name}'; PKU text needs a file name for each")
-    for detection in detections:
+    for name, detection in zip(names, detections, strict=True):
         instances = [Instance(str(p.label + 1), p.start, p.stop, p.score) for p in detection.proposals]
-        write_labels(Path(folder) / f"{detection.name}.txt", instances)
+        write_labels(Path(folder) / f"{name}.txt", instances)
 
 
 def read_pku(path: str | Path, n_classes: int, frames: int | None = None) -> list[Proposal]:

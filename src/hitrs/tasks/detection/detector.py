@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from hitrs.data.recording import Recording
 from hitrs.skeleton import Layout
 from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.detection.detection import Detection
@@ -29,7 +30,7 @@ class Detector(DeployedModel[DetectionModel]):
     (1850, 52)
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
@@ -46,6 +47,7 @@ class Detector(DeployedModel[DetectionModel]):
         layout: Layout | str | os.PathLike[str] | None = None,
         fps: float | None = None,
         resample: bool = False,
+        as_is: bool = False,
     ) -> Detection:
         """Detect the actions in one recording.
 
@@ -58,21 +60,38 @@ class Detector(DeployedModel[DetectionModel]):
             fps: frames per second of an array, or of a file that does not say it; None = unknown.
             resample: bring a recording of another frame rate to the model's. Frames of the result then count
                 at the model's rate; seconds are the same.
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
 
         Raises:
-            DataError: if the recording is empty, not finite, unreadable, shows nobody, or has another frame
-                rate.
+            DataError: if the recording is empty, not finite, unreadable, shows nobody or too few of the
+                model's joints, has another frame rate, or bodies of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
         """
-        usable = self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample)
-        probabilities = predict(self.model, self.inputs([usable]))[0]
-        proposals = tuple(propose(probabilities, self.model.segments))
-        return Detection(usable.name, usable.n_frames, usable.fps, proposals, self.classes, probabilities)
+        return self.detect(
+            self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample, as_is=as_is)
+        )
 
-    def online(self) -> OnlineDetector:
+    def detect(self, recording: Recording) -> Detection:
+        """Detect the actions in a recording that :meth:`recording` has prepared."""
+        probabilities = predict(self.model, self.inputs([recording]))[0]
+        proposals = tuple(propose(probabilities, self.model.segments))
+        return Detection(
+            recording.name,
+            recording.n_frames,
+            recording.fps,
+            proposals,
+            self.classes,
+            probabilities,
+            self.joints_seen(recording),
+            recording.notes,
+        )
+
+    def online(self, *, as_is: bool = False) -> OnlineDetector:
         """The same model for frames as they come.
 
+        Args:
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
         Raises:
             ConfigError: if it was not trained for that.
         """
-        return OnlineDetector(self.model)
+        return OnlineDetector(self.model, as_is=as_is)

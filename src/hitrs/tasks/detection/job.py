@@ -134,6 +134,7 @@ class DetectionJob:
             head=dataclasses.asdict(settings.head),
             postprocessing={"segments": dataclasses.asdict(SEGMENTS)},
             fps=dataset.fps,
+            space=dataset.space,
         )
         self.model = DetectionModel(encoder, card)
         weights = class_weights(frames, len(classes) + 1, settings.loss.balance)

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
+from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel, check_every_frame
 from hitrs.tasks.detection.config import DetectionHeadConfig
 from hitrs.tasks.detection.segments import SegmentSettings
@@ -97,7 +98,7 @@ class DetectionModel(TaskModel):
         super().__init__()
         check_every_frame(card)
         self.encoder, self.card = encoder, card
-        self.settings = DetectionHeadConfig(**card.head)
+        self.settings = read_settings(DetectionHeadConfig, card.head, "head")
         width = encoder.clip_width + (encoder.video_width if self.settings.context == "video" else 0)
         # the features of each level are normalized, then projected to the head's width
         pose = encoder.joints * encoder.config.width
@@ -115,8 +116,9 @@ class DetectionModel(TaskModel):
     @property
     def segments(self) -> SegmentSettings:
         """How its frames become segments."""
-        values = self.card.postprocessing["segments"]
-        return SegmentSettings(**{**values, "threshold": tuple(values["threshold"])})
+        return read_settings(
+            SegmentSettings, self.card.postprocessing.get("segments", {}), "postprocessing.segments"
+        )
 
     def forward(self, batch: Batch) -> Tensor:
         """Preprocessed recordings (T frames, padded) -> scores (B, T, K + 1), before softmax."""

@@ -17,12 +17,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hitrs.data.conversion import Conversion
+from hitrs.data.space import measure_space
 from hitrs.errors import ConfigError, DataError
 from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import background
 from hitrs.tasks.detection.segments import Proposal
-from hitrs.tasks.inputs import as_recording
+from hitrs.tasks.inputs import as_recording, conversion_of
 from hitrs.transforms.batch import MOTION_SCALE
 from hitrs.transforms.preprocessing import RunningPreprocessing
 
@@ -48,6 +50,8 @@ class OnlineResult:
     probabilities: np.ndarray
     """(K + 1,), background last."""
     events: tuple[Event, ...]
+    notes: tuple[str, ...] = ()
+    """Of the first frame that shows somebody: what is converted from now on, in sentences for people."""
 
 
 class OnlineDetector(DeployedModel[DetectionModel]):
@@ -64,8 +68,11 @@ class OnlineDetector(DeployedModel[DetectionModel]):
     (Event(kind='ended', label='wave', segment=Proposal(start=31, stop=75, label=0, score=0.93)),)
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+        as_is: take coordinates as they are. Otherwise the first frame that shows somebody is compared with
+            the training data: another unit is converted, a body on its head is turned, and both are told in
+            the notes of that frame; that it lies is only told, because people do.
 
     Raises:
         CheckpointError: if there is no model, or it is one for something else.
@@ -74,8 +81,15 @@ class OnlineDetector(DeployedModel[DetectionModel]):
 
     model_class = DetectionModel
 
-    def __init__(self, model: str | os.PathLike[str] | DetectionModel, *, device: str | None = None):
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | DetectionModel,
+        *,
+        device: str | None = None,
+        as_is: bool = False,
+    ):
         super().__init__(model, device=device)
+        self._as_is = as_is
         self._min_length = self.model.segments.min_length
         self.reset()
 
@@ -85,6 +99,7 @@ class OnlineDetector(DeployedModel[DetectionModel]):
         self._preprocess = RunningPreprocessing(card.preprocessing, card.layout)
         self._stepper = OnlineModel(self.model, card.persons)  # made anew for the bodies of the first frame
         self._persons: int | None = None
+        self._conversion = Conversion() if self._as_is else None  # that of the first body
         self._absent = 0  # frames in a row in which nobody was seen
         self._run = _Run(len(self.classes), 0)
 
@@ -102,7 +117,9 @@ class OnlineDetector(DeployedModel[DetectionModel]):
             valid: (J,) or (P, J) bool, True where the joint was seen; default: what is not NaN.
 
         Raises:
-            DataError: if it is malformed, not finite, or has more bodies than the first frame.
+            DataError: if it is malformed, not finite or absurdly large, has more bodies than the first frame,
+                or the first body is of another size than those of the training data, which no unit explains.
+                It is as if the frame had not been there; the next one goes on.
             LayoutError: if its joints or dimensions are not the model's.
         """
         time = self._stepper.time
@@ -116,14 +133,25 @@ class OnlineDetector(DeployedModel[DetectionModel]):
                 f"frame {time} has {given.n_persons} bodies, the first frame had {self._persons}; give every "
                 "frame as many slots as there will ever be bodies, with `valid` False where one is absent"
             )
+        notes: tuple[str, ...] = ()
+        if self._conversion is None and given.valid.any():
+            have = measure_space(given.positions, given.valid, self.layout)
+            self._conversion = conversion_of(have, self.model.card, given.name, moment=True)
+            notes = self._conversion.notes
+        converted = given.positions if self._conversion is None else self._conversion(given.positions)
         # copies: what is given may be read-only, or the caller's buffer for every frame
-        positions = torch.tensor(given.positions[0], device=self.device)
+        positions = torch.tensor(converted[0], device=self.device)
         seen_joints = torch.tensor(given.valid[0], device=self.device)
         scores = self._stepper(*self._preprocess(positions, seen_joints))
         self._absent = 0 if given.valid.any() else self._absent + 1
         probabilities = scores.float().softmax(-1).cpu().numpy()
         if self._absent >= self.model.settings.stride:
             probabilities = background(len(self.classes))
+        if not np.isfinite(probabilities).all():
+            raise DataError(
+                f"frame {time}: what the model makes of it is not finite; the coordinates are too large for "
+                "the model (another unit?), or the weights are; reset() begins anew"
+            )
         best = int(probabilities.argmax())
         events = []
         if best != self._run.label:
@@ -133,7 +161,7 @@ class OnlineDetector(DeployedModel[DetectionModel]):
         if best < len(self.classes) and self._run.frames == self._min_length:
             events.append(self._event("started", time + 1))
         label = self.classes[best] if best < len(self.classes) else None
-        return OnlineResult(time, label, probabilities, tuple(events))
+        return OnlineResult(time, label, probabilities, tuple(events), notes)
 
     def finish(self) -> tuple[Event, ...]:
         """End the recording, and an action that goes on; the next frame is the first of another recording."""

@@ -75,6 +75,7 @@ class PredictionJob:
             task="prediction",
             head=dataclasses.asdict(head),
             fps=dataset.fps,
+            space=dataset.space,
         )
         self.model = PredictionModel(encoder, card)
         self.module = PredictionObjective(

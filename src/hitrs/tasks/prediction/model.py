@@ -26,6 +26,7 @@ from torch.nn import functional as F
 
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS, unpack
+from hitrs.schema import read_settings
 from hitrs.tasks.base import FreezableObjective, TaskModel, check_every_frame
 from hitrs.tasks.prediction.config import PredictionHeadConfig
 from hitrs.training.distributed import share_of_means
@@ -131,7 +132,7 @@ class PredictionModel(TaskModel):
         super().__init__()
         check_every_frame(card)
         self.encoder, self.card = encoder, card
-        self.head_config = head = PredictionHeadConfig(**card.head)
+        self.head_config = head = read_settings(PredictionHeadConfig, card.head, "head")
         encoder_tokens = 0
         if encoder is not None:
             config = encoder.config
@@ -191,7 +192,8 @@ class PredictionModel(TaskModel):
     @classmethod
     def untrained(cls, card: ModelCard) -> PredictionModel:
         """A model of the card's sizes with random weights; without context there is no encoder."""
-        return super().untrained(card) if card.head["context"] else cls(None, card)
+        context = read_settings(PredictionHeadConfig, card.head, "head").context
+        return super().untrained(card) if context else cls(None, card)
 
 
 class PredictionObjective(FreezableObjective):

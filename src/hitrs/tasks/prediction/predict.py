@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from hitrs.errors import DataError
 from hitrs.skeleton.kinematics import downwards
 from hitrs.skeleton.layout import Layout
 from hitrs.skeleton.mapping import joint_map, map_positions
@@ -41,6 +42,7 @@ def predict(model: PredictionModel, windows: Sequence[Frames], layout: Layout) -
         for each window positions (H, P, J, C) and valid (H, P, J), in the coordinates of the input.
     Raises:
         LayoutError: if the layout has nothing in common with the model's.
+        DataError: if a prediction is not finite.
     """
     was_training = model.training
     model.eval()
@@ -57,6 +59,11 @@ def predict(model: PredictionModel, windows: Sequence[Frames], layout: Layout) -
         ]
         for (w, p), future in zip(chunk, _predict_bodies(model, arrays), strict=True):
             observed, seen = windows[w][0][:, p], windows[w][1][:, p]
+            if not np.isfinite(future).all():
+                raise DataError(
+                    f"window {w}: the predicted positions are not finite; the coordinates are too large for "
+                    "the model (another unit?), or the weights are"
+                )
             futures[w][0][:, p], futures[w][1][:, p] = _to_layout(
                 future, observed, seen, layout, model.card.layout
             )

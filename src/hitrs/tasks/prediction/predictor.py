@@ -12,7 +12,7 @@ from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout
 from hitrs.tasks.deployed import DeployedModel
-from hitrs.tasks.inputs import Input
+from hitrs.tasks.inputs import Input, JointsSeen
 from hitrs.tasks.prediction.metrics import bone_drift, joint_errors
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predict import keep_bone_lengths, predict
@@ -20,7 +20,7 @@ from hitrs.tasks.prediction.predict import keep_bone_lengths, predict
 
 @dataclass(frozen=True)
 class Continuation:
-    """A recording and the frames that a model predicts behind it, in its own coordinates and joints."""
+    """A recording and the frames that a model predicts behind it, in its own joints."""
 
     recording: Recording
     """What was observed, and behind it the predicted frames."""
@@ -29,7 +29,17 @@ class Continuation:
     truth: Recording | None
     """The true frames instead of the predicted ones, as far as they were given."""
     bone_drift: float
-    """Mean change of bone lengths in the last predicted frame, in the unit of the recording."""
+    """Mean change of bone lengths in the last predicted frame, in this unit."""
+    unit: str
+    """What the recording is measured in: the unit of the training data, into which it was converted if it had
+    another; "unclear" where the model does not know it. "pixels" in 2-D."""
+    joints: JointsSeen
+    """How many of the model's joints the recording has, and shows."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the recording's reader left out or changed, and what was converted."""
+        return self.recording.notes
 
     @property
     def positions(self) -> np.ndarray:
@@ -68,7 +78,7 @@ class Predictor(DeployedModel[PredictionModel]):
     0.083
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
@@ -85,6 +95,7 @@ class Predictor(DeployedModel[PredictionModel]):
         layout: Layout | str | os.PathLike[str] | None = None,
         fps: float | None = None,
         resample: bool = False,
+        as_is: bool = False,
         at: int | None = None,
         keep_bones: bool = True,
     ) -> Continuation:
@@ -101,15 +112,17 @@ class Predictor(DeployedModel[PredictionModel]):
             layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
             fps: frames per second of an array, or of a file that does not say it; None = unknown.
             resample: bring a recording of another frame rate to the model's.
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
             at: predict from this frame on and keep the rest as the truth; None: from the end on.
             keep_bones: give bones the length that they had in the last observed frame.
 
         Raises:
-            DataError: if the recording is empty, not finite, unreadable, shows nobody at the end, has fewer
-                frames than the model observes, or another frame rate.
+            DataError: if the recording is empty, not finite, unreadable, shows nobody at the end or too few
+                of the model's joints, has fewer frames than the model observes, another frame rate, or bodies
+                of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
         """
-        given = self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample)
+        given = self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample, as_is=as_is)
         cut = given.n_frames if at is None else at
         past, seen = self._observed(given, cut)
         if not seen.any():
@@ -130,7 +143,11 @@ class Predictor(DeployedModel[PredictionModel]):
             segments=(),
             notes=(*given.notes, f"frames from {cut} on are predicted"),
         )
-        return Continuation(whole, cut, given if cut < given.n_frames else None, float(drift))
+        truth = given if cut < given.n_frames else None
+        return Continuation(whole, cut, truth, float(drift), self._unit(given), self.joints_seen(given))
+
+    def _unit(self, recording: Recording) -> str:
+        return "pixels" if recording.layout.dims == 2 else self.model.card.space.unit
 
     def _observed(self, recording: Recording, cut: int) -> tuple[np.ndarray, np.ndarray]:
         """The frames before ``cut`` that the model looks at."""

@@ -16,6 +16,9 @@ class RecognitionHeadConfig:
     features: Literal["video", "pooled", "convolutions"] = "video"
     """video: the paper's video feature; pooled: with it the mean over clips, and mean and maximum over time
     of every joint; convolutions: random ones in place of an encoder, which are not trained step by step."""
+    convolutions: bool = False
+    """Random convolutions with a ridge classifier answer beside the encoder, and the probabilities are
+    averaged; where they do not help the validation recordings they are left out again."""
     norm: bool = True
     """LayerNorm on pooled features; without it one linear layer reads them as they are."""
     dropout: float = 0.0

@@ -48,7 +48,8 @@ class RecognitionJob:
             missing = int(dataset.indices[np.argmax(dataset.labels < 0)])
             raise DataError(f"recording {dataset.store.name(missing)} of {dataset.store.path} has no label")
         self.dataset, self.config, self.validation = dataset, config, validation
-        settings: RecognitionConfig = config.section("recognition")
+        self.settings: RecognitionConfig = config.section("recognition")
+        settings = self.settings
         if settings.head.features == "convolutions":
             raise ConfigError(
                 "recognize.head.features = convolutions is not trained step by step; `hitrs probe` measures "
@@ -59,7 +60,14 @@ class RecognitionJob:
         if encoder is None:
             encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
         head = dataclasses.asdict(settings.head)
-        card = ModelCard(encoder.config, layout, dataset.settings, tuple(dataset.store.classes), head=head)
+        card = ModelCard(
+            encoder.config,
+            layout,
+            dataset.settings,
+            tuple(dataset.store.classes),
+            head=head,
+            space=dataset.space,
+        )
         self.model = RecognitionModel(encoder, card)
         self.module = RecognitionObjective(self.model, settings.loss.label_smoothing)
         self._labels = torch.from_numpy(dataset.labels)

@@ -14,7 +14,7 @@ from hitrs.data.recording import Recording, natural_order
 from hitrs.skeleton import Layout
 from hitrs.tasks.csv_files import write_rows
 from hitrs.tasks.deployed import DeployedModel
-from hitrs.tasks.inputs import Input, known_layout
+from hitrs.tasks.inputs import Input, JointsSeen, known_layout
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 
@@ -35,6 +35,10 @@ class Recognition:
     """Name of the recording."""
     scores: tuple[ClassScore, ...]
     """All classes, the most probable first; the probabilities sum to 1."""
+    joints: JointsSeen
+    """How many of the model's joints the recording has, and shows."""
+    notes: tuple[str, ...] = ()
+    """What its reader left out or changed, and what was converted."""
 
     @property
     def label(self) -> str:
@@ -47,10 +51,12 @@ class Recognition:
         return self.scores[0].probability
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: the name, and label and probability of every class."""
+        """JSON values: the name, label and probability of every class, joints and notes."""
         return {
             "name": self.name,
             "scores": [{"label": score.label, "probability": score.probability} for score in self.scores],
+            "joints": self.joints.to_dict(),
+            "notes": list(self.notes),
         }
 
 
@@ -86,7 +92,7 @@ class Recognizer(DeployedModel[RecognitionModel]):
     (ClassScore(label='wave quickly', probability=0.91), ClassScore(label='wave', probability=0.05))
 
     Args:
-        model: model directory, the run that made it, a hub id, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
         device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
 
     Raises:
@@ -101,6 +107,7 @@ class Recognizer(DeployedModel[RecognitionModel]):
         *,
         valid: np.ndarray | None = None,
         layout: Layout | str | os.PathLike[str] | None = None,
+        as_is: bool = False,
     ) -> Recognition:
         """Recognize the action in one recording.
 
@@ -110,15 +117,21 @@ class Recognizer(DeployedModel[RecognitionModel]):
             valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not
                 NaN.
             layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
 
         Raises:
-            DataError: if the recording is empty, not finite, unreadable, or shows nobody.
+            DataError: if the recording is empty, not finite, unreadable, shows nobody or too few of the
+                model's joints, or bodies of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
         """
-        return self._recognize([self.recording(recording, valid=valid, layout=layout)])[0]
+        return self.recognize([self.recording(recording, valid=valid, layout=layout, as_is=as_is)])[0]
 
     def recognize_many(
-        self, recordings: Iterable[Input], *, layout: Layout | str | os.PathLike[str] | None = None
+        self,
+        recordings: Iterable[Input],
+        *,
+        layout: Layout | str | os.PathLike[str] | None = None,
+        as_is: bool = False,
     ) -> list[Recognition]:
         """Recognize many recordings at once, each as in ``__call__``; the results are in the same order.
 
@@ -127,15 +140,18 @@ class Recognizer(DeployedModel[RecognitionModel]):
         """
         known = known_layout(layout)
         usable = [
-            self.recording(recording, layout=known, name=f"input {number}")
+            self.recording(recording, layout=known, as_is=as_is, name=f"input {number}")
             for number, recording in enumerate(recordings)
         ]
-        return self._recognize(usable) if usable else []
+        return self.recognize(usable)
 
-    def _recognize(self, recordings: Sequence[Recording]) -> list[Recognition]:
+    def recognize(self, recordings: Sequence[Recording]) -> list[Recognition]:
+        """Recognize recordings that :meth:`recording` has prepared."""
+        if not recordings:
+            return []
         probabilities = predict(self.model, self.inputs(recordings))
         return [
-            Recognition(recording.name, self._scores(row))
+            Recognition(recording.name, self._scores(row), self.joints_seen(recording), recording.notes)
             for recording, row in zip(recordings, probabilities, strict=True)
         ]
 

@@ -10,12 +10,22 @@ from hitrs.data.protocol import ProtocolSplit
 from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.models.encoder import HiTRS
-from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
+from hitrs.tasks.base import (
+    EvalOptions,
+    FinetuneJob,
+    MetricColumn,
+    Metrics,
+    ReportTable,
+    RunConfig,
+    Task,
+    TaskModel,
+)
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.job import RecognitionJob
 from hitrs.tasks.recognition.metrics import accuracy_table, split_metrics
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
+from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.transforms.dataset import SkeletonDataset
 
 
@@ -53,6 +63,17 @@ class RecognitionTask(Task):
     ) -> RecognitionJob:
         return RecognitionJob(dataset, config, encoder, validation)
 
+    def after_training(self, job: FinetuneJob, validation: SkeletonDataset | None) -> None:
+        """Put random convolutions beside the encoder, unless that makes validation worse."""
+        assert isinstance(job, RecognitionJob)
+        model, settings = job.model.eval(), job.settings
+        if not settings.head.convolutions:
+            return
+        alone = 0.0 if validation is None else _accuracy(model, validation)
+        model.add_convolutions(convolution_recognizer(job.dataset, settings.optim.seed))
+        if validation is not None and _accuracy(model, validation) < alone:
+            model.add_convolutions(None)
+
     def evaluate(
         self,
         models: Sequence[TaskModel],
@@ -82,6 +103,10 @@ class RecognitionTask(Task):
 
     def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
         return [accuracy_table({name: metrics})]
+
+
+def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:
+    return float((predict(model, dataset).argmax(1) == dataset.labels).mean())
 
 
 def _columns(model: RecognitionModel, split: ProtocolSplit, classes: Sequence[str]) -> list[int]:
