@@ -274,9 +274,22 @@ def test_a_folder_that_may_not_be_read_is_told(tmp_path: Path, monkeypatch: pyte
         return real(path)
 
     monkeypatch.setattr("os.scandir", scandir)
-    files, unread = walk_files(tmp_path)
+    files, left_out = walk_files(tmp_path)
     assert sorted(path.name for path in files) == ["a.npz", "c.npz"]
-    assert unread == [f"the folder {tmp_path / 'closed'} was left out: Permission denied"]
+    assert left_out == [f"the folder {tmp_path / 'closed'} was left out: Permission denied"]
+
+
+def test_links_to_folders_that_are_there_are_told(tmp_path: Path) -> None:
+    """The folder itself is entered, by whatever name the link to it comes before its own."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "b" / "x.npz").write_text("")
+    (tmp_path / "a" / "again").symlink_to(tmp_path / "b", target_is_directory=True)
+    (tmp_path / "above").symlink_to(".", target_is_directory=True)
+    files, left_out = walk_files(tmp_path)
+    assert files == [tmp_path / "b" / "x.npz"]
+    why = "was left out: it is a link to one that is read already"
+    assert set(left_out) == {f"the folder {tmp_path / name} {why}" for name in ("above", "a/again")}
 
 
 def test_a_folder_that_is_moved_while_it_is_being_locked(

@@ -90,32 +90,31 @@ def file_name(text: str) -> str:
     return f"{short}-{digest}" if short else digest
 
 
-def csv_text(text: str) -> str:
-    """Text of data for a cell of a CSV file: what a spreadsheet would compute gets an apostrophe."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
 def walk_files(folder: Path) -> tuple[list[Path], list[str]]:
-    """All files below a folder, links followed; and a sentence for each folder that cannot be read.
+    """All files below a folder, links followed; and a sentence for each folder that is left out.
 
     A folder is entered once, however many links lead to it: those that lead upwards would go on for ever.
     """
     files: list[Path] = []
-    unread: list[str] = []
+    left_out: list[str] = []
     entered: set[tuple[int, int]] = set()
 
     def note(error: OSError) -> None:
-        unread.append(f"the folder {error.filename} was left out: {error.strerror}")
+        left_out.append(f"the folder {error.filename} was left out: {error.strerror}")
 
-    for where, folders, names in os.walk(folder, onerror=note, followlinks=True):
-        state = os.stat(where)
-        if (state.st_dev, state.st_ino) in entered:
-            folders.clear()
-            continue
-        entered.add((state.st_dev, state.st_ino))
-        folders.sort()  # so that it is always the same way that a folder is entered
-        files += [Path(where) / name for name in names]
-    return files, unread
+    starts = [folder]
+    for start in starts:  # links come after what is there itself, whose path is the better name
+        for where, folders, names in os.walk(start, onerror=note):
+            state = os.stat(where)
+            if (state.st_dev, state.st_ino) in entered:
+                left_out.append(f"the folder {where} was left out: it is a link to one that is read already")
+                folders.clear()
+                continue
+            entered.add((state.st_dev, state.st_ino))
+            folders.sort()  # so that it is always the same way that a folder is entered
+            files += [Path(where) / name for name in names]
+            starts += [link for name in folders if (link := Path(where) / name).is_symlink()]
+    return files, left_out
 
 
 def check_ordinary(path: Path) -> None:

@@ -433,3 +433,42 @@ def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned
         in fails("evaluate", store, tuned, folder / "detector")
     )
     assert "has labeled segments; add segments.csv" in fails("evaluate", store, folder / "detector")
+
+
+def test_recognize_takes_folders_and_stores_and_writes_csv(
+    store: str, tuned: str, tmp_path: Path, capsys, said
+) -> None:
+    opened = Store.open(store)
+    files = tmp_path / "files"
+    files.mkdir()
+    for n in range(3):
+        write_npz(opened[n], files / f"{opened.name(n)}.npz")
+    (files / "odd.npz").write_bytes(b"PK")
+    one_by_one = [
+        json.loads(said("recognize", tuned, files / f"recording-{n}.npz", "--json"))[0] for n in range(3)
+    ]
+    out = tmp_path / "found.csv"
+    assert main(["recognize", tuned, str(files), "--out", str(out)]) == 1
+    assert "odd.npz" in capsys.readouterr().err
+    header, *rows = [line.split(",") for line in out.read_text(encoding="utf-8").splitlines()]
+    assert header == ["file", "label", "probability", *sorted(CLASSES)]
+    assert [row[0] for row in rows] == [str(files / f"recording-{n}") for n in range(3)]
+    for row, alone in zip(rows, one_by_one, strict=True):
+        chances = {each["label"]: each["probability"] for each in alone["scores"]}
+        assert row[1] == max(chances, key=chances.get)
+        assert [float(cell) for cell in row[3:]] == pytest.approx(
+            [chances[each] for each in sorted(CLASSES)], abs=1e-5
+        )
+    found = json.loads(said("recognize", tuned, store, "--json", "--out", tmp_path / "found.json"))
+    assert len(found) == len(opened)
+    assert json.loads((tmp_path / "found.json").read_text(encoding="utf-8")) == found
+
+
+def test_recognize_a_table_without_a_header(store: str, tuned: str, tmp_path: Path, said) -> None:
+    recording = Store.open(store)[0]
+    positions = np.where(recording.valid[..., None], recording.positions, np.nan)[:, 0]
+    np.savetxt(tmp_path / "a.txt", positions.reshape(len(positions), -1))
+    np.save(tmp_path / "a.npy", positions)
+    table = json.loads(said("recognize", tuned, tmp_path / "a.txt", "--columns", "x,y,z", "--json"))
+    array = json.loads(said("recognize", tuned, tmp_path / "a.npy", "--json"))
+    assert [each["label"] for each in table[0]["scores"]] == [each["label"] for each in array[0]["scores"]]

@@ -14,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import test_animals
 import test_asf_amc
 import test_bvh
 import test_c3d_file
+import test_pose_file
 import test_precog
 import test_pyskl
 import test_trc
@@ -161,6 +163,55 @@ def _recordings(scratch: Path) -> Iterable[Seed]:
     yield _seed("csv", "walk.tsv", _table(header, [[n / 30, *draw(132).tolist()] for n in range(3)], "\t"))
     rows = [[n, joint, *draw(3).tolist(), 0.9] for n in range(2) for joint in names]
     yield _seed("csv", "long.csv", _table(["frame", "landmark", "x", "y", "z", "visibility"], rows, ";"))
+
+    yield from _without_names(draw)
+    yield from _animals(scratch)
+
+
+def _without_names(draw: Callable[..., np.ndarray]) -> Iterable[Seed]:
+    """Tables and arrays, whose layout and columns the user says."""
+    kinect = get_layout("kinect20")
+    numbers = [",".join(map(str, row)) for row in draw(3, 61).tolist()]
+    table = {"walk.txt": "\n".join(f"{n}{row[row.index(',') :]}" for n, row in enumerate(numbers)).encode()}
+
+    def read_table(folder: Path) -> Any:
+        return list(read_recordings(folder / "walk.txt", kinect, columns="frame,x,y,z"))
+
+    yield Seed("table", "walk.txt", table, read_table)
+
+    def array(name: str, content: Any) -> Seed:
+        file = io.BytesIO()
+        np.save(file, content, allow_pickle=True)
+        layout = None if isinstance(content, dict) else kinect
+        return Seed(
+            "npy", name, {name: file.getvalue()}, lambda folder: list(read_recordings(folder / name, layout))
+        )
+
+    yield array("walk.npy", draw(3, 20, 3))
+    body = draw(25, 3) * [0.2, 0.5, 0.2] + draw(20, 1, 3)
+    yield array("S001C001P001R001A001.skeleton.npy", {"nbodys": [1] * 20, "skel_body0": body})
+
+
+def _animals(scratch: Path) -> Iterable[Seed]:
+    xy = test_animals.mice(4)
+    sure = np.ones(xy.shape[:3])
+    yield _seed("deeplabcut", "mice.csv", test_animals.dlc_csv(scratch / "mice.csv", xy, sure).read_bytes())
+    header = "track,frame_idx,instance.score,A.x,A.y,A.score,B.x,B.y,B.score"
+    yield _seed("sleap", "a.analysis.csv", f"{header}\nmouse,0,0.9,1,2,0.8,3,4,\nmouse,1,0.9,1,2,0.8,3,4,1\n")
+    values = np.abs(xy[:, :1].reshape(4, 1, 4, 2)).repeat(8, 2)[..., :29, :]
+    values = np.concatenate([values, np.ones((*values.shape[:3], 1))], -1)[:, :, :29]
+    for version in (0.0, 0.1, 0.2):
+        yield _seed(
+            "pose", "a.pose", test_pose_file.header(version) + test_pose_file.content(version, values)
+        )
+    try:
+        import h5py
+    except ImportError:  # an extra
+        return
+    yield _seed("sleap", "a.analysis.h5", test_animals.analysis(h5py, scratch / "a.h5", xy).read_bytes())
+    yield _seed("sleap", "a.slp", test_animals.sleap_project(h5py, scratch / "a.slp").read_bytes())
+    nwb = test_animals.nwb(h5py, scratch / "a.nwb", xy[:, 0], sure[:, 0], test_animals.NODES)
+    yield _seed("nwb", "a.nwb", nwb.read_bytes())
 
 
 def _beside() -> Iterable[Seed]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 
 import fuzz_mutations
@@ -26,7 +27,10 @@ def test_spoiled_files_are_read_or_told(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_every_format_has_seeds_that_are_read(tmp_path: Path) -> None:
     seeds = all_seeds()
-    assert {each.name for each in all_formats()} <= {seed.name for seed in seeds}
+    known = {each.name for each in all_formats() if each.positions}
+    if find_spec("h5py") is None:  # an extra; the others of HDF5 are also CSV
+        known -= {"nwb"}
+    assert known <= {seed.name for seed in seeds}
     for number, seed in enumerate(seeds):
         folder = tmp_path / str(number)
         folder.mkdir()

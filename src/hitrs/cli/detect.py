@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -18,12 +18,12 @@ from hitrs.cli.console import (
     print_table,
     progress_bar,
 )
-from hitrs.cli.options import AsJson, Files, ModelArgument, Name
+from hitrs.cli.inputs import recordings
+from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
-    from hitrs.skeleton import Layout
     from hitrs.tasks.detection.detection import Detection
     from hitrs.tasks.detection.online import OnlineDetector
     from hitrs.tasks.detection.segments import Proposal
@@ -36,6 +36,7 @@ def run(
     files: Files,
     *,
     layout: Name = None,
+    columns: Columns = None,
     resample: bool = False,
     as_is: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
@@ -53,6 +54,7 @@ def run(
         model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings, folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
+        columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
             or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
@@ -82,7 +84,7 @@ def run(
     seconds: list[float] = []
     skipped = Skipped()
     with progress_bar("detecting") as bar:
-        for recording in recordings(files, detector.layout, known_layout(layout), skipped):
+        for _, recording in recordings(files, detector.layout, known_layout(layout), columns, skipped):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
                 recording = detector.recording(recording, resample=resample, as_is=as_is)
@@ -122,27 +124,6 @@ def run(
         )
         print_unless_json(f"timeline    {timeline}")
     skipped.raise_if_any(len(detections))
-
-
-def recordings(
-    paths: tuple[Path, ...], model: Layout, layout: Layout | None, skipped: Skipped
-) -> Iterator[Recording]:
-    """The recordings of files, folders and stores, one after another, without those that cannot be read."""
-    from hitrs.data.inspection.inspect import opened
-    from hitrs.tasks.inputs import as_recording
-
-    for path in paths:
-        if not path.is_dir():
-            recording = None
-            with skipped.one():
-                recording = as_recording(path, model, layout=layout)
-            if recording is not None:
-                yield recording
-            continue
-        with opened(path, layout) as store:
-            yield from store
-            for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
-                skipped.add(f"{path / item['source']}: {item['reason']}")
 
 
 def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float]]:

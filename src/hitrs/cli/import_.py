@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_line, progress_bar
-from hitrs.cli.options import Name, Size
+from hitrs.cli.options import Columns, Name, Size
 from hitrs.errors import ConfigError
 from hitrs.files import atomic_folder
 
@@ -33,6 +33,7 @@ def run(
     dataset: Name = None,
     layout: Name = None,
     format: Name = None,
+    columns: Columns = None,
     to: Name = None,
     test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
     split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
@@ -40,6 +41,7 @@ def run(
     strict: bool = False,
     workers: Annotated[int | None, arg(metavar="N")] = None,
     part: Annotated[str | None, arg(metavar="K/N")] = None,
+    max_memory: Annotated[float | None, arg(metavar="GIB")] = None,
     size: Annotated[Size | None, arg(metavar="{tiny,small,default,large}")] = None,
     untrimmed: bool = False,
     seed: Annotated[int | None, arg(metavar="INT")] = None,
@@ -56,6 +58,8 @@ def run(
         dataset: what the folder holds (`hitrs data list`, or `folder`); found by its files if left out.
         layout: joint layout of your own files, a name or a layout file, where they do not say it themselves.
         format: file format of your own files, where it cannot be found by content.
+        columns: of tables without a header, what their columns are, as x,y,z or frame,joint,x,y,z,confidence
+            (docs/data.md); LAYOUT says how many joints there are.
         to: layout to which all recordings are mapped.
         test_subjects: your own files: subjects that test; about 28% of them if left out.
         split: your own files: `random` splits by file instead of by subject.
@@ -63,6 +67,7 @@ def run(
             of a body at one point, at zero, or stuck. Otherwise they count as not seen.
         strict: stop at the first file that cannot be read.
         workers: processes that read; all cores if left out.
+        max_memory: GiB that a process may take for one file (4 if left out); larger files are left out.
         part: read only part K of N, on one of N machines that share DST; then finish without this option.
         size: synthetic: how many recordings (`default` if left out).
         untrimmed: synthetic: several actions in a recording, with labeled segments.
@@ -74,8 +79,8 @@ def run(
     from hitrs.data.synthetic import make_synthetic
 
     own: dict[str, Any] = {
-        "dataset": dataset, "layout": layout, "format": format, "to": to, "test_subjects": test_subjects,
-        "split": split,
+        "dataset": dataset, "layout": layout, "format": format, "columns": columns, "to": to,
+        "test_subjects": test_subjects, "split": split,
     }  # fmt: skip
     files = {
         **own,
@@ -83,6 +88,7 @@ def run(
         "strict": strict or None,
         "workers": workers,
         "part": part,
+        "max_memory": max_memory,
     }
     synthetic = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
     unfit = files if src == SYNTHETIC else synthetic
@@ -101,9 +107,11 @@ def run(
         share = _part(part)
         if workers is not None and workers < 1:
             raise ConfigError(f"--workers is {workers}, expected 1 or more")
-        job = ImportJob(
-            src, dst, ImportOptions(**own, keep_lost=keep_lost, strict=strict, overwrite=overwrite)
+        memory = None if max_memory is None else int(max_memory * (1 << 30))
+        options = ImportOptions(
+            **own, keep_lost=keep_lost, strict=strict, max_memory=memory, overwrite=overwrite
         )
+        job = ImportJob(src, dst, options)
         with _kept(job):
             with progress_bar("reading") as bar:
                 job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))

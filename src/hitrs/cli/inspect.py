@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_json, print_line, progress_bar
-from hitrs.cli.options import AsJson, Name
+from hitrs.cli.options import AsJson, Columns, Name
 from hitrs.errors import ConfigError
 
 
@@ -19,6 +19,7 @@ def run(
     html: Annotated[Path | None, arg(metavar="FILE")] = None,
     layout: Name = None,
     format: Name = None,
+    columns: Columns = None,
 ) -> None:
     """Look at every recording; lines that begin with ! need attention.
 
@@ -29,13 +30,14 @@ def run(
         html: write a page with pictures to this file too.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         format: format of files that cannot be found by content.
+        columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
     """
     from hitrs.data.inspection.inspect import inspect_store, opened
     from hitrs.skeleton import get_layout
 
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"cannot write the page to {html}: it is an .html file.")
-    with opened(source, None if layout is None else get_layout(layout), format) as store:
+    with opened(source, None if layout is None else get_layout(layout), format, columns) as store:
         with progress_bar("inspecting") as bar:
             task = bar.task_ids[0]
             bar.update(task, total=len(store))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_findings, print_json, print_table
-from hitrs.cli.options import AsJson, Files, ModelArgument, Name
+from hitrs.cli.console import Skipped, print_findings, print_json, print_line, print_nothing, print_table
+from hitrs.cli.inputs import recordings
+from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
 from hitrs.errors import ConfigError
+from hitrs.files import write_json
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
-    from hitrs.tasks.recognition.recognizer import Recognition
+    from hitrs.tasks.recognition.recognizer import Recognition, Recognizer
+
+_AT_ONCE = 256
+"""So many recordings are in memory."""
 
 
 def run(
@@ -21,62 +28,89 @@ def run(
     files: Files,
     *,
     layout: Name = None,
+    columns: Columns = None,
     as_is: bool = False,
     top: int = 3,
+    out: Annotated[Path | None, arg(metavar="OUT")] = None,
     as_json: AsJson = False,
-    gif: Annotated[Path | None, arg(metavar="OUT")] = None,
+    gif: Annotated[Path | None, arg(metavar="PICTURE")] = None,
 ) -> None:
-    """Name the action in each file; everything that the model needs done to it before is done.
+    """Name the action in each recording; everything that the model needs done to it before is done.
 
-    Files that cannot be used are named at the end, and the exit code is then 1.
+    Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
         model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
-        files: recordings of any format that `hitrs import` reads (docs/data.md lists them).
+        files: recordings of any format that `hitrs import` reads (docs/data.md lists them), folders of them,
+            or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
+        columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
             or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
             is told.
-        top: how many classes to name for each file.
+        top: how many classes to name for each recording.
+        out: write the probabilities of all classes to this file (.csv or .json).
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
     """
     from hitrs.tasks.inputs import known_layout
-    from hitrs.tasks.recognition.recognizer import Recognizer
+    from hitrs.tasks.recognition.recognizer import Recognizer, write_csv
 
     if not files:
         raise ConfigError("name at least one file to recognize")
     if top < 1:
         raise ConfigError(f"--top must be at least 1, got {top}")
-    if gif is not None and len(files) > 1:
+    if out is not None and out.suffix.lower() not in (".csv", ".json"):
+        raise ConfigError(f"which format is {out}? Call it .csv or .json")
+    if gif is not None and (len(files) > 1 or files[0].is_dir()):
         raise ConfigError(
             f"--gif draws one recording, but {len(files)} files are given; recognize them one by one"
+            if len(files) > 1
+            else f"--gif draws one recording, but {files[0]} is a folder; name a file in it"
         )
     recognizer = Recognizer(model)
-    fallback = known_layout(layout)
-    usable: list[tuple[Path, Recording]] = []
     skipped = Skipped()
-    for file in files:
-        with skipped.one():
-            usable.append((file, recognizer.recording(file, layout=fallback, as_is=as_is)))
-    results = recognizer.recognize([recording for _, recording in usable])
-    recognized = [(file, result) for (file, _), result in zip(usable, results, strict=True)]
+    given = recordings(files, recognizer.layout, known_layout(layout), columns, skipped)
+    usable = _usable(given, recognizer, skipped, as_is)
+    recognized: list[tuple[str, Recognition]] = []
+    last: Recording | None = None
+    while batch := list(islice(usable, _AT_ONCE)):
+        results = recognizer.recognize([recording for _, recording in batch])
+        recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
+        last = batch[-1][1]
+    rows = [{"file": name, **result.to_dict()} for name, result in recognized]
     if as_json:
-        rows = [{"file": str(file), **result.to_dict()} for file, result in recognized]
         print_json(rows)
     elif recognized:
         shown = min(top, len(recognizer.classes))
         headers = ["file", *(f"{n}." for n in range(1, shown + 1))]
-        print_table(headers, [_row(file, result, shown) for file, result in recognized])
-        print_findings(results)
-    if gif is not None and recognized:
+        print_table(headers, [_row(name, result, shown) for name, result in recognized])
+        print_findings([result for _, result in recognized])
+    if out is not None and recognized:
+        if out.suffix.lower() == ".csv":
+            write_csv(out, recognized)
+        else:
+            write_json(out, rows)
+        (print_nothing if as_json else print_line)(f"classes     {out}")
+    if gif is not None and last is not None:
         from hitrs.viz import animate
 
-        recording = usable[0][1]
-        scores = [(p.label, p.probability) for p in results[0].scores]
-        animate(recording, gif, truth=recording.label, scores=scores)
+        scores = [(p.label, p.probability) for p in recognized[-1][1].scores]
+        animate(last, gif, truth=last.label, scores=scores)
     skipped.raise_if_any(len(recognized))
 
 
-def _row(file: Path, result: Recognition, shown: int) -> list[str]:
-    return [str(file), *(f"{p.label} {p.probability:.1%}" for p in result.scores[:shown])]
+def _usable(
+    given: Iterator[tuple[str, Recording]], recognizer: Recognizer, skipped: Skipped, as_is: bool
+) -> Iterator[tuple[str, Recording]]:
+    """The recordings that the model can use, in its layout."""
+    for name, recording in given:
+        usable = None
+        with skipped.one():
+            usable = recognizer.recording(recording, as_is=as_is)
+        if usable is not None:
+            yield name, usable
+
+
+def _row(name: str, result: Recognition, shown: int) -> list[str]:
+    return [name, *(f"{p.label} {p.probability:.1%}" for p in result.scores[:shown])]

@@ -213,5 +213,8 @@ class Recording(Metadata):
 
 def natural_order(text: str) -> list[tuple[int, int, str]]:
     """Sort key of names that puts "s2" before "s10"."""
-    pieces = re.split(r"(\d+)", text)
-    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
+    key = []
+    for piece in filter(None, re.split(r"(\d+)", text)):
+        digits = piece.lstrip("0")  # compared as texts, because Python makes no number of thousands of digits
+        key.append((0, len(digits), digits) if piece.isdecimal() else (1, 0, piece))
+    return key

@@ -34,10 +34,13 @@ import numpy as np
 import yaml
 
 from hitrs.errors import LayoutError
+from hitrs.files import read_json
 
 MAX_JOINTS = 1000
 """More joints than this are a damaged file (checking a tree takes the square of their number)."""
 _MAX_BYTES = 1 << 17
+_HOLDERS = ("store.json", "config.json", "model/config.json")
+"""Files of a store, a model and a run that hold a layout."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +188,10 @@ class Layout:
 
 
 def get_layout(name_or_path: str | Path | Layout) -> Layout:
-    """A named layout (see ``list_layouts``) or one's own from a YAML file; a layout itself stays as it is.
+    """A named layout (see ``list_layouts``), or by its path one's own (YAML) or that of a store or model.
+
+    Recordings that bring their own joints (BVH, markers, animals) have a layout that is known by the store or
+    model that it lies in. A layout itself stays as it is.
 
     Raises:
         LayoutError: for an unknown name (naming the nearest), a missing or malformed file.
@@ -195,11 +201,11 @@ def get_layout(name_or_path: str | Path | Layout) -> Layout:
     name = str(name_or_path)
     if name in list_layouts():
         return _named(name)
+    for file in _HOLDERS:
+        if (Path(name) / file).is_file():
+            return _held(Path(name) / file)
     if not name.endswith((".yaml", ".yml")):
-        raise LayoutError(
-            f"there is no layout '{name}'{_nearest(name, list_layouts())} Named layouts: "
-            f"{', '.join(list_layouts())}; or give the path of your own layout as a .yaml file."
-        )
+        return named_layout(name)
     try:
         if (size := Path(name_or_path).stat().st_size) > _MAX_BYTES:
             raise LayoutError(f"layout file {name} has {size} bytes; more than {_MAX_BYTES} make no sense.")
@@ -207,6 +213,29 @@ def get_layout(name_or_path: str | Path | Layout) -> Layout:
     except (OSError, UnicodeDecodeError) as error:
         raise LayoutError(f"cannot read the layout file {name}: {error}") from error
     return _parse(text, f"layout file {name}")
+
+
+def named_layout(name: str) -> Layout:
+    """A layout that comes with the package, whatever files there are: for names that stand in files.
+
+    Raises:
+        LayoutError: for an unknown name (naming the nearest).
+    """
+    if name not in list_layouts():
+        raise LayoutError(
+            f"there is no layout '{name}'{_nearest(name, list_layouts())} Named layouts: "
+            f"{', '.join(list_layouts())}; or give the path of your own layout as a .yaml file, or of a "
+            "store or model that has it."
+        )
+    return _named(name)
+
+
+def _held(file: Path) -> Layout:
+    try:
+        content = read_json(file)
+    except (OSError, ValueError) as error:
+        raise LayoutError(f"cannot read the layout in {file}: {error}") from error
+    return Layout.from_dict(content.get("layout", {}) if isinstance(content, dict) else {}, str(file))
 
 
 @cache

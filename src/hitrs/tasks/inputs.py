@@ -33,6 +33,7 @@ def as_recording(
     *,
     valid: np.ndarray | None = None,
     layout: Layout | None = None,
+    columns: str | None = None,
     fps: float | None = None,
     name: str = "input",
 ) -> Recording:
@@ -42,6 +43,7 @@ def as_recording(
         model: the model's layout, which an array has if no other is named.
         valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not NaN.
         layout: of an array, or of a file that does not say it itself.
+        columns: of a file that is a table without a header, for example "x,y,z".
         fps: frames per second where the input does not say it; None = unknown.
         name: what messages call an array.
 
@@ -52,7 +54,7 @@ def as_recording(
             would fit.
     """
     if isinstance(given, str | os.PathLike):
-        given = _from_file(Path(given), model, layout)
+        given = _from_file(Path(given), model, layout, columns)
     if isinstance(given, Recording):
         return given if fps is None or given.fps is not None else replace(given, fps=fps)
     positions = np.asarray(given)
@@ -80,16 +82,18 @@ def as_recording(
     return Recording(positions, seen, expected, name=name, fps=fps)
 
 
-def _from_file(path: Path, model: Layout, layout: Layout | None) -> Recording:
+def _from_file(path: Path, model: Layout, layout: Layout | None, columns: str | None) -> Recording:
     """A file's recording; one that does not say its layout has the given one, or else the model's."""
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
+    if columns is not None:
+        return read_recording(path, layout or model, columns=columns)
     if layout is not None:
         return read_recording(path, layout)
     try:
         return read_recording(path)
     except DataError:
-        if path.suffix.lower() not in (".csv", ".npz"):  # the other formats have one layout
+        if path.suffix.lower() not in (".csv", ".npz", ".npy"):  # the other formats have one layout
             raise
         return read_recording(path, model)
 

@@ -260,3 +260,43 @@ def test_random_split_takes_a_share_of_each_class(labels: dict[str, str | None])
         members = [parts[name] for name in labels if labels[name] == label]
         tested = members.count("test")
         assert tested == 0 if len(members) == 1 else 1 <= tested < len(members)
+
+
+def test_bvh_files_with_and_without_end_sites_make_one_store(tmp_path: Path) -> None:
+    from test_bvh import TEXT
+
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "a.bvh").write_text(TEXT)
+    (source / "b.bvh").write_text(TEXT.replace("OFFSET 2 0 0", "OFFSET 0 0 0"))
+    store = load(source)
+    assert store.layout.joints == ("Hips", "Left_Arm", "Left_Arm_end", "Right_Arm")
+    whole, without = store
+    assert whole.valid.all()
+    assert without.valid.all((0, 1)).tolist() == [True, True, False, True]
+    np.testing.assert_array_equal(without.positions[..., [0, 1, 3], :], whole.positions[..., [0, 1, 3], :])
+    assert "1 ends of bones that the first file has count as not seen" in without.notes
+    (source / "a.bvh").rename(source / "c.bvh")
+    first, second = load(source, overwrite=True)
+    assert first.layout.joints == ("Hips", "Left_Arm", "Right_Arm")
+    assert second.valid.all()
+    assert "1 ends of bones that the first file lacks are left out" in second.notes
+
+
+def test_other_skeletons_do_not_slip_in(tmp_path: Path) -> None:
+    from test_bvh import TEXT
+
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "a.bvh").write_text(TEXT)
+    (source / "b.bvh").write_text(TEXT.replace("Left Arm", "Tail"))
+    store = load(source)
+    assert [each.name for each in store] == ["a"]
+    assert store.meta["quarantined"][0]["source"] == "b.bvh"
+
+
+def test_files_of_unknown_kinds_are_counted(folder: Path) -> None:
+    for name in ("a.mp4", "b.mp4", "notes.docx", "LICENSE"):
+        (folder / name).write_text("not data")
+    (note,) = [note for note in load(folder).meta["notes"] if "other kinds" in note]
+    assert note == "files of other kinds are left out: 2 .mp4, 1 LICENSE, 1 .docx"

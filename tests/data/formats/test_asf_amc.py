@@ -177,3 +177,16 @@ def test_real_files(hitrs_data: Callable[[str], Path]) -> None:
         assert np.ptp(bones, axis=0).max() < 1e-5
         height = positions[:, layout.index("head"), 1] - positions[:, layout.index("left_toe"), 1]
         assert 1.4 < np.median(height) < 1.7
+
+
+def test_a_comment_in_latin_1(tmp_path: Path) -> None:
+    """HDM05's own files name their folder in line 1, umlauts and all."""
+    (tmp_path / "02.asf").write_bytes(b"# Universit\xe4t\n" + ASF.encode())
+    path = tmp_path / "02_01.amc"
+    path.write_bytes(b"#!OML:ASF C:\\M\xfcller\\02.asf\n" + AMC.partition("\n")[2].encode())
+    (tmp_path / "plain").mkdir()
+    (tmp_path / "plain" / "02.asf").write_text(ASF)
+    (tmp_path / "plain" / "02_01.amc").write_text(AMC)
+    np.testing.assert_array_equal(
+        read_amc(path).positions, read_amc(tmp_path / "plain" / "02_01.amc").positions
+    )

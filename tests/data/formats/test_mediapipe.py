@@ -231,3 +231,20 @@ def test_hands(tmp_path: Path, keys: tuple[str, str]) -> None:
     found = read_recording(path)
     assert found.layout == get_layout("hand21")
     np.testing.assert_allclose(found.positions, np.stack(hands, 1), rtol=1e-6)
+
+
+def test_frames_that_mix_2d_and_3d_image_landmarks(tmp_path: Path) -> None:
+    """A person is followed by image landmarks, whether they have a z or not; this ended in a traceback."""
+    solid = [[0.1, 0.2, 0.3]] * 33
+    flat = [[0.1, 0.2]] * 33
+    frames = [
+        {"pose_world_landmarks": [solid], "pose_landmarks": [solid]},
+        {"pose_world_landmarks": [solid], "pose_landmarks": [flat]},
+        {"pose_landmarks": [flat]},
+    ]
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(frames))
+    recording = read_recording(path)
+    assert recording.positions.shape == (3, 1, 33, 3)
+    assert recording.valid.any((1, 2)).tolist() == [True, True, False]
+    assert "1 frames have image landmarks only" in recording.notes[0]

@@ -36,6 +36,8 @@ class ImportOptions:
     """Joint layout (layout, name or file) of your own files, where they do not say it themselves."""
     format: str | None = None
     """File format of your own files, where it cannot be found by content."""
+    columns: str | None = None
+    """What the columns of tables without a header are, for example "x,y,z" (see ``formats.number_table``)."""
     to: Layout | str | Path | None = None
     """Layout to which every recording is mapped, so that files of several layouts make one store."""
     test_subjects: Sequence[str] | None = None
@@ -47,6 +49,8 @@ class ImportOptions:
     marking them as not seen (see ``cleaning.MaskLost``)."""
     strict: bool = False
     """Stop at the first file that cannot be read, instead of listing it and going on."""
+    max_memory: int | None = None
+    """Bytes that a reader may take for one file; by default 4 GiB (see ``formats.memory``)."""
     overwrite: bool = False
     """Replace an existing store."""
 

@@ -24,6 +24,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
@@ -43,9 +45,12 @@ from hitrs.data.catalog.label_files import (
     read_segments,
     to_segments,
 )
+from hitrs.data.formats.bvh import is_end
 from hitrs.data.formats.format import Format, Head
 from hitrs.data.formats.registry import (
     all_formats,
+    columns_format,
+    find_format,
     get_format,
     known_suffixes,
     read_recordings,
@@ -58,6 +63,8 @@ from hitrs.skeleton.layout import Layout, get_layout
 
 NAME = "folder"
 _TABLES = (LABELS, SEGMENTS)
+_BESIDE = (".asf", ".yaml", ".yml")
+"""Files that are read beside others: skeletons, layouts and projects."""
 
 
 @dataclass(frozen=True)
@@ -74,21 +81,26 @@ class FileMetadata:
 def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
     """The files of known formats below ``source`` as a data set, or None where there are none.
 
-    Of the options, layout, format, test subjects and split count. All files of a folder have the same layout.
+    Of the options, layout, format, columns, test subjects and split count. All files of a folder have the
+    same layout.
 
     Raises:
         DataError: for a table that is malformed or names files that are not there, two files of one name, or
             a split that is asked for in two ways.
     """
     options = options or ImportOptions()
-    format, test_subjects, split = options.format, options.test_subjects, options.split
+    format, columns = options.format, options.columns
+    test_subjects, split = options.test_subjects, options.split
     layout = None if options.layout is None else get_layout(options.layout)
     if split not in (None, "random"):
         raise DataError(
             f"there is no split '{split}'; ask for 'random', or leave it out to split by subject."
         )
-    paths, unread = walk_files(source)
-    files = _files(source, paths, frozenset(get_format(format).suffixes) if format else known_suffixes())
+    if columns is not None:
+        suffixes = frozenset(columns_format(columns, format).suffixes)
+    else:
+        suffixes = frozenset(get_format(format).suffixes) if format else known_suffixes()
+    files, notes = _files(source, suffixes)
     if not files:
         return None
     table = read_label_table(source / LABELS) if (source / LABELS).is_file() else None
@@ -99,7 +111,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
             "subjects, or a random split."
         )
     known = _file_metadata(source, files, table)
-    common = layout or _layout(list(files.values()), format)
+    common = layout or _layout(list(files.values()), format, columns)
     by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in known.items()}
     parts = {where: row.split for where, row in by_source.items() if row is not None} if has_split else None
     return Dataset(
@@ -107,24 +119,33 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
         layout=common,
         classes=None,
         sources=[
-            SourceFile(path, partial(_read, source, path, known[name], layout, format))
+            SourceFile(path, partial(_read, source, path, known[name], layout, common, format, columns))
             for name, path in files.items()
         ],
         split=partial(_split, parts=parts, test_subjects=test_subjects, at_random=split == "random"),
         meta={"title": source.resolve().name},
-        notes=unread,
+        notes=notes,
     )
 
 
-def _files(source: Path, paths: Sequence[Path], suffixes: frozenset[str]) -> dict[str, Path]:
-    """Name -> file, in natural order; of the files of one recording (one a frame) the first."""
+def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], list[str]]:
+    """Name -> file, in natural order, and what is to be said about what is left out.
+
+    Of the files of one recording (one a frame) it is the first; of two files of one name that hold the same
+    (DeepLabCut writes a .csv beside each .h5) the first.
+    """
     by_frame = [(each.frames, each) for each in all_formats() if each.frames is not None]
+    paths, notes = walk_files(source)
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
+    others: Counter[str] = Counter()
     for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
         inside = path.relative_to(source)
         hidden = any(part.startswith(".") for part in inside.parts)
-        if path.suffix.lower() not in suffixes or hidden or inside.as_posix() in _TABLES:
+        if hidden or inside.as_posix() in _TABLES:
+            continue
+        if path.suffix.lower() not in suffixes:
+            others[path.suffix.lower() or path.name] += path.suffix.lower() not in _BESIDE
             continue
         name = inside.with_suffix("").as_posix()
         fits = [(match, each) for frames, each in by_frame if (match := frames.fullmatch(path.name))]
@@ -135,12 +156,35 @@ def _files(source: Path, paths: Sequence[Path], suffixes: frozenset[str]) -> dic
             series.add((path.parent, match["name"]))
             name = (inside.parent / match["name"]).as_posix()
         if name in files:
-            raise DataError(
-                f"{files[name]} and {path} would both be the recording '{name}'; remove one of them, or name "
-                "the format to read (--format)."
-            )
+            kinds = [_kind(each) for each in (files[name], path)]
+            hold = [kind is None or kind.positions for kind in kinds]
+            if not hold[1]:  # its reader tells why it cannot be used
+                name = inside.as_posix()
+            elif not hold[0]:
+                other = files.pop(name)
+                files[other.relative_to(source).as_posix()] = other
+            elif kinds[0] is not None and kinds[0] == kinds[1]:
+                notes.append(f"{inside.as_posix()} is left out: {files[name].name} beside it holds the same")
+                continue
+            else:
+                raise DataError(
+                    f"{files[name]} and {path} would both be the recording '{name}'; remove one of them, "
+                    "or name the format to read (--format)."
+                )
         files[name] = path
-    return files
+    kinds_left = [f"{count} {kind}" for kind, count in others.most_common() if count]
+    if kinds_left:
+        more = f" and {len(kinds_left) - 8} more kinds" if len(kinds_left) > 8 else ""
+        notes.append(f"files of other kinds are left out: {', '.join(kinds_left[:8])}{more}")
+    return files, notes
+
+
+def _kind(path: Path) -> Format | None:
+    """The format of a file; None where it has none or cannot be read."""
+    try:
+        return find_format(path)
+    except DataError:
+        return None
 
 
 def _is_frame(path: Path, format: Format) -> bool:
@@ -196,12 +240,12 @@ def _check_all_there(table: Path, names: Mapping[str, str], rows: Iterable[Label
         raise DataError(f"{table} names files that are not in the folder: {some}{more}.")
 
 
-def _layout(files: Sequence[Path], format: str | None) -> Layout:
+def _layout(files: Sequence[Path], format: str | None, columns: str | None) -> Layout:
     """The layout of the first file that can be read."""
     problem = None
     for path in files:
         try:
-            first = next(iter(read_recordings(path, format=format)), None)
+            first = next(iter(read_recordings(path, format=format, columns=columns)), None)
         except DataError as error:
             problem = problem or error  # the message of the first file, if none can be read
             continue
@@ -211,11 +255,17 @@ def _layout(files: Sequence[Path], format: str | None) -> Layout:
 
 
 def _read(
-    source: Path, path: Path, known: FileMetadata, layout: Layout | None, format: str | None
+    source: Path,
+    path: Path,
+    known: FileMetadata,
+    layout: Layout | None,
+    common: Layout,
+    format: str | None,
+    columns: str | None,
 ) -> Iterator[Recording]:
     """The recordings of a file, with what the tables say; where a file has several, its name comes first."""
     row = known.row or LabelRow(0, known.name)
-    recordings = iter(read_recordings(path, layout, format))
+    recordings = (_with_ends(each, common) for each in read_recordings(path, layout, format, columns))
     first = next(recordings, None)
     if first is None:
         raise DataError(f"{path} holds no recording.")
@@ -236,6 +286,35 @@ def _read(
             segments=segments or recording.segments,
             source=path.relative_to(source).as_posix(),
         )
+
+
+def _with_ends(recording: Recording, common: Layout) -> Recording:
+    """The recording with the joints of the common layout, if they differ only in where bones end.
+
+    BVH files of one rig are exported with and without "End Site" offsets; those ends are all they differ in.
+    """
+    if recording.layout == common or recording.layout.dims != common.dims:
+        return recording
+    parents = [
+        {joint: each.joints[parent] for joint, parent in zip(each.joints, each.parents, strict=True)}
+        for each in (recording.layout, common)
+    ]
+    extra, lacking = parents[0].keys() - parents[1].keys(), parents[1].keys() - parents[0].keys()
+    shared = parents[0].keys() & parents[1].keys()
+    if any(not is_end(joint) for joint in extra | lacking) or any(
+        parents[0][joint] != parents[1][joint] for joint in shared
+    ):
+        return recording
+    place = [recording.layout.joints.index(joint) if joint in shared else -1 for joint in common.joints]
+    missing = np.array(place) < 0
+    positions = np.where(missing[:, None], 0, recording.positions[..., place, :])
+    valid = recording.valid[..., place] & ~missing
+    notes = recording.notes
+    if extra:
+        notes += (f"{len(extra)} ends of bones that the first file lacks are left out",)
+    if lacking:
+        notes += (f"{len(lacking)} ends of bones that the first file has count as not seen",)
+    return replace(recording, positions=positions, valid=valid, layout=common, notes=notes)
 
 
 def _split(

@@ -160,4 +160,5 @@ FORMAT = Format(
     suffixes=(".json",),
     matches=_matches,
     read=one(read_alphapose),
+    memory=36,
 )

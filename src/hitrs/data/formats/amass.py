@@ -24,8 +24,9 @@ from pathlib import Path
 import numpy as np
 
 from hitrs.data.formats.format import Format, Head, check_layout, one
+from hitrs.data.formats.memory import reserve_joints
 from hitrs.data.formats.npz import load_arrays, member_names
-from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES, gather
+from hitrs.data.formats.text_rows import gather
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
@@ -92,8 +93,7 @@ def _posed(path: Path, content: dict[str, np.ndarray], notes: list[str]) -> np.n
     _check("poses", poses, poses.ndim == 2 and poses.shape[1] in _COLUMNS,
            f"(frames, {', '.join(map(str, _COLUMNS))} columns)")  # fmt: skip
     joints = _COLUMNS[poses.shape[1]]
-    if len(poses) * joints > MAX_JOINT_FRAMES:
-        raise DataError(f"{len(poses)} frames are too many for one recording; cut it into parts.")
+    reserve_joints(path, len(poses) * joints)
     trans = content.get("trans")
     if trans is None:
         trans = np.zeros((len(poses), 3))

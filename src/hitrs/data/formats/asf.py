@@ -75,7 +75,7 @@ def read_asf(path: Path) -> Skeleton:
     skeleton = Skeleton(path)
     skeleton.bones.append(Bone("root"))
     section, parents = "", {}
-    with open_text(path) as file:
+    with open_text(path, errors="replace") as file:
         for number, line in enumerate(file, 1):
             words = line.split("#")[0].split()
             where = f"{path}, line {number}"

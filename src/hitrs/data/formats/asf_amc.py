@@ -49,7 +49,7 @@ def read_amc(path: str | Path, layout: Layout | None = None) -> Recording:
     skeleton = read_asf(find_asf(path))
     own_layout, order = _layout(skeleton)
     jumps: list[int] = []
-    with open_text(path) as file:
+    with open_text(path, errors="replace") as file:  # the comments of HDM05 are Latin-1
         lines = enumerate(file, 1)
         degrees = _in_degrees(path, lines)
         columns = sum(len(bone.channels) for bone in skeleton.bones)
@@ -198,4 +198,5 @@ FORMAT = Format(
     suffixes=(".amc",),
     matches=lambda head: re.search(r"^\s*:(DEGREES|RADIANS)\s*$", head.text, re.M | re.I) is not None,
     read=one(read_amc),
+    memory=16,
 )

@@ -28,6 +28,7 @@ from hitrs.skeleton import Layout
 from hitrs.skeleton.kinematics import axis_rotations, forward
 from hitrs.skeleton.layout import MAX_JOINTS
 
+_END = "_end"
 _CHANNEL = re.compile(r"([XYZ])(POSITION|ROTATION)")
 _UNIT = "BVH states no unit: positions are as in the file, not converted to meters"
 _ROUNDING = 1e-4
@@ -125,7 +126,7 @@ def _hierarchy(path: Path, lines: Iterator[tuple[int, str]]) -> list[_Joint]:
             name = _name(tokens, where)
             parent = open_joints[-1] if open_joints else 0
             if key == "END":
-                name = f"{joints[parent].name}_end"
+                name = f"{joints[parent].name}{_END}"
             if len(joints) >= MAX_JOINTS:
                 raise DataError(f"{where}: more than {MAX_JOINTS} joints make no sense.")
             open_joints.append(len(joints))
@@ -144,6 +145,11 @@ def _hierarchy(path: Path, lines: Iterator[tuple[int, str]]) -> list[_Joint]:
                 f"{where}: '{word[:40]}' is not known here; expected JOINT, OFFSET, CHANNELS or braces."
             )
     raise DataError(f"{path} ends before 'MOTION'; the file may be cut off.")
+
+
+def is_end(joint: str) -> bool:
+    """Whether a joint's name is that of a bone's end, which some exporters write and others do not."""
+    return joint.endswith(_END)
 
 
 def _name(tokens: Iterator[tuple[int, str]], where: str) -> str:
@@ -236,4 +242,5 @@ FORMAT = Format(
     suffixes=(".bvh",),
     matches=lambda head: re.match(r"\s*HIERARCHY\s", head.text, re.IGNORECASE) is not None,
     read=one(read_bvh),
+    memory=16,
 )

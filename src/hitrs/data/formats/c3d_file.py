@@ -18,7 +18,7 @@ import numpy as np
 
 from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.markers import MAX_JOINTS, METERS, fit_layout
-from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
+from hitrs.data.formats.memory import reserve_joints
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout
@@ -94,7 +94,8 @@ def _read(file: Any, size: int, notes: list[str]) -> tuple[np.ndarray, list[str]
             f"{max(room, 0) // frame_bytes}; it may be cut off."
         )
     labels, keep = _labels(reader, used, notes)
-    if not keep or frames * used > MAX_JOINT_FRAMES:
+    reserve_joints("its points", frames * used)
+    if not keep:
         raise DataError(f"has {len(keep)} markers in {frames} frames; that cannot be read.")
     points = np.empty((frames, len(keep), 4), np.float32)
     row = -1
@@ -150,4 +151,5 @@ FORMAT = Format(
     suffixes=(".c3d",),
     matches=_matches,
     read=one(read_c3d),
+    memory=24,
 )

@@ -87,4 +87,5 @@ FORMAT = Format(
     suffixes=(".json",),
     matches=_matches,
     read=one(read_coco),
+    memory=36,
 )

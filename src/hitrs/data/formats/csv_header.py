@@ -11,11 +11,12 @@ from pathlib import Path
 from hitrs.errors import DataError
 
 AXES = ("x", "y", "z")
-FRAMES = ("frame", "frame_number", "frame_id", "frame_index")
+FRAMES = ("frame", "frame_number", "frame_id", "frame_index", "frame_idx")
 PERSONS = ("person", "person_id", "track", "track_id")
 TIMES = ("time", "time_s", "seconds", "timestamp", "timestamp_s", "time_ms", "timestamp_ms")
 LANDMARKS = ("landmark", "landmark_name", "landmark_id", "landmark_index", "joint", "keypoint")
-SCORES = {"visibility": 0.5, "presence": 0.5, "confidence": 0.0, "score": 0.0, "v": 0.5, "c": 0.0}
+SCORES = {"visibility": 0.5, "presence": 0.5, "confidence": 0.0, "score": 0.0, "likelihood": 0.6, "v": 0.5,
+          "c": 0.0}  # fmt: skip
 """Columns that say how well a joint was seen -> it counts as seen where they are larger than this."""
 _NUMBERED = re.compile(rf"({'|'.join((*AXES, *SCORES))})_?(\d+)")
 _NAMED = re.compile(rf"(?:landmark_?)?(.+?)_({'|'.join((*AXES, *SCORES))})")

@@ -29,14 +29,19 @@ from __future__ import annotations
 import csv
 import difflib
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
 from hitrs.data.formats.csv_header import AXES, Header, normal, read_header
-from hitrs.data.formats.format import Format, Head, one
+from hitrs.data.formats.format import Format, Head, layout_hint, one
 from hitrs.data.formats.frames import regular_rate
+from hitrs.data.formats.people import join_joints, seat
+from hitrs.data.formats.text_rows import MAX_LINE, TextLines
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
@@ -47,8 +52,10 @@ _SPARSE = 10
 """A file that spans more than this many times the frames it has counts no frames: it has time stamps."""
 _NUMBERED = {33: "mediapipe33", 21: "hand21"}
 """Layouts of so many joints that are known by number only."""
-Line = tuple[int, list[str]]
-"""Line number and cells."""
+_ROWS = 1 << 10
+"""So many rows are held as Python's numbers at a time."""
+_LARGEST = 1e15
+"""Larger numbers count no frames."""
 
 
 def read_csv(path: str | Path, layout: Layout | None = None) -> Recording:
@@ -63,86 +70,146 @@ def read_csv(path: str | Path, layout: Layout | None = None) -> Recording:
             column).
     """
     path = Path(path)
-    header, rows = _rows(path)
-    keys = list(header.joints) if header.landmark is None else _landmarks(header, rows)
+    table = _read(path)
+    header = table.header
+    keys = list(header.joints) if header.landmark is None else table.names["landmark"]
     layout = layout or _guess_layout(path, header, keys)
     order = _order(path, header, keys, layout)
-    frames, persons = _frame_numbers(path, header, rows)
-    slots = {person: slot for slot, person in enumerate(dict.fromkeys(persons))}
-    first, count = min(frames), max(frames) - min(frames) + 1
-    if count > _SPARSE * len(set(frames)):
+    frames, persons = _frame_numbers(path, table), table.codes.get("person", np.zeros(len(table.lines), int))
+    first, count = int(frames.min()), int(frames.max() - frames.min()) + 1
+    if count > _SPARSE * len(np.unique(frames)):
         raise DataError(
-            f"{path}: frame numbers run from {first} to {max(frames)}, but only {len(set(frames))} frames "
-            "are there. 'frame' must count frames; leave it out if it holds time stamps."
+            f"{path}: frame numbers run from {first} to {frames.max()}, but only {len(np.unique(frames))} "
+            "frames are there. 'frame' must count frames; leave it out if it holds time stamps."
         )
-    positions = np.full((count, len(slots), layout.n_joints, layout.dims), np.nan)
-    taken: set[tuple[int, str, int]] = set()
-    hidden = 0
-    for (line, row), frame, person in zip(rows, frames, persons, strict=True):
-        for key, joint in _joints_of(header, row, order):
-            if (frame, person, joint) in taken:
-                hint = "" if header.person is not None else "; several persons need a column 'person'"
-                raise DataError(f"{path}, line {line}: frame {frame} occurs twice{hint}.")
-            taken.add((frame, person, joint))
-            columns = header.joints[key]
-            point = [_number(path, line, header, row, columns[axis]) for axis in AXES[: layout.dims]]
-            score, least = header.scores.get(key, (None, 0.0))
-            if score is not None and not _number(path, line, header, row, score) > least:
-                hidden += 1
-                continue
-            positions[frame - first, slots[person], joint] = point
-    fps, notes = _rate(path, header, rows, frames)
+    points, seen, hidden = _points(table, order, layout)
+    joints = np.zeros(len(frames), np.int64)
+    if header.landmark is not None:
+        joints = np.array([order[key] for key in keys])[table.codes["landmark"]]
+    _check_once(path, table, frames, persons, joints)
+    fps, notes = _rate(table, frames)
+    if header.landmark is not None:
+        points, seen, frames, persons = join_joints(frames, persons, joints, points[:, 0], seen[:, 0], layout)
+    positions, valid = seat(path, frames, persons.tolist(), points, seen, first, count, layout, notes)
     if hidden:
         notes.append(f"{hidden} joints count as not seen, as the file says that they were hardly visible")
     with located(path):
         return Recording(
-            positions,
-            ~np.isnan(positions).any(-1),
-            layout,
-            name=path.stem,
-            fps=fps,
-            source=path.name,
-            notes=tuple(notes),
+            positions, valid, layout, name=path.stem, fps=fps, source=path.name, notes=tuple(notes)
         )
 
 
-def _rows(path: Path) -> tuple[Header, list[Line]]:
-    """The header, and the line number and cells of each row that is not blank."""
+@dataclass
+class _Table:
+    """The rows of a file: numbers, and codes of what is named in them."""
+
+    header: Header
+    columns: dict[int, int]
+    """Column of the file -> column of ``numbers``."""
+    numbers: np.ndarray
+    """(rows, columns) float64, NaN where a cell is empty."""
+    codes: dict[str, np.ndarray]
+    """"person" and "landmark", where there are such columns: (rows,) int, a place in ``names``."""
+    names: dict[str, list[str]]
+    lines: np.ndarray
+    """(rows,) int, line numbers."""
+
+    def column(self, place: int) -> np.ndarray:
+        return self.numbers[:, self.columns[place]]
+
+
+def _read(path: Path) -> _Table:
+    """All rows that are not blank, turned into numbers a block at a time: texts take ten times the memory."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
+            first = file.readline(MAX_LINE)
             file.seek(0)
             delimiter = max(",;\t", key=first.count)
-            reader = csv.reader(file, delimiter=delimiter)
-            cells = next(reader, [])
-            rows = [(reader.line_num, row) for row in reader if row]
+            reader = csv.reader(_short_lines(path, file), delimiter=delimiter)
+            header = read_header(path, next(reader, []))
+            named = {"person": header.person, "landmark": header.landmark}
+            texts = {name: place for name, place in named.items() if place is not None}
+            numeric = [
+                place for place in range(len(header.cells)) if place not in (*texts.values(), *header.unknown)
+            ]
+            blocks: list[np.ndarray] = []
+            block: list[list[float]] = []
+            lines = array("q")
+            known: dict[str, dict[str, int]] = {name: {} for name in texts}
+            codes = {name: array("q") for name in texts}
+            for row in reader:
+                if not row:
+                    continue
+                line = reader.line_num
+                if len(row) != len(header.cells):
+                    raise DataError(
+                        f"{path}, line {line}: {len(row)} cells, but the header has {len(header.cells)} "
+                        "columns."
+                    )
+                block.append([_number(path, line, header, row, place) for place in numeric])
+                lines.append(line)
+                for name, place in texts.items():
+                    cell = _landmark(row[place]) if name == "landmark" else row[place].strip()
+                    codes[name].append(known[name].setdefault(cell, len(known[name])))
+                    if name == "landmark":
+                        header.spelled.setdefault(cell, row[place].strip())
+                if len(block) == _ROWS:
+                    blocks.append(np.array(block))
+                    block = []
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV text file in UTF-8: {error}.") from error
-    header = read_header(path, cells)
-    if not rows:
+    if not lines:
         raise DataError(f"{path} is an empty sequence: it has a header but no frames.")
-    for line, row in rows:
-        if len(row) != len(cells):
-            raise DataError(
-                f"{path}, line {line}: {len(row)} cells, but the header has {len(cells)} columns."
-            )
-    return header, rows
+    if block:
+        blocks.append(np.array(block))
+    return _Table(
+        header,
+        {place: number for number, place in enumerate(numeric)},
+        np.concatenate(blocks),
+        {name: np.array(code) for name, code in codes.items()},
+        {name: list(cells) for name, cells in known.items()},
+        np.array(lines),
+    )
 
 
-def _landmarks(header: Header, rows: Sequence[Line]) -> list[str]:
-    """The joints of a table with a row per joint."""
-    assert header.landmark is not None
-    spelled = {_landmark(header, row): row[header.landmark].strip() for _, row in rows}
-    header.spelled |= spelled
-    return list(spelled)
+def _short_lines(path: Path, file: TextIO) -> Iterator[str]:
+    return iter(TextLines(path, file))
 
 
-def _landmark(header: Header, row: list[str]) -> str:
-    assert header.landmark is not None
-    name = normal(row[header.landmark])
+def _landmark(cell: str) -> str:
+    name = normal(cell)
     return (name.lstrip("0") or "0") if name.isdigit() else name
+
+
+def _points(table: _Table, order: dict[str, int], layout: Layout) -> tuple[np.ndarray, np.ndarray, int]:
+    """Points (rows, J, C) and seen (rows, J), J = 1 in the long form; and how many were hardly visible."""
+    header, axes = table.header, AXES[: layout.dims]
+    long = header.landmark is not None
+    places = {"": 0} if long else order
+    shape = (len(table.lines), len(places))
+    points, visible = np.empty((*shape, layout.dims)), np.ones(shape, bool)
+    for key, joint in places.items():
+        for axis, name in enumerate(axes):
+            points[:, joint, axis] = table.column(header.joints[key][name])
+        if key in header.scores:
+            column, least = header.scores[key]
+            visible[:, joint] = ~(table.column(column) <= least)  # an empty cell says nothing
+    seen = ~np.isnan(points).any(-1)
+    return points, seen & visible, int((~visible).sum())
+
+
+def _check_once(
+    path: Path, table: _Table, frames: np.ndarray, persons: np.ndarray, joints: np.ndarray
+) -> None:
+    """Whether no row tells a second time where a joint of a person is in a frame."""
+    keys = np.stack([frames, persons, joints], 1)
+    _, first = np.unique(keys, axis=0, return_index=True)
+    if len(first) < len(keys):
+        row = int(np.setdiff1d(np.arange(len(keys)), first)[0])
+        hint = "" if table.header.person is not None else "; several persons need a column 'person'"
+        raise DataError(f"{path}, line {table.lines[row]}: frame {frames[row]} occurs twice{hint}.")
 
 
 def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
@@ -151,10 +218,7 @@ def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
         name = _NUMBERED.get(len(keys))
         if name is not None and dims == 3:
             return get_layout(name)
-        raise DataError(
-            f"{path} numbers its {len(keys)} joints, and no {dims}-D layout is known for as many; give the "
-            f"layout ({', '.join(list_layouts())}, or your own .yaml file)."
-        )
+        raise DataError(f"{path} numbers its {len(keys)} joints. {layout_hint(len(keys), dims)}")
     have, layouts = set(keys), [get_layout(name) for name in list_layouts()]
     odd = {
         each.name: have ^ {normal(joint) for joint in each.joints} for each in layouts if each.dims == dims
@@ -224,40 +288,29 @@ def _refuse(path: Path, column: str, names: Sequence[str], layout: Layout) -> No
     )
 
 
-def _joints_of(header: Header, row: list[str], order: dict[str, int]) -> list[tuple[str, int]]:
-    """(key of its columns, place in the layout) of each joint in a row."""
-    if header.landmark is None:
-        return list(order.items())
-    return [("", order[_landmark(header, row)])]
-
-
-def _frame_numbers(path: Path, header: Header, rows: Sequence[Line]) -> tuple[list[int], list[str]]:
-    """Frame number and person of each row."""
+def _frame_numbers(path: Path, table: _Table) -> np.ndarray:
+    """(rows,) int."""
+    header = table.header
     if header.frame is None:
         if header.person is not None or header.landmark is not None:
             what = "person" if header.person is not None else "landmark"
             raise DataError(f"{path} has a column '{what}', so it also needs the column 'frame'.")
-        return list(range(len(rows))), [""] * len(rows)
-    frames = []
-    for line, row in rows:
-        value = _number(path, line, header, row, header.frame)
-        if not value.is_integer():
-            raise DataError(f"{path}, line {line}: 'frame' is {value}, expected a whole number.")
-        frames.append(int(value))
-    persons = [row[header.person].strip() if header.person is not None else "" for _, row in rows]
-    return frames, persons
+        return np.arange(len(table.lines))
+    frames = table.column(header.frame)
+    odd = np.flatnonzero(~(np.abs(frames) < _LARGEST) | (frames != np.round(frames)))
+    if len(odd):
+        line, value = table.lines[odd[0]], frames[odd[0]]
+        raise DataError(f"{path}, line {line}: 'frame' is {value}, expected a whole number.")
+    return frames.astype(np.int64)
 
 
-def _rate(
-    path: Path, header: Header, rows: Sequence[Line], frames: Sequence[int]
-) -> tuple[float | None, list[str]]:
+def _rate(table: _Table, frames: np.ndarray) -> tuple[float | None, list[str]]:
     """Frames per second by the time stamps, and what is to be said about them."""
-    if header.time is None:
+    if table.header.time is None:
         return None, []
-    times: dict[int, float] = {}
-    for (line, row), frame in zip(rows, frames, strict=True):
-        times.setdefault(frame, _number(path, line, header, row, header.time))
-    return regular_rate(times)
+    numbers, first = np.unique(frames, return_index=True)
+    times = table.column(table.header.time)[first]
+    return regular_rate(dict(zip(numbers.tolist(), times.tolist(), strict=True)))
 
 
 def _number(path: Path, line: int, header: Header, row: list[str], column: int) -> float:
@@ -279,7 +332,7 @@ def _matches(head: Head) -> bool:
     return bool(head.text.strip())  # the last to be asked; the reader says what is wrong with the header
 
 
-FORMAT = Format("csv", "a table with a header", (".csv", ".tsv"), _matches, one(read_csv))
+FORMAT = Format("csv", "a table with a header", (".csv", ".tsv"), _matches, one(read_csv), memory=32)
 
 
 def write_csv(recording: Recording, path: str | Path) -> None:

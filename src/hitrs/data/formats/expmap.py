@@ -48,7 +48,7 @@ def read_expmap(path: str | Path, layout: Layout | None = None) -> Recording:
             )
         name, fps = _KINDS[columns]
         fixed = check_layout(path, layout, get_layout(name))
-        file.seek(0)
+        file.rewind()
         blocks = number_blocks(enumerate(file, 1), columns, ",", path, fixed.n_joints)
         tree = get_tree(name)
         positions = gather(blocks, lambda rows: expmap_positions(rows, tree), path)[:, None]  # (T, 1, J, 3)
@@ -91,4 +91,5 @@ FORMAT = Format(
     suffixes=(".txt", ".csv"),
     matches=_matches,
     read=one(read_expmap),
+    memory=12,
 )

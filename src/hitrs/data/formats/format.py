@@ -14,10 +14,13 @@ import numpy as np
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.files import check_ordinary
-from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.layout import Layout, get_layout, list_layouts
 
 HEAD_BYTES = 1 << 16
 """So much of a file's start is looked at to tell its format."""
+
+USUAL = ("kinect20", "utd20", "ntu25")
+"""Layouts that are proposed first for files without names: most of them come from Kinect."""
 
 Reader: TypeAlias = Callable[[Path, "Layout | None"], Iterable[Recording]]
 """Path and the layout that the user names (None = none) -> recordings. Raises HitrsError for a file that it
@@ -66,6 +69,12 @@ class Format:
     one folder are one recording, which ``read`` reads when it is given the first of them."""
     is_frame: Callable[[Head], bool] | None = None
     """Whether a file of such a name is one frame by its content; None where others are not named so."""
+    memory: float | None = None
+    """The most memory that its reader takes before it makes a recording, as a multiple of the size of a file;
+    None: not known, or the reader itself looks, because it depends on what is inside (see ``memory``)."""
+    positions: bool = True
+    """Whether its files hold positions. Those that do not are known only so that the reader can say what they
+    hold instead; a file of the same name that does is preferred."""
 
 
 def one(read: Callable[[Path, Layout | None], Recording]) -> Reader:
@@ -75,6 +84,25 @@ def one(read: Callable[[Path, Layout | None], Recording]) -> Reader:
         return (read(path, layout),)
 
     return read_one
+
+
+def layouts_of(joints: int, dims: int) -> list[str]:
+    """Names of the layouts with so many joints and coordinates, those of Kinect first."""
+    known = [get_layout(name) for name in list_layouts()]
+    fits = [each.name for each in known if (each.n_joints, each.dims) == (joints, dims)]
+    return sorted(fits, key=lambda name: name not in USUAL)
+
+
+def layout_hint(joints: int, dims: int) -> str:
+    """What to do about a file that does not name its joints."""
+    fits = layouts_of(joints, dims)
+    if not fits:
+        return (
+            f"No known layout has {joints} joints x {dims}: list them in a layout file (docs/data.md) and "
+            "give that with --layout."
+        )
+    others = f" (or {', '.join(fits[1:])})" if fits[1:] else ""
+    return f"{joints} joints x {dims}? Then give the layout: --layout {fits[0]}{others}."
 
 
 def check_layout(path: Path, given: Layout | None, fixed: Layout) -> Layout:

@@ -46,11 +46,12 @@ _REGULAR = 0.2
 """Time stamps are regular if no step differs from the median by more than this part."""
 
 
-def regular_rate(times: Mapping[int, float]) -> tuple[float | None, list[str]]:
+def regular_rate(times: Mapping[int, float], *, seconds: bool = False) -> tuple[float | None, list[str]]:
     """Frames per second by the time stamp of each frame, and what is to be said about it.
 
     Args:
         times: in seconds or milliseconds.
+        seconds: they are certainly seconds.
 
     Returns:
         None where they are irregular or do not rise.
@@ -60,7 +61,7 @@ def regular_rate(times: Mapping[int, float]) -> tuple[float | None, list[str]]:
     if len(steps) == 0 or not np.isfinite(steps).all() or not (steps > 0).all():
         return None, ["the time stamps do not rise from frame to frame; the frame rate stays unknown"]
     step = float(np.median(steps))
-    if step > 1:  # nobody films a frame every few seconds: these are milliseconds
+    if step > 1 and not seconds:  # nobody films a frame every few seconds: these are milliseconds
         steps, step = steps / 1000, step / 1000
     if np.abs(steps - step).max() > _REGULAR * step:
         return None, [

@@ -82,6 +82,50 @@ def marker_layout(names: Sequence[str]) -> Layout:
     return Layout(f"markers{len(joints)}", joints, (0,) * len(joints), side_pairs(joints), (0,))
 
 
+def edge_layout(
+    name: str, names: Sequence[str], edges: Sequence[tuple[int, int]], dims: int
+) -> tuple[Layout, list[int]]:
+    """The layout of points that are joined by edges, and the point of each of its joints.
+
+    Points that have the names of a known layout, in any order, get that one. Otherwise bones follow the edges
+    from the first point that is where an edge begins and none ends; what no edge reaches hangs on this one.
+
+    Args:
+        edges: (from, to).
+
+    Raises:
+        DataError: if there are no points, or too many.
+    """
+    if not 1 <= len(names) <= MAX_JOINTS:
+        raise DataError(f"there are {len(names)} points of a body, expected 1 to {MAX_JOINTS}.")
+    joints = unique_names(names)
+    for known in map(get_layout, list_layouts()):
+        if known.dims == dims and set(known.joints) == set(joints):
+            return known, [joints.index(joint) for joint in known.joints]
+    near: dict[int, list[int]] = {}
+    for start, stop in edges:
+        near.setdefault(start, []).append(stop)
+        near.setdefault(stop, []).append(start)
+    ends = {stop for _, stop in edges}
+    root = next((start for start, _ in edges if start not in ends), edges[0][0] if edges else 0)
+    parents = [root] * len(joints)
+    reached, queue = {root}, [root, *range(len(joints))]
+    for begin in queue:  # the root's part, then parts that hang on it
+        if begin in reached and begin != root:
+            continue
+        reached.add(begin)
+        trail = [begin]
+        while trail:
+            above = trail.pop(0)
+            for below in near.get(above, []):
+                if below not in reached:
+                    reached.add(below)
+                    parents[below] = above
+                    trail.append(below)
+    layout = Layout(f"{name}{len(joints)}", joints, tuple(parents), side_pairs(joints), (root,), dims)
+    return layout, list(range(len(joints)))
+
+
 def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> tuple[Layout, list[int]]:
     """The layout of markers, and the marker of each of its joints.
 
@@ -93,7 +137,11 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     Raises:
         DataError: if there are no markers, or the given layout has a joint that is none of them.
     """
-    layout = marker_layout(names)
+    return chosen_joints(marker_layout(names), given, notes)
+
+
+def chosen_joints(layout: Layout, given: Layout | None, notes: list[str]) -> tuple[Layout, list[int]]:
+    """The same where the layout of the file is known."""
     if given is None:
         return layout, list(range(layout.n_joints))
     found = find_joints(given.joints, layout.joints)
@@ -107,4 +155,8 @@ def fit_layout(names: Sequence[str], given: Layout | None, notes: list[str]) -> 
     left = layout.n_joints - given.n_joints
     if left:
         notes.append(f"{left} of {layout.n_joints} markers are not in layout '{given.name}': left out")
+    if given.dims != layout.dims:
+        raise DataError(
+            f"is {layout.dims}-D, but layout '{given.name}' that was asked for is {given.dims}-D."
+        )
     return given, [place for place in found if place is not None]

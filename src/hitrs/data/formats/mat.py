@@ -17,11 +17,16 @@ import numpy as np
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from hitrs.data.formats.memory import reserve
 from hitrs.errors import DataError
 
 MAX_BYTES = 1 << 28
 """A file, or what it decompresses to, may have at most so many bytes (256 MB)."""
 _HEADER = 128
+_PER_VALUE = 40
+"""Bytes that become of a value, of the least kind: what is read, its array, and positions made of it."""
+_ELEMENTS = 10_000
+"""More variables than this are a damaged file: millions of empty ones take minutes."""
 _MATRIX, _COMPRESSED = 14, 15
 _TEXT = 4
 _PLAIN_CLASSES = frozenset((_TEXT, *range(6, 16)))  # text and numbers
@@ -73,6 +78,8 @@ def load_mat(path: Path, names: Collection[str]) -> dict[str, np.ndarray]:
                 f"type {each.type} and is of MATLAB's class {each.kind}; expected a plain array of numbers "
                 "or text."
             )
+        if each.name in names:
+            reserve(path, each.values * _PER_VALUE, f"variable '{each.name}' of {each.values:,} values")
     try:
         content = loadmat(path, variable_names=list(names))
     except _UNREADABLE as error:
@@ -123,7 +130,11 @@ def _variables(data: bytes, whole: bool = True) -> Iterator[_Variable]:
     if order is None or len(data) < _HEADER:
         raise ValueError("it lacks the header of MATLAB 5 files")
     place, left = _HEADER, MAX_BYTES if whole else 1 << 10
+    elements = 0
     while place + 8 <= len(data):
+        elements += 1
+        if elements > _ELEMENTS:
+            raise ValueError(f"it has more than {_ELEMENTS} variables")
         kind, size = struct.unpack_from(f"{order}II", data, place)
         body = data[place + 8 : place + 8 + size]
         if whole and len(body) < size:

@@ -79,6 +79,11 @@ def read_mediapipe(path: str | Path, layout: Layout | None = None) -> Recording:
         first, count = _numbered(path, frames)
     layout = _layout(path, frames, facts, layout)
     solid = layout.dims == 3 and any(frame.world for frame in frames)
+    flat = sum(bool(frame.image) and not frame.world for frame in frames)
+    if solid and flat:
+        notes.append(
+            f"{flat} frames have image landmarks only, which are in no meters: nobody is seen in them"
+        )
     _visible([pose for frame in frames for pose in (frame.world if solid else frame.image)], notes)
     detections = list(_detections(path, frames, layout, solid))
     if not solid:
@@ -158,7 +163,10 @@ def _visible(poses: Sequence[Pose], notes: list[str]) -> None:
 def _detections(path: Path, frames: Sequence[Frame], layout: Layout, solid: bool) -> Iterator[DetectedPerson]:
     """World landmarks do not say where a body is: it is followed by its image landmarks where each has them,
     else by its place in the list."""
-    followed = all(len(frame.image) == len(frame.world) for frame in frames)
+    followed = all(
+        [len(pose.points) for pose in frame.image] == [len(pose.points) for pose in frame.world]
+        for frame in frames
+    )
     for frame in frames:
         for number, pose in enumerate(frame.world if solid else frame.image):
             if len(pose.points) != layout.n_joints:
@@ -171,7 +179,7 @@ def _detections(path: Path, frames: Sequence[Frame], layout: Layout, solid: bool
             assert frame.number is not None
             if not solid:
                 yield DetectedPerson(frame.number, points, seen)
-            elif followed and frame.image[number].points.shape == pose.points.shape:
+            elif followed:
                 place = np.nan_to_num(frame.image[number].points[:, :2])
                 yield DetectedPerson(frame.number, points, seen, place=place)
             else:
@@ -232,4 +240,5 @@ FORMAT = Format(
     read=one(read_mediapipe),
     frames=FRAMES,
     is_frame=_is_frame,
+    memory=36,
 )

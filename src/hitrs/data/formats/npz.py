@@ -34,10 +34,12 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.formats.format import Format, Head, one
+from hitrs.data.formats.memory import PER_NUMBER, reserve
 from hitrs.data.recording import CATEGORIES, Recording, Segment
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout
+from hitrs.skeleton.layout import named_layout
 
 _KEYS = (
     "positions", "joints", "valid", "layout", "fps", "label", *CATEGORIES, "segments", "segment_labels",
@@ -189,10 +191,10 @@ def parse_layout(text: str, path: Path) -> Layout:
     if not text.startswith("{"):
         if text.endswith((".yaml", ".yml")):  # a file may not say which other files are opened
             raise DataError(f"{path}: the layout is the path '{text}'; give it when importing (--layout).")
-        return get_layout(text)
+        return named_layout(text)
     try:
         return Layout.from_dict(json.loads(text), f"{path}: layout")
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the layout is not valid JSON: {error}.") from error
 
 
@@ -222,10 +224,6 @@ def _matches(head: Head) -> bool:
 FORMAT = Format("npz", "arrays with a key `positions` or `joints`", (".npz",), _matches, one(read_npz))
 
 
-MAX_BYTES = 1 << 30
-"""Arrays larger than this when unpacked are refused."""
-
-
 def member_names(path: Path) -> tuple[str, ...]:
     """Names of the arrays in a file; none if it is no npz file. Raises nothing."""
     try:
@@ -240,7 +238,7 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
 
     Raises:
         DataError: for a file that is missing or damaged, an array of objects (opening it could run code), or
-            one that is larger than ``MAX_BYTES`` or than the file says.
+            one that needs more memory than a file may take, or is larger than the file says.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -261,8 +259,6 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
 
 def _load_member(archive: zipfile.ZipFile, path: Path, key: str) -> np.ndarray:
     info = archive.getinfo(f"{key}.npy")
-    if info.file_size > MAX_BYTES:
-        raise DataError(f"{path}: '{key}' has {info.file_size:,} bytes; at most {MAX_BYTES:,} are read.")
     with archive.open(info) as file:
         version = np.lib.format.read_magic(file)
         read_header = (
@@ -273,6 +269,8 @@ def _load_member(archive: zipfile.ZipFile, path: Path, key: str) -> np.ndarray:
         raise DataError(f"{path}: '{key}' holds pickled objects, which are never opened; save plain arrays.")
     if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize > info.file_size:
         raise DataError(f"{path}: '{key}' declares shape {shape}, more than is there; the file is damaged.")
+    count = math.prod(shape)
+    reserve(f"{path}: '{key}'", count * (dtype.itemsize + PER_NUMBER), f"{info.file_size:,} bytes unpacked")
     with archive.open(info) as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
     codes = np.dtype(np.uint32).newbyteorder(dtype.byteorder)

@@ -166,4 +166,4 @@ def _matches(head: Head) -> bool:
     return head.path.suffix.lower() == ".skeleton"
 
 
-FORMAT = Format("ntu", "NTU RGB+D skeletons", (".skeleton",), _matches, one(read_ntu))
+FORMAT = Format("ntu", "NTU RGB+D skeletons", (".skeleton",), _matches, one(read_ntu), memory=12)

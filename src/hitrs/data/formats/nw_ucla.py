@@ -50,4 +50,5 @@ FORMAT = Format(
     suffixes=(".json",),
     matches=_matches,
     read=one(read_nw_ucla),
+    memory=36,
 )

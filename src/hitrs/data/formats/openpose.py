@@ -104,4 +104,5 @@ FORMAT = Format(
     matches=_matches,
     read=one(read_openpose),
     frames=FRAMES,
+    memory=36,
 )

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.formats.json_text import number_list
-from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES
+from hitrs.data.formats.memory import reserve, reserve_joints, room_for_joints
 from hitrs.errors import DataError
 from hitrs.skeleton import Layout, get_layout
 
@@ -24,6 +24,8 @@ MAX_GAP = 15
 """A person who is not detected for more frames than this is taken for a new one."""
 _ACTIVE = 64
 """So many persons are waited for at a time, so that a file of ghosts cannot cost unbounded time."""
+_DETECTION = 1 << 10
+"""Bytes of one person in one frame while persons are followed."""
 _SPARSE = 10
 """A file that spans more than this many times the frames it has does not count frames."""
 _TORSO = ("left_shoulder", "right_shoulder", "left_hip", "right_hip")
@@ -112,8 +114,7 @@ def arrange(
     Raises:
         DataError: if that would be a recording of too many frames.
     """
-    if count * layout.n_joints > MAX_JOINT_FRAMES:
-        raise DataError(f"{path}: {count:,} frames are too many for one recording; cut it into parts.")
+    reserve_joints(path, count * layout.n_joints)
     kept = _kept(detections, notes)
     tracked = bool(kept) and all(each.person is not None for each in kept)
     people = _by_id(kept, notes) if tracked else _linked(kept, layout)
@@ -131,7 +132,7 @@ def arrange(
             f"at most {MAX_PERSONS} are kept"
         )
         places = places[:MAX_PERSONS]
-    while len(places) > 1 and count * len(places) * layout.n_joints > MAX_JOINT_FRAMES:
+    while len(places) > 1 and count * len(places) * layout.n_joints > room_for_joints():
         notes.append(f"a person left out to save memory ({len(places.pop())} detections)")
     if not places:
         notes.append("nobody is seen in any frame")
@@ -142,6 +143,89 @@ def arrange(
             positions[each.frame - first, slot] = np.where(each.seen[:, None], each.points, 0)
             valid[each.frame - first, slot] = each.seen
     return positions, valid
+
+
+def seat(
+    path: Path,
+    frames: np.ndarray,
+    persons: Sequence[Hashable],
+    points: np.ndarray,
+    seen: np.ndarray,
+    first: int,
+    count: int,
+    layout: Layout,
+    notes: list[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (T, P, J, C) and valid (T, P, J) of rows that name their person.
+
+    Each person has a slot, in the order of the file; more than ``MAX_PERSONS`` are treated as ``arrange``
+    does.
+
+    Args:
+        frames: (n,) int, first to first + count - 1.
+        persons: n ids.
+        points: (n, J, C); seen: (n, J).
+        notes: what was left out and joined is added here.
+
+    Raises:
+        DataError: if that would be a recording of too many frames.
+    """
+    slots = {person: slot for slot, person in enumerate(dict.fromkeys(persons))}
+    if len(slots) > MAX_PERSONS:
+        reserve(path, len(frames) * _DETECTION, f"{len(frames):,} rows of {len(slots):,} persons")
+        rows = zip(frames.tolist(), points, seen, persons, strict=True)
+        return arrange(path, [DetectedPerson(*row) for row in rows], first, count, layout, notes)
+    reserve_joints(path, count * len(slots) * layout.n_joints)
+    shape = (count, len(slots), layout.n_joints)
+    positions, valid = np.zeros((*shape, layout.dims), np.float32), np.zeros(shape, bool)
+    places = np.stack([frames - first, [slots[person] for person in persons]], 1)  # (n, 2)
+    _, fresh = np.unique(places, axis=0, return_index=True)  # the first row of each
+    if len(fresh) < len(places):
+        notes.append(
+            f"{len(places) - len(fresh)} rows left out that repeat the number of a frame; several persons "
+            "need a column 'person'"
+        )
+    frame, slot = places[fresh].T
+    with np.errstate(over="ignore", invalid="ignore"):  # what float32 cannot hold is told by Recording
+        positions[frame, slot] = np.where(seen[fresh, :, None], points[fresh], 0)
+    valid[frame, slot] = seen[fresh]
+    return positions, valid
+
+
+def join_joints(
+    frames: np.ndarray,
+    persons: np.ndarray,
+    order: np.ndarray,
+    points: np.ndarray,
+    seen: np.ndarray,
+    layout: Layout,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of one joint each, put together to rows of a person in a frame.
+
+    Args:
+        frames, persons, order: (rows,) frame, person and joint of each row.
+        points: (rows, C); seen: (rows,).
+
+    Returns:
+        points (n, J, C), seen (n, J), frames (n,), persons (n,).
+
+    Raises:
+        DataError: if a joint of a person stands twice in a frame.
+    """
+    keys, place = np.unique(np.stack([frames, persons], 1), axis=0, return_inverse=True)
+    cells = place.reshape(-1) * layout.n_joints + order
+    counts = np.bincount(cells, minlength=1)
+    if counts.max() > 1:
+        frame, joint = divmod(int(counts.argmax()), layout.n_joints)
+        raise DataError(
+            f"frame {keys[frame, 0]:g} has the joint '{layout.joints[joint]}' twice; several persons need a "
+            "column 'person'."
+        )
+    all_points = np.full((len(keys) * layout.n_joints, points.shape[-1]), np.nan)
+    all_seen = np.zeros(len(all_points), bool)
+    all_points[cells], all_seen[cells] = points, seen
+    shape = len(keys), layout.n_joints
+    return all_points.reshape(*shape, -1), all_seen.reshape(shape), keys[:, 0].astype(np.int64), keys[:, 1]
 
 
 def _kept(detections: Sequence[DetectedPerson], notes: list[str]) -> list[DetectedPerson]:
@@ -217,12 +301,18 @@ def _place(detection: DetectedPerson, torso: list[int]) -> tuple[np.ndarray, flo
 
 
 def _places(people: list[list[DetectedPerson]]) -> list[list[DetectedPerson]]:
-    """The people one after another in each place where they do not overlap in time."""
+    """The people one after another in each place where they do not overlap in time, the nearest free one."""
     places: list[list[DetectedPerson]] = []
     for person in sorted(people, key=lambda one: one[0].frame):
-        free = next((place for place in places if place[-1].frame < person[0].frame), None)
-        if free is None:
-            places.append(list(person))
+        free = [place for place in places if place[-1].frame < person[0].frame]
+        if free:
+            start = _middle(person[0])
+            min(free, key=lambda place: float(np.linalg.norm(_middle(place[-1]) - start))).extend(person)
         else:
-            free.extend(person)
+            places.append(list(person))
     return places
+
+
+def _middle(detection: DetectedPerson) -> np.ndarray:
+    points = detection.points if detection.place is None else detection.place
+    return points[detection.seen].mean(0)

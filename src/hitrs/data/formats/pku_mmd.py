@@ -108,4 +108,4 @@ def _matches(head: Head) -> bool:
     return "," not in lines[0] and len(lines[0].split()) == COLUMNS
 
 
-FORMAT = Format("pku-mmd", "PKU-MMD skeletons", (".txt",), _matches, one(read_pku_mmd))
+FORMAT = Format("pku-mmd", "PKU-MMD skeletons", (".txt",), _matches, one(read_pku_mmd), memory=12)

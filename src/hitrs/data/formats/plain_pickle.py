@@ -17,10 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.formats.memory import reserve
 from hitrs.errors import DataError
 
-MAX_BYTES = 1 << 33
-"""Larger files (8 GB) are refused: a pickle is read as a whole."""
+FREE_STEPS, BYTES_OF_STEP = 1_000_000, 16
+"""A pickle may have so many instructions, and one more for so many bytes: arrays are few instructions and
+many bytes, and a file that is all instructions would take minutes."""
+_STEP_BYTES = 96
 _MODULES = ("numpy.core.multiarray", "numpy._core.multiarray")
 _NUMERIC = ("numpy.core.numeric", "numpy._core.numeric")
 _VALUES = frozenset((
@@ -56,11 +59,16 @@ def load_plain(path: Path) -> Any:
         DataError: for a file that is missing, cut short, damaged, or that holds anything else, naming it.
     """
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise DataError(f"{path} has more than {MAX_BYTES} bytes, which is too much for a pickle.")
+        size = path.stat().st_size
+        reserve(path, 2 * size + _STEP_BYTES * min(size, _steps(size)), f"a pickle of {size:,} bytes")
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
+    return plain_value(data, str(path))
+
+
+def plain_value(data: bytes, path: str) -> Any:
+    """The same of a pickle that stands inside of a file, whose name messages begin with."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of pickletools, about escapes in old texts
@@ -74,10 +82,19 @@ def load_plain(path: Path) -> Any:
         raise DataError(f"{path} is not a pickle that can be read ({error}); it seems damaged.") from error
 
 
+def _steps(size: int) -> int:
+    return FREE_STEPS + size // BYTES_OF_STEP
+
+
 def as_array(value: Any) -> np.ndarray | None:
     """The array that a value of ``load_plain`` stands for, None if it is none."""
-    content = value.value if isinstance(value, _Box) else value
+    content = boxed(value)
     return content if isinstance(content, np.ndarray) else None
+
+
+def boxed(value: Any) -> Any:
+    """What an array of a single object holds, another value as it is."""
+    return value.value if isinstance(value, _Box) else value
 
 
 class _Machine:
@@ -89,8 +106,11 @@ class _Machine:
         self.memo: dict[int, Any] = {}
 
     def run(self, data: bytes) -> Any:
-        for opcode, argument, _ in pickletools.genops(data):
+        most = _steps(len(data))
+        for steps, (opcode, argument, _) in enumerate(pickletools.genops(data)):
             name = opcode.name
+            if steps > most:
+                raise _Refused(f"more than {most:,} instructions, far more than arrays need")
             if name == "STOP":
                 (result,) = self.stack
                 return result
@@ -157,11 +177,18 @@ class _Machine:
         target.value = _filled(raw, dtype, shape, "F" if fortran else "C")
 
 
-def _filled(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
+def _filled(raw: Any, dtype: Any, shape: Any, order: str) -> Any:
     if isinstance(raw, str):
         raw = raw.encode("latin-1")  # as Python 2 wrote it
     kind = dtype.value if isinstance(dtype, _Box) else None
-    if not isinstance(kind, np.dtype) or not isinstance(raw, bytes | bytearray) or type(shape) is not tuple:
+    if kind == np.dtype(object) and shape == () and type(raw) is list and len(raw) == 1:
+        return raw[0]  # a single object, as numpy.save wraps a dict
+    if (
+        not isinstance(kind, np.dtype)
+        or kind.hasobject
+        or not isinstance(raw, bytes | bytearray)
+        or type(shape) is not tuple
+    ):
         raise _Refused("an array of objects")
     if not all(type(length) is int and length >= 0 for length in shape):
         raise ValueError(f"an array of shape {shape}")
@@ -171,7 +198,7 @@ def _filled(raw: Any, dtype: Any, shape: Any, order: str) -> np.ndarray:
 
 
 def _dtype(name: Any, *_: Any) -> _Box:
-    if not isinstance(name, str) or len(name) > 4 or name[:1] not in "fiub":
+    if not isinstance(name, str) or len(name) > 4 or (name[:1] not in "fiub" and name != "O8"):
         raise _Refused(f"an array of dtype '{str(name)[:20]}'")
     return _Box(np.dtype(name))
 

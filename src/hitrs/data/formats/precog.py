@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TextIO
 
 import numpy as np
 
 from hitrs.data.formats.format import Format, Head, check_layout, one
-from hitrs.data.formats.text_rows import number_blocks, open_text
+from hitrs.data.formats.text_rows import TextLines, number_blocks, open_text
 from hitrs.data.recording import Recording, Segment
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout, get_layout
@@ -70,7 +69,7 @@ def _order(path: Path, header: str, layout: Layout) -> list[int]:
     return [names.index(joint) for joint in layout.joints]
 
 
-def _rows(file: TextIO) -> Iterator[tuple[int, str]]:
+def _rows(file: TextLines) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(file, start=2):
         yield number, line.replace(";", " ")
 
@@ -94,4 +93,4 @@ def _matches(head: Head) -> bool:
     return head.text.lstrip().partition("\n")[0].replace(" ", "").startswith("HipCenter;Spine;")
 
 
-FORMAT = Format("precog", "PRECOG sequences", (".csv",), _matches, one(read_precog))
+FORMAT = Format("precog", "PRECOG sequences", (".csv",), _matches, one(read_precog), memory=24)

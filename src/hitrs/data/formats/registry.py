@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
+from hitrs.data.formats import number_table
 from hitrs.data.formats.format import Format, Head
+from hitrs.data.formats.memory import reserve
 from hitrs.data.recording import Recording
 from hitrs.errors import ConfigError, DataError, HitrsError, LayoutError
 from hitrs.plugins import load_plugins
@@ -22,7 +24,8 @@ from hitrs.skeleton.layout import Layout, get_layout
 # In the order in which they are asked: those that know their files for certain come first.
 _MODULES = (
     "ntu", "pku_mmd", "precog", "expmap", "bvh", "asf_amc", "c3d_file", "trc", "amass", "ui_prmd", "npz",
-    "nw_ucla", "openpose", "alphapose", "coco", "mediapipe", "pyskl", "utd_mhad", "penn_action", "csv_table",
+    "nw_ucla", "openpose", "alphapose", "coco", "mediapipe", "pyskl", "utd_mhad", "penn_action",
+    "deeplabcut", "sleap", "nwb", "pose_file", "opensim_motion", "npy", "number_table", "csv_table",
 )  # fmt: skip
 
 
@@ -97,6 +100,13 @@ def get_format(name: str) -> Format:
     return formats[name]
 
 
+def columns_format(columns: str, format: str | None = None) -> Format:
+    """The format of tables without a header that have these columns; ConfigError if a format is named too."""
+    if format not in (None, number_table.FORMAT.name):
+        raise ConfigError(f"--columns is for tables without a header; it does not go with --format {format}")
+    return number_table.table_format(columns)
+
+
 def known_suffixes() -> frozenset[str]:
     """Suffixes of files that a format may know."""
     return frozenset(suffix for each in all_formats() for suffix in each.suffixes)
@@ -119,18 +129,24 @@ def find_format(path: Path, name: str | None = None) -> Format | None:
 
 
 def read_recordings(
-    path: str | Path, layout: Layout | str | Path | None = None, format: str | None = None
+    path: str | Path,
+    layout: Layout | str | Path | None = None,
+    format: str | None = None,
+    columns: str | None = None,
 ) -> Iterator[Recording]:
     """Read all recordings of a file, one after another.
 
     Args:
         layout: joint layout (a layout, its name or file) of files that do not say it themselves.
         format: name of the file format; found by content if left out.
+        columns: of a table without a header, for example "x,y,z" (see ``number_table``); the layout is needed
+            then.
 
     Raises:
         DataError: for a file that is missing or of no known format, that its reader refuses, or over which
             the reader fails.
         LayoutError: if there is no such layout.
+        ConfigError: for columns that make no sense or stand beside a format.
     """
     path = Path(path)
     known = None if layout is None else get_layout(layout)
@@ -138,7 +154,7 @@ def read_recordings(
         raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
     if not path.is_file():
         raise DataError(f"there is no file {path}.")
-    known_format = find_format(path, format)
+    known_format = find_format(path, format) if columns is None else columns_format(columns, format)
     if known_format is None:
         fitting = [each for each in all_formats() if path.suffix.lower() in each.suffixes]
         if not fitting:
@@ -152,12 +168,18 @@ def read_recordings(
             f"{path} is of no known format: its content fits none of {names}. It may be damaged; "
             "if you know the format, name it (`hitrs import --format`, or `format=` in Python)."
         )
+    if known_format.memory is not None:
+        size = path.stat().st_size
+        reserve(path, size * known_format.memory, f"{size / 1e6:,.0f} MB of {known_format.name}")
     with reader_defects(path):
         yield from known_format.read(path, known)
 
 
 def read_recording(
-    path: str | Path, layout: Layout | str | Path | None = None, format: str | None = None
+    path: str | Path,
+    layout: Layout | str | Path | None = None,
+    format: str | None = None,
+    columns: str | None = None,
 ) -> Recording:
     """The only recording of a file; otherwise as ``read_recordings``.
 
@@ -168,7 +190,7 @@ def read_recording(
     Raises:
         DataError: also if the file holds none or several.
     """
-    recordings = read_recordings(path, layout, format)
+    recordings = read_recordings(path, layout, format, columns)
     first = next(iter(recordings), None)
     if first is None:
         raise DataError(f"{path} holds no recording.")

@@ -16,7 +16,8 @@ import numpy as np
 
 from hitrs.data.formats.format import Format, one
 from hitrs.data.formats.markers import MAX_JOINTS, METERS, fit_layout
-from hitrs.data.formats.text_rows import MAX_JOINT_FRAMES, open_text
+from hitrs.data.formats.memory import reserve_joints
+from hitrs.data.formats.text_rows import open_text
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout
@@ -59,7 +60,11 @@ def read_trc(path: str | Path, layout: Layout | None = None) -> Recording:
     fps = _rate(facts, notes)
     with located(path):
         fitted, order = fit_layout(names, layout, notes)
-        positions: np.ndarray = np.stack(rows)[:, order] * np.float64(scale or 1.0)  # (T, J, 3)
+        positions: np.ndarray = np.stack(rows)  # (T, J, 3)
+        rows.clear()
+        if order != list(range(len(names))):
+            positions = positions[:, order]
+        np.multiply(positions, np.float64(scale or 1.0), out=positions, casting="unsafe")
         return Recording(
             positions[:, None],
             np.isfinite(positions).all(-1)[:, None],
@@ -134,10 +139,7 @@ def _rows(
         if np.isinf(row).any():
             raise DataError(_bad_cell(where, cells, names))
         rows.append(row.reshape(-1, 3))
-        if len(rows) * len(names) > MAX_JOINT_FRAMES:
-            raise DataError(
-                f"{where}: more than {MAX_JOINT_FRAMES:,} markers times frames; cut it into parts."
-            )
+        reserve_joints(path, len(rows) * len(names))
     return rows, jumps
 
 
@@ -158,4 +160,5 @@ FORMAT = Format(
     suffixes=(".trc",),
     matches=lambda head: head.text.lstrip().startswith("PathFileType"),
     read=one(read_trc),
+    memory=48,
 )

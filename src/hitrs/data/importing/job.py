@@ -19,6 +19,7 @@ from typing import Any
 from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
 from hitrs.data.catalog.registry import find_dataset
 from hitrs.data.cleaning import MaskLost
+from hitrs.data.formats.memory import memory_limit
 from hitrs.data.importing.plan import (
     clear_leftovers,
     close_plan,
@@ -58,7 +59,8 @@ class ImportJob:
             raise DataError(f"there is no folder {self.source} to import from.")
         close_plan(self.target)  # a kill may have come before
         check_destination(self.target, options.overwrite)
-        dataset = find_dataset(self.source, options)
+        with memory_limit(options.max_memory):
+            dataset = find_dataset(self.source, options)
         self.dataset = dataset if options.keep_lost else _without_lost(dataset)
         if options.to is not None:
             self.dataset = _mapped(self.dataset, get_layout(options.to))
@@ -116,6 +118,7 @@ class ImportJob:
                 classes=self.dataset.classes,
                 sources=self.parts[n],
                 strict=self.strict,
+                max_memory=self._options.max_memory,
             )
             for n in missing
         ]
@@ -139,6 +142,7 @@ class ImportJob:
             "layout": self.dataset.layout.to_dict(),
             "format": self._options.format,
             "keep_lost": self._options.keep_lost,
+            "columns": self._options.columns,
             "strict": self.strict,
         }
         open_plan(self.target, self.source, self.dataset.sources, decisive)

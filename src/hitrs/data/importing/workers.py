@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hitrs.data.catalog.dataset import SourceFile
+from hitrs.data.formats.memory import memory_limit
 from hitrs.data.formats.registry import reader_defects
 from hitrs.data.recording import Recording
 from hitrs.data.shards import ShardWriter
@@ -48,6 +49,8 @@ class ImportTask:
     sources: tuple[SourceFile, ...]
     strict: bool
     """Whether a file that cannot be read ends the import."""
+    max_memory: int | None = None
+    """Bytes that a reader may take for one file; None = the default."""
 
 
 def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[], bool]) -> None:
@@ -67,7 +70,8 @@ def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[]
         for source in task.sources:
             if stopped():
                 raise Stopped
-            reason = _read(source, writer, task.strict)
+            with memory_limit(task.max_memory):
+                reason = _read(source, writer, task.strict)
             if reason is not None:
                 where = source.path.relative_to(task.root).as_posix()
                 quarantined.append({"source": where, "reason": reason})

@@ -295,12 +295,15 @@ def _tally(numbers: np.ndarray, names: tuple[str, ...]) -> dict[str, int]:
 
 @contextmanager
 def opened(
-    path: str | Path, layout: Layout | str | None = None, format: str | None = None
+    path: str | Path,
+    layout: Layout | str | None = None,
+    format: str | None = None,
+    columns: str | None = None,
 ) -> Iterator[Store]:
     """The recordings of a store, folder or file as a store, while the context is open.
 
     A folder is imported, and a file read, into a temporary store; files that cannot be read are listed in its
-    meta. Layout and format are for files that do not say themselves what they hold.
+    meta. Layout, format and columns are for files that do not say themselves what they hold.
 
     Raises:
         DataError: if nothing can be read, or options are given for a store.
@@ -308,16 +311,16 @@ def opened(
     path = Path(path)
     recover_folder(path)
     if (path / "store.json").is_file():
-        if layout is not None or format is not None:
+        if any(option is not None for option in (layout, format, columns)):
             raise DataError(f"{path} is a store: it knows its layout; options for files do not apply to it.")
         yield Store.open(path)
         return
     with TemporaryDirectory(prefix="hitrs-inspect-") as folder:
         target = Path(folder) / "store"
         if path.is_dir():
-            import_dataset(path, target, layout=layout, format=format, keep_lost=True)
+            import_dataset(path, target, layout=layout, format=format, columns=columns, keep_lost=True)
         else:
-            recordings = read_recordings(path, layout, format)
+            recordings = read_recordings(path, layout, format, columns)
             first = next(recordings, None)
             if first is None:
                 raise DataError(f"{path} holds no recording.")

@@ -6,7 +6,6 @@ known. PKU-MMD text is ``label,start,end,confidence`` with classes and frames fr
 
 from __future__ import annotations
 
-import csv
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +17,8 @@ import numpy as np
 
 from hitrs.data.formats.pku_mmd import Instance, read_labels, write_labels
 from hitrs.errors import ConfigError, DataError
-from hitrs.files import atomic_file, csv_text, explained_writes, file_name
+from hitrs.files import atomic_file, explained_writes, file_name
+from hitrs.tasks.csv_files import write_rows
 from hitrs.tasks.detection.segments import Proposal
 from hitrs.tasks.inputs import JointsSeen
 
@@ -85,21 +85,9 @@ def write_json(path: str | Path, detections: Sequence[Detection]) -> None:
 
 
 def write_csv(path: str | Path, detections: Sequence[Detection]) -> None:
-    """A line per segment; seconds are empty where the frame rate is unknown.
-
-    A name that a spreadsheet would compute (``=...``) has an apostrophe in front.
-    """
-    path = Path(path)
-    with (
-        atomic_file(path) as part,
-        explained_writes(path),
-        part.open("w", newline="", encoding="utf-8") as file,
-    ):
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        for detection in detections:
-            for row in detection.rows():
-                writer.writerow({**row, "name": csv_text(row["name"]), "label": csv_text(row["label"])})
+    """A line per segment; seconds are empty where the frame rate is unknown, names are no formulas."""
+    rows = (row for detection in detections for row in detection.rows())
+    write_rows(Path(path), COLUMNS, ([row[key] for key in COLUMNS] for row in rows))
 
 
 def write_pku(folder: str | Path, detections: Sequence[Detection]) -> None:

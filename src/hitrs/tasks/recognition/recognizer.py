@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hitrs.data.recording import Recording
+from hitrs.data.recording import Recording, natural_order
 from hitrs.skeleton import Layout
+from hitrs.tasks.csv_files import write_rows
 from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.inputs import Input, JointsSeen, known_layout
 from hitrs.tasks.recognition.model import RecognitionModel
@@ -56,6 +58,25 @@ class Recognition:
             "joints": self.joints.to_dict(),
             "notes": list(self.notes),
         }
+
+
+def write_csv(path: str | Path, recognitions: Sequence[tuple[str, Recognition]]) -> None:
+    """A line per recording: what it is called, its class, the probability of that, and those of all classes.
+
+    Args:
+        recognitions: (what to call it, its classes).
+
+    Raises:
+        DataError: if the file cannot be written.
+    """
+    classes = sorted(
+        {score.label for _, each in recognitions[:1] for score in each.scores}, key=natural_order
+    )
+    rows = []
+    for name, each in recognitions:
+        chances = {score.label: score.probability for score in each.scores}
+        rows.append([name, each.label, each.probability, *(chances[label] for label in classes)])
+    write_rows(Path(path), ["file", "label", "probability", *classes], rows)
 
 
 class Recognizer(DeployedModel[RecognitionModel]):

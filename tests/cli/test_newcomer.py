@@ -1,0 +1,70 @@
+"""From files, as people have them, to a recognized action, with commands of the README."""
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+LABELS = ("rest", "shake")
+RNG = np.random.default_rng(0)
+
+
+def motion(label: str, joints: int, dims: int) -> np.ndarray:
+    """(30, J, C): bodies that shake or do not."""
+    rest = np.arange(joints * dims).reshape(joints, dims) % 7 / 5
+    swing = 0.5 * np.sin(np.arange(30))[:, None, None] * (label == "shake")
+    return rest + swing + 0.01 * RNG.normal(size=(30, joints, dims))
+
+
+def numbers(path: Path, label: str) -> None:
+    np.savetxt(path.with_suffix(".txt"), motion(label, 20, 3).reshape(30, 60), fmt="%.5f")
+
+
+def array(path: Path, label: str) -> None:
+    np.save(path.with_suffix(".npy"), motion(label, 25, 3))
+
+
+def mice(path: Path, label: str) -> None:
+    parts = ["nose", "left_ear", "right_ear", "tail"]
+    names = [f"{part},{part},{part}" for part in parts]
+    xy = 100 * motion(label, 4, 2)
+    lines = ["scorer" + ",net" * 12, ",".join(["bodyparts", *names]), "coords" + ",x,y,likelihood" * 4]
+    for frame, points in enumerate(xy):
+        lines.append(",".join([str(frame), *(f"{x:.3f},{y:.3f},0.95" for x, y in points)]))
+    path.with_suffix(".csv").write_text("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    ("write", "options", "again"),
+    [
+        (numbers, ["--layout", "kinect20", "--columns", "x,y,z"], ["--columns", "x,y,z"]),
+        (array, ["--layout", "ntu25"], []),
+        (mice, [], []),
+    ],
+    ids=["numbers", "arrays", "DeepLabCut"],
+)
+def test_from_files_to_a_recognized_action(
+    tmp_path: Path,
+    quick: str,
+    said: Callable[..., str],
+    write: Callable,
+    options: list[str],
+    again: list[str],
+) -> None:
+    for part in ("mine", "new"):
+        for n in range(8 if part == "mine" else 2):
+            label = LABELS[n % 2]
+            folder = tmp_path / part / label if part == "mine" else tmp_path / part
+            folder.mkdir(parents=True, exist_ok=True)
+            write(folder / f"{label}{n}", label)
+    store, found = tmp_path / "mine.store", tmp_path / "found.csv"
+    assert "recordings  8" in said("import", tmp_path / "mine", store, *options, "--split", "random")
+    said("pretrain", store, "--config", quick, "--out", tmp_path / "pretrained")
+    said("probe", store, tmp_path / "pretrained", "--config", quick, "--out", tmp_path / "recognizer")
+    said("recognize", tmp_path / "recognizer", tmp_path / "new", *again, "--out", found)
+    with found.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [Path(row["file"]).name for row in rows] == ["rest0", "shake1"]
+    assert [row["label"] for row in rows] == ["rest", "shake"]
