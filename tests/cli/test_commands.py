@@ -127,6 +127,8 @@ def test_probe(store: str, pretrained: str, quick: str, capsys: pytest.CaptureFi
     assert main(["probe", store, pretrained, "--config", quick, "--probe.k", "3"]) == 0
     shown = capsys.readouterr().out
     assert "3-NN, all test recordings" in shown
+    assert main(["probe", store, pretrained, "--config", quick, "--label-fraction", "0.5"]) == 0
+    assert "9 training recordings, tested on 6" in capsys.readouterr().out
     assert f"{len(Store.open(store).split('subjects', 'train'))} training recordings, tested on 6" in shown
 
 

@@ -24,6 +24,8 @@ def run(
     *,
     config: str = DEFAULT,
     protocol: Name = None,
+    label_fraction: float = 1.0,
+    label_subset: int = 0,
     out: Annotated[Path | None, arg(metavar="DIR")] = None,
     convolutions: bool = False,
     as_json: AsJson = False,
@@ -39,6 +41,8 @@ def run(
             is used.
         config: paper, base, small, light, tiny, or a YAML file, for how to probe; the options change it.
         protocol: training and test part; the store's first protocol if left out.
+        label_fraction: share of the training labels, of every class.
+        label_subset: which subset of that size, a random seed.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
         convolutions: write it with the random convolutions beside it; the probabilities are averaged.
         as_json: print everything as JSON, with accuracies per class and confusion matrices.
@@ -54,6 +58,8 @@ def run(
         model,
         config=settings,
         protocol=protocol,
+        label_fraction=label_fraction,
+        label_subset=label_subset,
         out=out,
         convolutions=convolutions,
         notify=notes.append if as_json else print_line,

@@ -304,6 +304,8 @@ def probe(
     *,
     config: Config | str | Path | None = None,
     protocol: str | None = None,
+    label_fraction: float = 1.0,
+    label_subset: int = 0,
     out: str | Path | None = None,
     convolutions: bool = False,
     notify: Notify = _silent,
@@ -319,6 +321,8 @@ def probe(
         model: model directory, run folder or ``hub://owner/name``; of a recognizer the encoder alone is used.
         config: for how to probe; "small" if left out.
         protocol: training and test part; the store's first protocol if left out.
+        label_fraction: share of the training labels, of every class.
+        label_subset: which subset of that size: its random seed.
         out: write the ridge classifier with the encoder as a recognizer to this directory.
         convolutions: write it with the random convolutions beside it; the probabilities are averaged.
         notify: called with lines about what is converted because the encoder was trained on another unit or
@@ -336,11 +340,15 @@ def probe(
     card = encoder.card
     split = protocol_split(_converted(data, card, notify), protocol)
     own = dataclasses.replace(settings, preprocessing=card.preprocessing)
-    labeled = SkeletonDataset(split.store, split.train, card.layout, card.preprocessing)
+    train = split.train
+    if label_fraction != 1:
+        train = train[stratified_subset(split.store.labels[train], label_fraction, label_subset)]
+    split = dataclasses.replace(split, train=train)
+    labeled = SkeletonDataset(split.store, train, card.layout, card.preprocessing)
     ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
     reports = {
         **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
-        "knn on positions": nearest_positions(split, split.train, card.layout, own),
+        "knn on positions": nearest_positions(split, train, card.layout, own),
         "random convolutions": get_task("recognition").evaluate([without], split),
     }
     if out is not None:
