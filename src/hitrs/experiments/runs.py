@@ -166,7 +166,7 @@ def _check_alike(stores: Sequence[Store], config: Config) -> None:
             ("has the up axis", spaces[0].up, spaces[1].up),
             ("is in", spaces[0].unit, spaces[1].unit),
         ):
-            scaled = what == "is in" and config.preprocessing.scale == "body"
+            scaled = what == "is in" and config.preprocessing.scale != "none"
             if one != other and UNCLEAR not in (one, other) and not scaled:
                 repair = " or ".join(
                     f"`hitrs clean {each.path} NEW {each.space.cleaning()}`"
