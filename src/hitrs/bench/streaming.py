@@ -49,11 +49,16 @@ def random_detector(case: Case) -> OnlineDetector:
     torch.manual_seed(0)
     head = dataclasses.replace(case.config.section("detection").head, causal=True)
     given = case.config.preprocessing
-    causal = {name: "none" if getattr(given, name) == "none" else "running" for name in ("align", "scale")}
+    preprocessing = dataclasses.replace(
+        given,
+        align="none" if given.align == "none" else "running",
+        scale="none" if given.scale == "none" else "running",
+        frames=0,
+    )
     card = ModelCard(
         case.config.model,
         chain_layout(case.joints),
-        dataclasses.replace(given, frames=0, **causal),
+        preprocessing,
         tuple(f"action {n}" for n in range(CLASSES)),
         persons=case.persons,
         task="detection",
