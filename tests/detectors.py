@@ -21,23 +21,33 @@ def detector(
     preprocessing: PreprocessingConfig | None = None,
     stride: int = 3,
     history: int = 5,
+    sizes: dict | None = None,
     **more,
 ) -> DetectionModel:
-    """Random weights, large enough for every part to matter."""
+    """Random weights, large enough for every part to matter; ``sizes``: of the encoder."""
     torch.manual_seed(0)
-    config = tiny(layers=1, window=5, mode=mode)
+    config = tiny(**{"layers": 1, "window": 5, "mode": mode, **(sizes or {})})
     head = DetectionHeadConfig(context, stride, causal, hidden=8, layers=2, history=history)
     segments = asdict(SegmentSettings(min_length=2))
     card = ModelCard(
         config, LAYOUT, preprocessing or PreprocessingConfig(), CLASSES, task="detection",
         head=asdict(head), postprocessing={"segments": segments}, **more,
     )  # fmt: skip
-    model = DetectionModel(HiTRS(config, JOINTS), card)
+    model = DetectionModel(HiTRS(config, JOINTS, card.channels), card)
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim > 1 and not name.endswith("pos_embed"):
                 weight.mul_(2.0)
     return model.eval()
+
+
+TUBELETS = PreprocessingConfig(stream="fused", tubelet=4)
+SIDE_BY_SIDE = {"window": 3, "stride": 3, "dilation": 1, "padded": False}
+
+
+def light(**changes) -> DetectionModel:
+    """A detector as ``--config light`` has it: fused tubelets, clips side by side."""
+    return detector(**{"preprocessing": TUBELETS, "sizes": SIDE_BY_SIDE, **changes})
 
 
 def scene(frames: int, persons: int = 2, seed: int = 0, gap: tuple[int, int] = (0, 0)) -> Batch:

@@ -352,7 +352,7 @@ def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails)
     store = str(untrimmed_store(folder / "untrimmed-causal").path)
     whole = ["--detect.head.causal", "--preprocessing.align", "yaw", "--preprocessing.scale", "body"]
     words = ["finetune", store, "--task", "detection", "--config", quick, *whole, "--out", folder / "causal"]
-    assert "`--preprocessing.align none --preprocessing.scale none`" in fails(*words)
+    assert "`--preprocessing.align running --preprocessing.scale running`" in fails(*words)
 
 
 def test_a_causal_detector_of_an_encoder_that_needs_the_whole_recording(
@@ -364,7 +364,7 @@ def test_a_causal_detector_of_an_encoder_that_needs_the_whole_recording(
     words = ["finetune", untrimmed, "--task", "detection", "--config", quick, "--from", encoder]
     words += ["--out", tmp_path / "causal", "--detect.head.causal"]
     said = fails(*words)
-    assert "train with `--preprocessing.align none" in said
+    assert "train with `--preprocessing.align running" in said
     assert "pre-train one with these options first, or start without --from" in said
     said = fails(*words, "--preprocessing.align", "none")
     assert "preprocessing.align cannot be changed" in said

@@ -146,8 +146,8 @@ def test_centering_in_each_frame_follows_the_body_and_waits_where_it_is_not_seen
 ALL_CONFIGS = [
     PreprocessingConfig(center=center, align=align, scale=scale)
     for center in ("none", "first", "frame")
-    for align in ("none", "yaw")
-    for scale in ("none", "body")
+    for align in ("none", "yaw", "running")
+    for scale in ("none", "body", "running")
 ]
 
 
@@ -175,11 +175,17 @@ def test_what_follows_the_last_frame_is_centered_as_in_it(batch) -> None:
     assert placed[0, 0, 3, list(LAYOUT.center)].mean(0).abs().max() < 1e-6
 
 
-@pytest.mark.parametrize("stream", ["joint", "bone", "motion"])
+RUNNING = [("none", "none"), ("running", "none"), ("none", "running"), ("running", "running")]
+
+
+@pytest.mark.parametrize("stream", ["joint", "bone", "motion", "fused"])
 @pytest.mark.parametrize("center", ["none", "first", "frame"])
 @pytest.mark.parametrize("first_seen", [0, 3])
-def test_the_running_fit_is_that_of_the_whole_recording(make_batch, center, stream, first_seen: int) -> None:
-    config = PreprocessingConfig(center=center, stream=stream)
+@pytest.mark.parametrize(("align", "scale"), RUNNING)
+def test_the_running_fit_is_that_of_the_whole_recording(
+    make_batch, center, stream, first_seen: int, align, scale
+) -> None:
+    config = PreprocessingConfig(center=center, stream=stream, align=align, scale=scale)
     batch = make_batch([(12, 2)], joints=LAYOUT.n_joints, seen=0.8)
     valid = batch.valid.clone()
     valid[0, :, :, LAYOUT.center] = torch.rand(2, 12, 1, generator=torch.Generator().manual_seed(0)) < 0.5
@@ -192,11 +198,76 @@ def test_the_running_fit_is_that_of_the_whole_recording(make_batch, center, stre
         valid[:, :, :first_seen] = False
         whole = moved(Batch(whole.positions, valid, whole.lengths), whole.positions)
     expected, seen = take_stream(whole.positions, whole.valid, stream, LAYOUT)
+    exact = align == scale == "none"
     running = RunningPreprocessing(config, LAYOUT)
     for t in range(12):
         values, valid_now = running(batch.positions[0, :, t], batch.valid[0, :, t])
-        assert torch.equal(values, expected[0, :, t])
+        torch.testing.assert_close(values, expected[0, :, t], atol=0 if exact else 1e-5, rtol=0)
         assert torch.equal(valid_now, seen[0, :, t])
+
+
+def test_the_running_fit_is_of_whoever_is_seen_first(make_batch) -> None:
+    """Not of the body in front, of which nobody knows yet that it will come."""
+    config = PreprocessingConfig(align="running", scale="running")
+    batch = make_batch([(9, 2)], joints=LAYOUT.n_joints)
+    valid = batch.valid.clone()
+    valid[0, 0, :4] = False
+    valid[0, :, :2] = False
+    batch = moved(Batch(batch.positions, valid, batch.lengths), batch.positions)
+    whole, running = preprocess(batch, config, LAYOUT), RunningPreprocessing(config, LAYOUT)
+    alone = Batch(batch.positions[:, 1:], valid[:, 1:], batch.lengths)
+    torch.testing.assert_close(preprocess(alone, config, LAYOUT).positions, whole.positions[:, 1:])
+    for t in range(9):
+        values, _ = running(batch.positions[0, :, t], batch.valid[0, :, t])
+        torch.testing.assert_close(values, whole.positions[0, :, t], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("center", ["none", "first", "frame"])
+def test_running_forms_are_causal_and_end_as_those_of_the_whole(make_batch, center) -> None:
+    batch = make_batch([(20, 1)], joints=LAYOUT.n_joints, seen=0.9)
+    valid = batch.valid.clone()
+    valid[..., LAYOUT.center] = True
+    batch = moved(Batch(batch.positions, valid, batch.lengths), batch.positions)
+    config = PreprocessingConfig(center=center, align="running", scale="running")
+    whole = preprocess(batch, config, LAYOUT)
+    for frames in (1, 7, 19):
+        past = Batch(batch.positions[:, :, :frames], valid[:, :, :frames], torch.tensor([frames]))
+        found = preprocess(past, config, LAYOUT).positions
+        torch.testing.assert_close(found, whole.positions[:, :, :frames], atol=1e-6, rtol=0)
+    plain = preprocess(batch, PreprocessingConfig(center=center, align="yaw", scale="body"), LAYOUT)
+    torch.testing.assert_close(whole.positions[:, :, -1], plain.positions[:, :, -1], atol=1e-5, rtol=0)
+    assert (whole.positions[:, :, 0] - plain.positions[:, :, 0]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("up", ["x", "y", "z"])
+def test_running_forms_forget_camera_and_unit(batch, up: str) -> None:
+    config = PreprocessingConfig(center="first", align="running", scale="running", up=up)
+    turn = 40 * yaw_matrix(torch.tensor([0.4, -2.5, 3.0]), config.up_axis)
+    turned = moved(batch, torch.einsum("bptjc,bdc->bptjd", batch.positions, turn))
+    found, expected = preprocess(turned, config, LAYOUT), preprocess(batch, config, LAYOUT)
+    torch.testing.assert_close(found.positions, expected.positions, atol=1e-5, rtol=0)
+
+
+def test_a_running_size_moves_nobody_who_stands_still(make_batch) -> None:
+    """Bones that seem to shrink change the size of a body far from the camera, not its place."""
+    batch = make_batch([(6, 1)], joints=LAYOUT.n_joints)
+    center = batch.positions[:, :, :1, list(LAYOUT.center)].mean(3, keepdim=True)
+    shrinking = torch.linspace(1.0, 0.5, 6)[:, None, None]
+    far = (batch.positions - batch.positions[..., list(LAYOUT.center), :].mean(3, keepdim=True)) * shrinking
+    positions = far + center + 100.0
+    config = PreprocessingConfig(center="first", scale="running")
+    result = preprocess(Batch(positions, batch.valid, batch.lengths), config, LAYOUT)
+    assert result.positions[..., list(LAYOUT.center), :].mean(3).abs().max() < 1e-3
+
+
+def test_what_follows_the_last_frame_keeps_its_running_fit(batch) -> None:
+    config = PreprocessingConfig(center="first", align="running", scale="running")
+    fitted = fit_preprocessing(batch.positions, batch.valid, config, LAYOUT)
+    later = fitted.at_last_frame()
+    expected = fitted.apply(batch.positions)[:, :, -1]
+    torch.testing.assert_close(later.apply(batch.positions[:, :, -1:])[:, :, 0], expected)
+    many = torch.randn(3, 2, 11, LAYOUT.n_joints, 3)  # more frames than were fitted
+    torch.testing.assert_close(later.inverse(later.apply(many)), many, atol=1e-4, rtol=1e-4)
 
 
 def test_what_needs_the_whole_recording_does_not_run() -> None:
@@ -204,4 +275,6 @@ def test_what_needs_the_whole_recording_does_not_run() -> None:
     for refused in (lambda: check_online(config), lambda: RunningPreprocessing(config, LAYOUT)):
         with pytest.raises(ConfigError, match=r"align = yaw and preprocessing\.scale = body needs the whole"):
             refused()
-    check_online(PreprocessingConfig(center="frame", stream="motion"))
+    with pytest.raises(ConfigError, match=r"`--preprocessing\.align running --preprocessing\.scale running`"):
+        check_online(config)
+    check_online(PreprocessingConfig(center="frame", stream="motion", align="running", scale="running"))

@@ -32,7 +32,7 @@ def measure(case: Case) -> Measurement:
         with torch.autocast(device().type, torch.bfloat16, enabled=case.precision == "bf16"):
             return online.update(next(frames))
 
-    stride = online.model.settings.stride
+    stride = online.model.clip_times.step
     for _ in range(stride * (online.model.settings.history + 1)):
         step()
     times = time_steps(step, case.seconds, minimum=20 * stride)
@@ -44,14 +44,21 @@ def measure(case: Case) -> Measurement:
 def random_detector(case: Case) -> OnlineDetector:
     """A detector with random weights that looks at past frames only.
 
-    Alignment and scaling need the whole recording, so they are left out.
+    Alignment and scaling go by the past, and nothing is resampled.
     """
     torch.manual_seed(0)
     head = dataclasses.replace(case.config.section("detection").head, causal=True)
+    given = case.config.preprocessing
+    preprocessing = dataclasses.replace(
+        given,
+        align="none" if given.align == "none" else "running",
+        scale="none" if given.scale == "none" else "running",
+        frames=0,
+    )
     card = ModelCard(
         case.config.model,
         chain_layout(case.joints),
-        dataclasses.replace(case.config.preprocessing, align="none", scale="none"),
+        preprocessing,
         tuple(f"action {n}" for n in range(CLASSES)),
         persons=case.persons,
         task="detection",

@@ -25,6 +25,7 @@ from hitrs.bench.measurement import (
 from hitrs.bench.plain import PlainHiTRS, PretextBatch
 from hitrs.data.store import Store
 from hitrs.models.authors import to_authors
+from hitrs.models.convolutions import convolution_settings
 from hitrs.models.encoder import Clips, Frames, HiTRS, set_activation_checkpointing
 from hitrs.pretext.base import EncodedClips, EncodedFrames, PretextInputs, hold_out_last
 from hitrs.pretext.clip_order import ClipOrder
@@ -50,7 +51,9 @@ class RandomJob:
     def __init__(self, case: Case):
         settings = case.config.preprocessing
         positions, valid, _ = random_bodies(case)
-        bodies = stream_bodies(Batch.from_bodies(positions, valid), settings, chain_layout(case.joints))
+        batch, layout = Batch.from_bodies(positions, valid), chain_layout(case.joints)
+        bodies = stream_bodies(batch, settings, layout)
+        self.clean = stream_bodies(batch, convolution_settings(settings), layout).positions
         self.bodies = bodies.positions, bodies.valid, bodies.lengths
         encoder = HiTRS(case.config.model, case.joints, settings.channels(positions.shape[-1]))
         self.module = PretextObjective(encoder, case.config.pretext)
@@ -66,7 +69,9 @@ class RandomJob:
         views = self.module.views
         generators = [KeyedGenerator.from_seed(view, own.numpy()) for view in range(views)]
         generator = functools.reduce(KeyedGenerator.concatenate, generators)
-        return *(torch.cat([x] * views) for x in self.bodies), own.repeat(views), generator
+        bodies = (torch.cat([x] * views) for x in self.bodies)
+        clean = torch.cat([self.clean] * views) if self.module.clean else None
+        return *bodies, own.repeat(views), generator, clean
 
 
 class StoreJob(PretrainJob):

@@ -167,7 +167,7 @@ def _check_alike(stores: Sequence[Store], config: Config) -> None:
             ("has the up axis", spaces[0].up, spaces[1].up),
             ("is in", spaces[0].unit, spaces[1].unit),
         ):
-            scaled = what == "is in" and config.preprocessing.scale == "body"
+            scaled = what == "is in" and config.preprocessing.scale != "none"
             if one != other and UNCLEAR not in (one, other) and not scaled:
                 repair = " or ".join(
                     f"`hitrs clean {each.path} NEW {each.space.cleaning()}`"
@@ -240,6 +240,8 @@ def finetune(
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
+    wanted = config.preprocessing
+    config = dataclasses.replace(config, preprocessing=downstream.preprocessing(wanted))
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
     train = _labeled(data, protocol, usable, downstream)
@@ -265,6 +267,11 @@ def finetune(
         "validation_subjects": list(validation_subjects),
         "seed": config.section(task).optim.seed,
     }
+    for field in dataclasses.fields(wanted):
+        before, now = getattr(wanted, field.name), getattr(config.preprocessing, field.name)
+        if before != now:
+            of_encoder = "" if encoder is None else " of the encoder"
+            notify(f"note: {task} sets preprocessing.{field.name}{of_encoder} to {now}; it was {before}")
     if downstream.needs_rate and known.fps is None:
         _note_rates(data, train, notify)
     given = {

@@ -28,9 +28,9 @@ class ModelConfig:
     window: int = 7
     """W: frames (or tubelets) per clip; odd where clips are centered on frames."""
     stride: int = 7
-    """Frames from the start of one clip to the start of the next."""
+    """Frames (or tubelets) from the start of one clip to the start of the next."""
     dilation: int = 2
-    """Frames from one frame of a clip to the next."""
+    """Frames (or tubelets) from one frame of a clip to the next."""
     padded: bool = True
     """Pad a body with half a window of empty frames on each side, so that the first clip is centered on its
     first frame; False: the first clip begins there."""

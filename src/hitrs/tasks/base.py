@@ -182,6 +182,10 @@ class Task(ABC):
         """(N,) bool: recordings that have what training and testing need."""
         return np.ones(len(store), bool)
 
+    def preprocessing(self, settings: PreprocessingConfig) -> PreprocessingConfig:
+        """What this task takes of the preprocessing of a configuration or encoder; by default all of it."""
+        return settings
+
     def strata(self, store: Store, indices: np.ndarray) -> np.ndarray:
         """(n,) int64: groups of which a subset of the labels takes the same share; by default all are one."""
         return np.zeros(len(indices), np.int64)
@@ -281,16 +285,23 @@ def check_task(card: ModelCard, task: str, source: str | Path) -> None:
     raise CheckpointError(f"{source} is a model for {card.task}, not for {task}{verb}")
 
 
-def check_every_frame(card: ModelCard) -> None:
-    """Refuse preprocessing after which a frame has no feature of its own, for tasks that answer for frames.
+def check_every_frame(card: ModelCard, *, tubelets: bool = False) -> None:
+    """Refuse preprocessing after which a task that answers for frames has none to answer for.
+
+    Args:
+        card: of the model.
+        tubelets: whether the task knows what to do with tokens of several frames.
 
     Raises:
         ConfigError: naming the settings.
     """
     settings = card.preprocessing
-    if settings.frames or settings.tubelet > 1:
+    wanted = {"frames": 0} if tubelets else {"frames": 0, "tubelet": 1}
+    found = {name: getattr(settings, name) for name in wanted}
+    if found != wanted:
+        values = " and ".join(f"preprocessing.{name} = {value}" for name, value in found.items())
+        options = " ".join(f"--preprocessing.{name} {value}" for name, value in wanted.items())
         raise ConfigError(
-            f"{card.task} answers for single frames, but preprocessing.frames = {settings.frames} and "
-            f"preprocessing.tubelet = {settings.tubelet} join them; use an encoder with "
-            "`--preprocessing.frames 0 --preprocessing.tubelet 1`"
+            f"{card.task} answers for single frames, but {values} change them; use an encoder with "
+            f"`{options}`"
         )

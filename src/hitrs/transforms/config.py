@@ -19,13 +19,14 @@ class PreprocessingConfig:
     center: Literal["none", "first", "frame"] = "none"
     """first: subtract where the first body's center (hip) is when first seen. frame: where it is in each
     frame or, while it is not seen, was last."""
-    align: Literal["none", "yaw"] = "none"
-    """yaw: turn about the up axis so that the first body faces the camera, on average over the recording. 3-D
-    only."""
+    align: Literal["none", "yaw", "running"] = "none"
+    """yaw: turn about the up axis so that the first body faces the camera, on average over the recording;
+    running: on average up to each frame, so that it can be done frame by frame. 3-D only."""
     up: Literal["x", "y", "z"] = "y"
     """The axis that points up (or down) in the data; Kinect: y."""
-    scale: Literal["none", "body"] = "none"
-    """body: divide by the mean bone length (times 0.2), for pixels and other units that are not meters."""
+    scale: Literal["none", "body", "running"] = "none"
+    """body: to one mean bone length, 0.2, for pixels and other units that are not meters; running: by the
+    bones of the first body up to each frame, so that it can be done frame by frame."""
     frames: int = 0
     """Resample every recording to this many frames; 0: its own. For answers about a whole recording."""
     tubelet: int = 1

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -30,30 +30,30 @@ class FittedPreprocessing:
     """
 
     scale: Tensor | None = None
-    """(B,)."""
+    """(B,), or (B, T) for each frame."""
     origin: Tensor | None = None
     """(B, 1, C) for all frames or (B, T, C) for each; after scaling."""
     turn: Tensor | None = None
-    """(B, C, C) rotations of column vectors."""
+    """(B, C, C) rotations of column vectors, or (B, T, C, C) for each frame."""
 
     def apply(self, positions: Tensor) -> Tensor:
         """Preprocess positions (B, P, T, J, C) of the same recordings; what stands at unseen joints too."""
         if self.scale is not None:
-            positions = positions * self.scale[:, None, None, None, None]
+            positions = positions * _per_frame(self.scale)
         if self.origin is not None:
             positions = positions - self.origin[:, None, :, None]
         if self.turn is not None:
-            positions = torch.einsum("bptjc,bdc->bptjd", positions, self.turn)
+            positions = torch.einsum(f"bptjc,{self._turned}dc->bptjd", positions, self.turn)
         return positions
 
     def inverse(self, positions: Tensor) -> Tensor:
         """Preprocessed positions (B, P, T, J, C) back in the coordinates of the recordings."""
         if self.turn is not None:
-            positions = torch.einsum("bptjd,bdc->bptjc", positions, self.turn)
+            positions = torch.einsum(f"bptjd,{self._turned}dc->bptjc", positions, self.turn)
         if self.origin is not None:
             positions = positions + self.origin[:, None, :, None]
         if self.scale is not None:
-            positions = positions / self.scale[:, None, None, None, None]
+            positions = positions / _per_frame(self.scale)
         return positions
 
     def apply_to(self, batch: Batch) -> Batch:
@@ -62,11 +62,26 @@ class FittedPreprocessing:
         return Batch(positions, batch.valid, batch.lengths)
 
     def at_last_frame(self) -> FittedPreprocessing:
-        """The same for any frames: an origin of each frame stays where it is in the last one.
+        """The same for any frames: what is fitted to each frame stays as it is in the last one.
 
         What follows the fitted frames can be preprocessed, and a prediction of it taken back.
         """
-        return self if self.origin is None else replace(self, origin=self.origin[:, -1:])
+        scale, origin, turn = self.scale, self.origin, self.turn
+        return FittedPreprocessing(
+            scale[:, -1] if scale is not None and scale.ndim == 2 else scale,
+            None if origin is None else origin[:, -1:],
+            turn[:, -1] if turn is not None and turn.ndim == 4 else turn,
+        )
+
+    @property
+    def _turned(self) -> str:
+        """The axes of what has a rotation of its own, for einsum."""
+        return "b" if self.turn is not None and self.turn.ndim == 3 else "bt"
+
+
+def _per_frame(scale: Tensor) -> Tensor:
+    """Scales (B,) or (B, T) as a factor of positions (B, P, T, J, C)."""
+    return scale.view(len(scale), 1, -1, 1, 1)
 
 
 def fit_preprocessing(
@@ -80,7 +95,7 @@ def fit_preprocessing(
     scale, origin, turn = None, None, None
     if config.scale == "body":
         scale = body_scale(positions, valid, layout)
-        positions = positions * scale[:, None, None, None, None]
+        positions = positions * _per_frame(scale)
     if config.center == "first":
         origin = first_center(positions, valid, layout)[:, None]
     elif config.center == "frame":
@@ -88,6 +103,14 @@ def fit_preprocessing(
     if config.align == "yaw" and positions.shape[-1] == 3:
         centered = positions if origin is None else positions - origin[:, None, :, None]
         turn = yaw_matrix(facing_yaw(centered, valid, layout, config.up_axis), config.up_axis)
+    if config.align == "running" and positions.shape[-1] == 3:
+        past = facing_lines(positions, valid, layout).cumsum(1)  # (B, T, C)
+        turn = yaw_matrix(line_yaw(past, config.up_axis), config.up_axis).to(positions.dtype)
+    if config.scale == "running":
+        total, count = (each.cumsum(1) for each in bone_lengths(positions, valid, layout))
+        scale = _to_typical(total, count).to(positions.dtype)
+        if origin is not None:  # a size that is told better and better moves nobody
+            origin = origin * scale[..., None]
     return FittedPreprocessing(scale, origin, turn)
 
 
@@ -116,12 +139,17 @@ class RunningPreprocessing:
         self.config, self.layout = config, layout
         self.fitted = FittedPreprocessing()
         self._body: int | None = None  # whose center counts
+        self._first: int | None = None  # the body that is seen first, whose line and bones count
+        # its sums over the past: facing line, lengths of bones, their number; of any device without axes
+        self._line = torch.zeros((), dtype=torch.float64)
+        self._bones = torch.zeros((), dtype=torch.float64), torch.zeros((), dtype=torch.int64)
+        self._center: Tensor | None = None  # the origin before scaling
         self._previous: tuple[Tensor, Tensor] | None = None  # the last frame
 
     def __call__(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
         """The next frame, (P, J, C) and (P, J), in the model's stream."""
         self._fit(positions, valid)
-        if self.fitted.origin is None and self.config.center == "first":
+        if self._center is None and self.config.center == "first":
             valid = torch.zeros_like(valid)
         positions = self.fitted.apply(positions[None, :, None])[0, :, 0].masked_fill(~valid[..., None], 0.0)
         frames = [(positions, valid)]
@@ -137,7 +165,28 @@ class RunningPreprocessing:
         return values[:, -1], seen[:, -1]
 
     def _fit(self, positions: Tensor, valid: Tensor) -> None:
-        """The origin as far as it is known with this frame."""
+        """Scale, origin and turn as far as they are known with this frame."""
+        scale, turn = None, None
+        if self._first is None and bool(valid.any()):
+            self._first = int(valid.any(-1).float().argmax())
+        body = [self._first or 0]  # before anybody is seen one is as good as another
+        now, seen = positions[None, body, None], valid[None, body, None]  # (1, 1, 1, J, C)
+        if self.config.align == "running" and positions.shape[-1] == 3:
+            self._line = self._line + facing_lines(now, seen, self.layout)  # (1, 1, C)
+            angle = line_yaw(self._line, self.config.up_axis)
+            turn = yaw_matrix(angle, self.config.up_axis).to(positions.dtype)
+        if self.config.scale == "running":
+            total, count = bone_lengths(now, seen, self.layout)
+            self._bones = self._bones[0] + total, self._bones[1] + count
+            scale = _to_typical(*self._bones).to(positions.dtype)  # (1, 1)
+        self._follow_center(positions, valid)
+        origin = None if self._center is None else self._center[None, None]
+        if origin is not None and scale is not None:
+            origin = origin * scale[..., None]
+        self.fitted = FittedPreprocessing(scale, origin, turn)
+
+    def _follow_center(self, positions: Tensor, valid: Tensor) -> None:
+        """The center that the origin is at, as far as it is known with this frame."""
         if self.config.center == "none":
             return
         center = list(self.layout.center)
@@ -145,19 +194,18 @@ class RunningPreprocessing:
         counts = center_seen if self.config.center == "first" else valid.any(-1)
         if self._body is None and bool(counts.any()):
             self._body = int(counts.float().argmax())
-        moves = self.fitted.origin is None or self.config.center == "frame"
+        moves = self._center is None or self.config.center == "frame"
         if self._body is not None and moves and bool(center_seen[self._body]):
-            origin = positions[self._body, center].mean(0)
-            self.fitted = FittedPreprocessing(origin=origin[None, None])
+            self._center = positions[self._body, center].mean(0)
 
 
 def check_online(config: PreprocessingConfig) -> None:
     """ConfigError for settings that need the whole recording; it names all of them."""
     used = {name: getattr(config, name) for name in ("align", "scale")}
-    whole = {name: value for name, value in used.items() if value != "none"}
+    whole = {name: value for name, value in used.items() if value in ("yaw", "body")}
     if whole:
         settings = " and ".join(f"preprocessing.{name} = {value}" for name, value in whole.items())
-        options = " ".join(f"--preprocessing.{name} none" for name in whole)
+        options = " ".join(f"--preprocessing.{name} running" for name in whole)
         raise ConfigError(
             f"{settings} needs the whole recording, so nothing can be detected frame by frame; train with "
             f"`{options}` (an encoder is pre-trained with the same)"
@@ -183,9 +231,7 @@ def frame_centers(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     """
     center = list(layout.center)
     index = torch.arange(len(positions), device=positions.device)
-    there = valid.any(-1)  # (B, P, T)
-    since = there.float().argmax(2).masked_fill(~there.any(2), there.shape[2])
-    first = since.argmin(1)
+    first = first_body(valid)
     seen = valid[index, first][..., center].all(-1)  # (B, T)
     value = positions[index, first][..., center, :].mean(-2)  # (B, T, C)
     frame = torch.arange(seen.shape[1], device=seen.device).expand_as(seen)
@@ -194,23 +240,45 @@ def frame_centers(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     return taken.masked_fill((last < 0)[..., None], 0.0)
 
 
+def first_body(valid: Tensor) -> Tensor:
+    """The body that is seen first, (B,) int64; of two that are seen together the one in front."""
+    there = valid.any(-1)  # (B, P, T)
+    since = there.float().argmax(2).masked_fill(~there.any(2), there.shape[2])
+    return since.argmin(1)
+
+
 def facing_yaw(positions: Tensor, valid: Tensor, layout: Layout, up: int) -> Tensor:
     """Angle about the up axis by which the line from right to left joints is turned from +x, (B,) in radians.
 
     The line is the mean over shoulders and hips, and over the frames of each recording's first body.
     """
-    trunk = [pair for pair in layout.pairs if layout.joints[pair[0]].endswith(("shoulder", "hip"))]
-    pairs = torch.tensor(trunk or layout.pairs, dtype=torch.int64)
-    if not len(pairs):
-        return positions.new_zeros(len(positions))
-    first = valid.flatten(2).any(-1).float().argmax(1)  # the first body in which anything was seen
-    index = torch.arange(len(first))
-    body, seen = positions[index, first], valid[index, first]  # (B, T, J, C)
-    left, right = pairs[:, 0], pairs[:, 1]
-    both = (seen[..., left] & seen[..., right])[..., None]
-    line = ((body[..., left, :] - body[..., right, :]) * both).sum((1, 2))  # (B, C)
+    body = valid.flatten(2).any(-1).float().argmax(1)  # the first body in which anything was seen
+    return line_yaw(_lines(positions, valid, layout, body).sum((1, 2)), up)
+
+
+def line_yaw(line: Tensor, up: int) -> Tensor:
+    """Angle about the up axis by which lines (..., C) are turned from the ground's first axis, (...)."""
     a, b = ground_axes(up)
-    return torch.atan2(line[:, b], line[:, a])
+    return torch.atan2(line[..., b], line[..., a])
+
+
+def facing_lines(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
+    """The line of :func:`facing_yaw` in each frame, (B, T, C) float64, of the body that is seen first.
+
+    It is a sum over the pairs that were seen. The sums of hours need the precision.
+    """
+    return _lines(positions, valid, layout, first_body(valid)).double().sum(2)
+
+
+def _lines(positions: Tensor, valid: Tensor, layout: Layout, body: Tensor) -> Tensor:
+    """Right to left joint of each pair of shoulders and hips (else of every pair) of one body of each
+    recording, (B, T, pairs, C); 0 where one of the two was not seen."""
+    trunk = [pair for pair in layout.pairs if layout.joints[pair[0]].endswith(("shoulder", "hip"))]
+    left, right = torch.tensor(trunk or layout.pairs, dtype=torch.int64).view(-1, 2).T
+    index = torch.arange(len(body))
+    own, seen = positions[index, body], valid[index, body]  # (B, T, J, C)
+    both = (seen[..., left] & seen[..., right])[..., None]
+    return (own[..., left, :] - own[..., right, :]) * both
 
 
 def ground_axes(up: int) -> tuple[int, int]:
@@ -219,21 +287,39 @@ def ground_axes(up: int) -> tuple[int, int]:
 
 
 def yaw_matrix(angle: Tensor, up: int) -> Tensor:
-    """Rotations (B, 3, 3) about the up axis that take ``angle`` on the ground to its first axis."""
+    """Rotations (..., 3, 3) about the up axis that take ``angle`` (...) on the ground to its first axis."""
     a, b = ground_axes(up)
-    turn = torch.zeros(len(angle), 3, 3, device=angle.device, dtype=angle.dtype)
-    turn[:, up, up] = 1.0
-    turn[:, a, a] = turn[:, b, b] = angle.cos()
-    turn[:, a, b] = angle.sin()
-    turn[:, b, a] = -angle.sin()
+    turn = torch.zeros(*angle.shape, 3, 3, device=angle.device, dtype=angle.dtype)
+    turn[..., up, up] = 1.0
+    turn[..., a, a] = turn[..., b, b] = angle.cos()
+    turn[..., a, b] = angle.sin()
+    turn[..., b, a] = -angle.sin()
     return turn
 
 
 def body_scale(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     """Factor that brings the mean bone length of each recording to 0.2, (B,); 1 where no bone was seen."""
+    length, both = _bones(positions, valid, layout)
+    return _to_typical(length.flatten(1).sum(1), both.flatten(1).sum(1))
+
+
+def bone_lengths(positions: Tensor, valid: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Sum of the bone lengths that were seen in each frame of the body that is seen first, (B, T) float64,
+    and the number of them, (B, T)."""
+    index, body = torch.arange(len(valid)), first_body(valid)
+    length, both = _bones(positions[index, body], valid[index, body], layout)
+    return length.double().sum(-1), both.sum(-1)
+
+
+def _bones(positions: Tensor, valid: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
+    """Length of each bone, (..., bones), 0 where one of its ends was not seen; and where both were."""
     child, parent = torch.tensor(layout.bones(), dtype=torch.int64).view(-1, 2).T
     both = valid[..., child] & valid[..., parent]
     length = torch.linalg.vector_norm(positions[..., child, :] - positions[..., parent, :], dim=-1) * both
-    total, count = length.flatten(1).sum(1), both.flatten(1).sum(1)
+    return length, both
+
+
+def _to_typical(total: Tensor, count: Tensor) -> Tensor:
+    """Factor that brings the mean of ``count`` bones of ``total`` length to 0.2; 1 where there is none."""
     mean = total / count.clamp(min=1)
     return torch.where(mean > 0, TYPICAL_BONE / mean.clamp(min=1e-9), torch.ones_like(mean))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from detectors import detector, scene
+from detectors import detector, light, scene
 from factories import CLASSES, JOINTS, LAYOUT
 from hitrs import Detector, Recording, write_npz
 from hitrs.errors import CheckpointError, ConfigError, DataError, LayoutError
@@ -55,6 +55,18 @@ def test_arrays_and_files_are_the_same(folder: Path, tmp_path: Path) -> None:
     assert result.rows()[0]["start_seconds"] is None
 
 
+def test_a_clip_of_tubelets_without_people_is_background() -> None:
+    """Three tokens of four frames lie between two clips."""
+    found, given = Detector(light()), recording()
+    valid = given.valid.copy()
+    valid[20:40] = False
+    result, online = found(replace(given, valid=valid)), found.online()
+    background = result.probabilities[:, -1] == 1
+    assert background.nonzero()[0].tolist() == list(range(20 + 12 - 1, 40))
+    for frame, seen, expected in zip(given.positions, valid, result.probabilities, strict=True):
+        np.testing.assert_allclose(online.update(frame, seen).probabilities, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_a_recording_shorter_than_a_window(folder: Path, frames: int) -> None:
     assert Detector(folder)(recording(frames)).probabilities.shape == (frames, len(CLASSES) + 1)
@@ -96,10 +108,20 @@ def test_what_is_no_recording_for_it(folder: Path, tmp_path: Path) -> None:
         Detector(tmp_path)
 
 
-@pytest.mark.parametrize("stream", ["joint", "bone", "motion"])
+RUNNING = {"align": "running", "scale": "running", "stream": "fused"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "make"),
+    [
+        *(({"stream": stream}, detector) for stream in ("joint", "bone", "motion", "fused")),
+        (RUNNING, detector),
+        ({**RUNNING, "tubelet": 4}, light),
+    ],
+)
 @pytest.mark.parametrize("center", ["none", "first", "frame"])
-def test_frame_by_frame_equals_the_whole(stream: str, center: str) -> None:
-    model = detector(preprocessing=PreprocessingConfig(stream=stream, center=center))
+def test_frame_by_frame_equals_the_whole(settings: dict, make, center: str) -> None:
+    model = make(preprocessing=PreprocessingConfig(center=center, **settings))
     given = recording(50)
     batch = preprocess(scene(50), model.card.preprocessing, LAYOUT)
     with torch.inference_mode():

@@ -4,16 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from detectors import detector, scene
+from detectors import detector, light, scene
+from factories import LAYOUT
 from hitrs.errors import ConfigError, DataError
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online import OnlineDetector, OnlineModel
-from hitrs.transforms.batch import Batch
+from hitrs.transforms.batch import Batch, take_stream
+from hitrs.transforms.config import PreprocessingConfig
 
 
 def online(model: DetectionModel, batch: Batch) -> torch.Tensor:
     stepper = OnlineModel(model, batch.positions.shape[1])
-    frames = zip(batch.positions[0].unbind(1), batch.valid[0].unbind(1), strict=True)
+    stream = take_stream(batch.positions[0], batch.valid[0], model.card.preprocessing.stream, LAYOUT)
+    frames = zip(*(each.unbind(1) for each in stream), strict=True)
     return torch.stack([stepper(*frame) for frame in frames])
 
 
@@ -35,9 +38,33 @@ def test_clips_that_overlap_or_leave_gaps() -> None:
         torch.testing.assert_close(online(model, batch), model(batch)[0], atol=1e-5, rtol=0)
 
 
-def test_memory_is_bounded() -> None:
+TUBELETS = [
+    ({}, 12),
+    ({"stride": 1}, 4),
+    ({"stride": 5, "context": "window"}, 20),
+    ({"sizes": {"window": 3}, "stride": 2}, 8),
+    ({"sizes": {"window": 3}, "mode": "paper"}, 12),
+    ({"preprocessing": PreprocessingConfig(stream="bone", tubelet=3)}, 9),
+    ({"preprocessing": PreprocessingConfig(stream="fused")}, 3),
+]
+
+
+@pytest.mark.parametrize(("changes", "step"), TUBELETS, ids=str)
+@torch.inference_mode()
+def test_tubelets_and_clips_side_by_side(changes: dict, step: int) -> None:
+    """Also of recordings that end within a token, and far beyond the history of 5 clips."""
+    model = light(**changes)
+    assert model.clip_times.step == step  # frames from clip to clip
+    for batch in (scene(210, gap=(20, 75)), scene(3), scene(1, persons=1), scene(30, persons=3)):
+        torch.testing.assert_close(online(model, batch), model(batch)[0], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("make", [detector, light])
+def test_memory_is_bounded(make) -> None:
     batch = scene(1100, persons=1)
-    stepper = OnlineModel(detector(), 1)
+    model = make()
+    stepper = OnlineModel(model, 1)
+    values, valid = take_stream(batch.positions, batch.valid, model.card.preprocessing.stream, LAYOUT)
 
     def held() -> int:
         kept = [each for each in vars(stepper).values() if torch.is_tensor(each)]
@@ -45,7 +72,7 @@ def test_memory_is_bounded() -> None:
 
     sizes = []
     for time in range(1100):
-        stepper(batch.positions[0, :, time], batch.valid[0, :, time])
+        stepper(values[0, :, time], valid[0, :, time])
         sizes.append(held())
     assert max(sizes[50:]) == sizes[50]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from detectors import detector, scene
+from detectors import detector, light, scene
 from factories import CLASSES, LAYOUT
 from hitrs import Detector, OnlineDetector
 from hitrs.data.protocol import ProtocolSplit
@@ -22,6 +22,8 @@ from hitrs.tasks.detection.task import TASK
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
+
+MAKE = {"frames": detector, "tubelets": light}
 
 
 def cut(batch: Batch, frames: int) -> Batch:
@@ -62,9 +64,11 @@ def test_padding_does_not_matter(causal: bool) -> None:
 
 @pytest.mark.parametrize("causal", [True, False])
 @pytest.mark.parametrize("mode", ["default", "paper"])
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("tokens", MAKE)
 @torch.inference_mode()
-def test_chunks_give_what_the_whole_gives(causal: bool, mode: str) -> None:
-    model = detector(causal, mode=mode)
+def test_chunks_give_what_the_whole_gives(causal: bool, mode: str, padded: bool, tokens: str) -> None:
+    model = MAKE[tokens](causal=causal, mode=mode, sizes={"window": 3, "padded": padded}, stride=2)
     for frames in (1, 13, 47, 60):
         for batch in (scene(frames), scene(frames, persons=1, gap=(12, 40))):
             expected = model(batch)

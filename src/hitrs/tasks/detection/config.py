@@ -16,7 +16,7 @@ class DetectionHeadConfig:
     context: Literal["video", "window"] = "video"
     """video: V-TRS and temporal layers look around a frame; window: the frame and its clip alone."""
     stride: int = 7
-    """Frames from one clip to the next."""
+    """Frames, or tubelets, from one clip to the next."""
     causal: bool = False
     """Look at past frames only, so that the detector can run online."""
     hidden: int = 64

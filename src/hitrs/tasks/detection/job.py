@@ -91,11 +91,13 @@ class DetectionJob:
     Args:
         dataset: the labeled training recordings; a frame outside all segments is background.
         config: the whole configuration; model and preprocessing are the encoder's where one is given.
-        encoder: a pre-trained encoder with its ``card``, or None to start from scratch.
+        encoder: a pre-trained encoder with its ``card``, or None to start from scratch. One that learned from
+            resampled recordings sees them at their own rate here.
         validation: recordings to validate on while training, or None.
     Raises:
         DataError: if there is no recording, or none has a labeled segment.
-        ConfigError: for a causal detector with preprocessing that needs the whole recording.
+        ConfigError: for recordings that are resampled, or a causal detector with preprocessing that needs the
+            whole recording.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class DetectionJob:
             )
         if settings.head.causal:
             _check_causal(dataset.settings, pretrained=encoder is not None)
+        self._encoder_frames = 0 if encoder is None else encoder.card.preprocessing.frames
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         layout = dataset.layout
         if encoder is None:
@@ -172,7 +175,8 @@ class DetectionJob:
         return {"validation/accuracy": float(np.concatenate(right).mean())}
 
     def facts(self) -> dict[str, Any]:
-        return {}
+        """How many frames recordings had for the encoder, where it learned from resampled ones."""
+        return {"encoder_frames": self._encoder_frames} if self._encoder_frames else {}
 
 
 def _check_causal(preprocessing: PreprocessingConfig, *, pretrained: bool) -> None:

@@ -3,9 +3,14 @@
 A frame's feature is the sum of one projection for each level of the encoder: F-TRS (the pose in the frame),
 C-TRS (the window round it, as in the paper) and, with video context, V-TRS (the clips before and after). It
 is averaged over bodies and goes through a small temporal convolution network.
+
+Where a token is several frames of a joint (``preprocessing.tubelet``), the encoder goes through tokens, whose
+features are brought to frames; positions and the head stay at the rate of the frames.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +22,8 @@ from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel, check_every_frame
 from hitrs.tasks.detection.config import DetectionHeadConfig
 from hitrs.tasks.detection.segments import SegmentSettings
-from hitrs.transforms.batch import MOTION_SCALE, Batch, Bodies, stream_bodies, take_stream
+from hitrs.tasks.detection.timing import Timing
+from hitrs.transforms.batch import MOTION_SCALE, Batch, Bodies, stream_bodies, take_stream, tubelets
 from hitrs.transforms.windows import window_table
 
 KERNEL = 3
@@ -96,14 +102,24 @@ class DetectionModel(TaskModel):
 
     def __init__(self, encoder: HiTRS, card: ModelCard):
         super().__init__()
-        check_every_frame(card)
+        check_every_frame(card, tubelets=True)
         self.encoder, self.card = encoder, card
         self.settings = read_settings(DetectionHeadConfig, card.head, "head")
+        size, config = card.preprocessing.tubelet, encoder.config
+        self.token_times = Timing(0, size, size)
+        self.clip_times = Timing(
+            -config.padding * size,
+            self.settings.stride * size,
+            ((config.window - 1) * config.dilation + 1) * size,
+        )
         width = encoder.clip_width + (encoder.video_width if self.settings.context == "video" else 0)
         # the features of each level are normalized, then projected to the head's width
         pose = encoder.joints * encoder.config.width
         self.pose_proj = nn.Sequential(nn.LayerNorm(pose), nn.Linear(pose, self.settings.hidden))
-        self.input_proj = nn.Linear(2 * encoder.joints * encoder.coords, self.settings.hidden)
+        # a fused stream holds the change already; in a token of one frame it counts among the positions
+        self._adds_change = card.preprocessing.stream != "fused" or size == 1
+        inputs = (2 if self._adds_change else 1) * encoder.joints * encoder.coords // size
+        self.input_proj = nn.Linear(inputs, self.settings.hidden)
         self.clip_proj = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.settings.hidden))
         self.head = TemporalHead(
             self.settings.hidden,
@@ -120,12 +136,18 @@ class DetectionModel(TaskModel):
             SegmentSettings, self.card.postprocessing.get("segments", {}), "postprocessing.segments"
         )
 
+    @property
+    def paper(self) -> bool:
+        """Whether absent bodies and unseen joints are zeros that take part."""
+        return self.encoder.config.mode == "paper"
+
     def forward(self, batch: Batch) -> Tensor:
         """Preprocessed recordings (T frames, padded) -> scores (B, T, K + 1), before softmax."""
         present = self.bodies(batch)
-        frames = self.encoder.encode_frames(present.positions, present.valid, present.lengths)
+        tokens = self.tokens(present)
+        frames = self.encoder.encode_frames(tokens.positions, tokens.valid, tokens.lengths)
         poses, in_frame = self.pose_features(frames, present)
-        clips = self.encoder.encode_all_clips(frames, present.lengths, self.settings.stride)
+        clips = self.encoder.encode_all_clips(frames, tokens.lengths, self.settings.stride)
         return self.scores(present, batch.lengths, poses, in_frame, clips)
 
     def scores(
@@ -136,11 +158,18 @@ class DetectionModel(TaskModel):
         Args:
             present: S bodies of T frames.
             lengths: frames of each recording, (B,).
-            poses: from :meth:`pose_features`, (S, T, H), and where a joint was seen, ``in_frame`` (S, T).
+            poses: from :meth:`pose_features`, (S, T, H), and where there is one, ``in_frame`` (S, T).
         """
         length = present.positions.shape[1]
-        clips = Clips(clips.features, self.all_slots(clips.slots, length))
-        context, in_clip = self.clips_to_frames(self.clip_features(clips), clips.slots >= 0, length)
+        counts = [self.clip_count(frames) for frames in present.lengths.tolist()]
+        slots = F.pad(clips.slots, (0, self.clip_count(length) - clips.slots.shape[1]), value=-1)
+        context, in_clip = self.to_frames(
+            self.clip_times,
+            self.clip_features(Clips(clips.features, slots)),
+            slots >= 0,
+            torch.tensor(counts, device=slots.device),
+            length,
+        )
         seen = (in_frame | in_clip)[..., None].float()
         values = (poses + context) * seen  # (S, T, H)
         shape = (len(lengths), *values.shape[1:])
@@ -149,30 +178,54 @@ class DetectionModel(TaskModel):
         inside = torch.arange(shape[1], device=total.device) < lengths[:, None]
         return self.head(total / count.clamp(min=1), inside)
 
-    def all_slots(self, slots: Tensor, length: int) -> Tensor:
-        """The slots of all windows of ``length`` frames: also of those at the end in which nobody is seen."""
-        config = self.encoder.config
+    def clip_count(self, frames: int) -> int:
+        """Clips of a recording of so many frames, also those at the end in which nobody is seen."""
+        config, tokens = self.encoder.config, -(-frames // self.token_times.size)
         sizes = config.window, self.settings.stride, config.dilation, config.padding
-        return F.pad(slots, (0, len(window_table(length, *sizes)) - slots.shape[1]), value=-1)
+        return len(window_table(tokens, *sizes))
 
     def bodies(self, batch: Batch) -> Bodies:
-        """The bodies of a batch in the model's stream, without those in which nothing is seen."""
-        slots = self.card.persons if self.encoder.config.mode == "paper" else None
-        return stream_bodies(batch, self.card.preprocessing, self.card.layout, slots)
+        """The bodies of a batch in the model's stream, frame by frame, without those of which nothing is
+        seen."""
+        settings = replace(self.card.preprocessing, tubelet=1)
+        return stream_bodies(batch, settings, self.card.layout, self.card.persons if self.paper else None)
+
+    def tokens(self, present: Bodies) -> Bodies:
+        """The same bodies as the encoder takes them."""
+        size = self.token_times.size
+        positions, valid, lengths = tubelets(present.positions, present.valid, present.lengths, size)
+        return Bodies(positions, valid, lengths, present.recording, present.person)
 
     def pose_features(self, frames: Frames, present: Bodies) -> tuple[Tensor, Tensor]:
-        """Feature of the pose in each frame, (S, T, H), 0 where no joint was seen; and where one was, (S, T).
+        """Feature of the pose in each frame, (S, T, H), 0 where there is none; where there is one, (S, T).
 
-        It is the sum of two projections: of the frame level's features, and of positions with their change
-        since the frame before.
+        It is the sum of two projections: of the frame level's features, brought from tokens to frames, and of
+        :meth:`raw_features`.
         """
         projected = self.pose_proj((frames.features * frames.valid[..., None]).flatten(1)).float()  # (M, H)
-        pad = self.encoder.config.padding
-        rows = frames.rows[:, pad : pad + present.positions.shape[1]]
-        seen = rows >= 0
-        motion, _ = take_stream(present.positions, present.valid, "motion", self.card.layout)
-        raw = torch.cat([present.positions, MOTION_SCALE * motion], dim=-1).flatten(2)  # (S, T, 2JC)
-        return (unpack(projected, rows) + self.input_proj(raw).float()) * seen[..., None], seen
+        length, size = present.positions.shape[1], self.token_times.size
+        pad, counts = self.encoder.config.padding, (present.lengths + size - 1) // size
+        rows = frames.rows[:, pad : pad - (-length // size)]  # (S, tokens)
+        # in the paper's mode there are rows behind the end, too
+        there = (rows >= 0) & (torch.arange(rows.shape[1], device=rows.device) < counts[:, None])
+        features = unpack(projected, rows)
+        poses, in_token = self.to_frames(self.token_times, features, there, counts, length)
+        in_frame = torch.ones_like(in_token) if self.paper else present.valid.any(-1)
+        raw = self.input_proj(self.raw_features(present.positions, present.valid)).float()
+        return poses + raw * in_frame[..., None], in_frame | in_token
+
+    def raw_features(self, positions: Tensor, valid: Tensor) -> Tensor:
+        """Positions and how they changed since the frame before, frame by frame.
+
+        Args:
+            positions: (S, T, J, C), in the model's stream; valid: (S, T, J).
+        Returns:
+            (S, T, 2 J C), or of fused tubelets, whose channels hold the change, (S, T, J C).
+        """
+        if not self._adds_change:
+            return positions.flatten(2)
+        motion, _ = take_stream(positions, valid, "motion", self.card.layout)
+        return torch.cat([positions, MOTION_SCALE * motion], dim=-1).flatten(2)
 
     def clip_features(self, clips: Clips) -> Tensor:
         """Projection of the clip and video levels' features of each clip, (S, N, H)."""
@@ -205,27 +258,13 @@ class DetectionModel(TaskModel):
         features = per_clip[torch.arange(len(per_clip), device=last.device), last]
         return features.unflatten(0, (len(clips.slots), len(newest)))
 
-    def clips_to_frames(self, features: Tensor, present: Tensor, length: int) -> tuple[Tensor, Tensor]:
-        """Features of clips (S, N, H) to frames (S, T, H), 0 where no clip shows a joint; and where one does.
+    def to_frames(
+        self, timing: Timing, features: Tensor, present: Tensor, counts: Tensor, length: int
+    ) -> tuple[Tensor, Tensor]:
+        """Features of tokens or clips (S, N, H) at frames (S, T, H), and where there is one (S, T).
 
-        Clip n is centered on frame n * stride. Between two clips features are interpolated linearly;
-        causal: a clip counts from the frame that completes it until the next one does.
-
-        Args:
-            present: (S, N) bool, clips in which a joint was seen.
+        Causal: the newest that is complete; else interpolated between centers. See :class:`Timing`.
         """
-        stride, last = self.settings.stride, features.shape[1] - 1
-        frame = torch.arange(length, device=features.device)
         if self.settings.causal:
-            pad = self.encoder.config.padding
-            newest = torch.div(frame - pad, stride, rounding_mode="floor")
-            clip = newest.clamp(0, last)
-            seen = present[:, clip] & (newest >= 0)
-            return features[:, clip] * seen[..., None], seen
-        low = (frame // stride).clamp(max=last)
-        high = (low + 1).clamp(max=last)
-        part = (frame - low * stride).clamp(max=stride) / stride  # behind the last clip its feature stays
-        near, far = (1 - part) * present[:, low], part * present[:, high]
-        weight = near + far
-        values = near[..., None] * features[:, low] + far[..., None] * features[:, high]
-        return values / weight.clamp(min=1e-6)[..., None], weight > 0
+            return timing.held(features, present, length)
+        return timing.interpolated(features, present, counts, length)

@@ -1,10 +1,10 @@
 """Online detection: one frame in, what happens now out, by past frames only.
 
-Every frame costs the same but for every ``stride``-th, which completes a clip (`hitrs bench stream`
-measures both), and nothing older than the model's history is kept. The scores are those of
-``DetectionModel.forward`` on the recording up to the frame. A frame goes through F-TRS; its joint features
-are kept for as long as a clip needs them. When a frame completes a clip, C-TRS computes that clip and V-TRS
-the last ``history`` clips. The temporal head keeps the inputs that its layers look back on.
+Every frame costs the same but for those that complete a clip (`hitrs bench stream` measures both), and
+nothing older than the model's history is kept. The scores are those of ``DetectionModel.forward`` on the
+recording up to the frame. A frame (of tubelets the one that completes a token) goes through F-TRS; the joint
+features are kept for as long as a clip needs them. When a frame completes a clip, C-TRS computes that clip
+and V-TRS the last ``history`` clips. The temporal head keeps the inputs that its layers look back on.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import background
 from hitrs.tasks.detection.segments import Proposal
 from hitrs.tasks.inputs import as_recording, conversion_of
-from hitrs.transforms.batch import MOTION_SCALE
+from hitrs.transforms.batch import tubelets
 from hitrs.transforms.preprocessing import RunningPreprocessing
 
 
@@ -148,7 +148,7 @@ class OnlineDetector(DeployedModel[DetectionModel]):
         scores = self._stepper(*self._preprocess(positions, seen_joints))
         self._absent = 0 if given.valid.any() else self._absent + 1
         probabilities = scores.float().softmax(-1).cpu().numpy()
-        if self._absent >= self.model.settings.stride:
+        if self._absent >= self.model.clip_times.step:
             probabilities = background(len(self.classes))
         if not np.isfinite(probabilities).all():
             raise DataError(
@@ -213,30 +213,36 @@ class OnlineModel:
                 "this detector looks at frames to come, so it cannot run online; train one that does not "
                 "with `hitrs finetune STORE --task detection --detect.head.causal`"
             )
-        encoder = model.encoder
-        config = encoder.config
+        encoder, config, size = model.encoder, model.encoder.config, model.token_times.size
         self.model = model
-        self.paper = config.mode == "paper"
-        self.persons = model.card.persons if self.paper else persons
-        self.pad = config.padding
+        self.persons = model.card.persons if model.paper else persons
         self.history = min(model.settings.history, config.max_clips)
         self.time = 0  # frames so far
         self.n_clips = 0  # clips so far, at most the history
-        self._previous: tuple[Tensor, Tensor] | None = None  # the last frame
         device = next(model.parameters()).device
-        self._window = torch.arange(config.window, device=device) * config.dilation - self.pad
-        # the last frames' joint features, frame t at t modulo their number
-        keep = 2 * self.pad + 1
-        self._joints = torch.zeros(self.persons, keep, encoder.joints, config.width, device=device)
-        self._seen = torch.zeros(self.persons, keep, encoder.joints, dtype=torch.bool, device=device)
-        if self.paper:  # what lies before the recording is zeros that take part
+        span = (config.window - 1) * config.dilation
+        self._window = torch.arange(config.window, device=device) * config.dilation - span
+        # the frames of a token as they come, frame t at t modulo their number, and the frame before
+        self._positions = torch.zeros(
+            self.persons, size, encoder.joints, encoder.coords // size, device=device
+        )
+        self._valid = torch.zeros(self.persons, size, encoder.joints, dtype=torch.bool, device=device)
+        self._previous: tuple[Tensor, Tensor] | None = None
+        # the last tokens' joint features, token k at k modulo their number
+        self._joints = torch.zeros(self.persons, span + 1, encoder.joints, config.width, device=device)
+        self._seen = torch.zeros(self.persons, span + 1, encoder.joints, dtype=torch.bool, device=device)
+        if model.paper:  # what lies before the recording is zeros that take part
             with torch.inference_mode():
                 self._joints[:] = encoder.frame(torch.zeros(1, encoder.joints, encoder.coords, device=device))
             self._seen[:] = True
         self._clips = torch.zeros(self.persons, self.history, encoder.clip_width, device=device)
         self._in_clip = torch.zeros(self.persons, self.history, dtype=torch.bool, device=device)
         hidden = model.settings.hidden
-        self._context = torch.zeros(self.persons, hidden, device=device)  # projection of the newest clip
+        # projections of the newest token and clip, and whether a joint was seen in them
+        self._token = torch.zeros(self.persons, hidden, device=device)
+        self._in_token = torch.zeros(self.persons, dtype=torch.bool, device=device)
+        self._context = torch.zeros(self.persons, hidden, device=device)
+        self._in_context = torch.zeros(self.persons, dtype=torch.bool, device=device)
         self._head = model.head.memory()
 
     @torch.inference_mode()
@@ -246,50 +252,56 @@ class OnlineModel:
         Args:
             positions: (P, J, C), preprocessed and in the model's stream; valid: (P, J).
         """
-        poses, in_frame = self._pose_features(positions, valid)
-        if self.time >= self.pad and (self.time - self.pad) % self.model.settings.stride == 0:
-            self._complete_clip(self.time - self.pad)
-        seen = in_frame
-        if self.n_clips:
-            seen = in_frame | self._in_clip[:, self.n_clips - 1]
-        seen = seen[:, None].float()
-        value = ((poses + self._context) * seen).sum(0) / seen.sum().clamp(min=1)
-        scores = self.model.head.step(value, self._head, self.time)
-        self.time += 1
-        return scores
-
-    def _pose_features(self, positions: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:
-        """Feature of each body's pose, (P, H), 0 where no joint was seen; and where one was, (P,)."""
-        if self.paper:
+        model = self.model
+        if model.paper:
             missing = max(0, self.persons - len(positions))
             positions = torch.nn.functional.pad(positions[: self.persons], (0, 0, 0, 0, 0, missing))
             valid = torch.nn.functional.pad(valid[: self.persons], (0, 0, 0, missing))
-        raw = self._raw_features(positions, valid)
-        if self.paper:
-            valid = torch.ones_like(valid)
-        place = self.time % self._joints.shape[1]
-        in_frame = valid.any(-1)
-        self._seen[:, place] = valid
-        poses = torch.zeros_like(self._context)
-        if bool(in_frame.any()):
-            own = valid[in_frame]
-            features = self.model.encoder.frame(positions[in_frame], own)
-            self._joints[in_frame, place] = features.to(self._joints.dtype)
-            projected = self.model.pose_proj((features * own[..., None]).flatten(1)).float()
-            poses[in_frame] = projected + self.model.input_proj(raw[in_frame]).float()
-        return poses, in_frame
+        place = self.time % self._positions.shape[1]
+        self._positions[:, place], self._valid[:, place] = positions, valid
+        token = self.time // model.token_times.size
+        if model.token_times.completed(self.time):
+            self._complete_token(token)
+        if model.clip_times.completed(self.time):
+            self._complete_clip(token)
+        in_frame = torch.ones_like(self._in_token) if model.paper else valid.any(-1)
+        raw = torch.zeros_like(self._token)
+        raw[in_frame] = model.input_proj(self._raw_features(positions, valid)[in_frame]).float()
+        seen = (in_frame | self._in_token | self._in_context)[:, None].float()
+        value = ((self._token + raw + self._context) * seen).sum(0) / seen.sum().clamp(min=1)
+        scores = model.head.step(value, self._head, self.time)
+        self.time += 1
+        return scores
 
     def _raw_features(self, positions: Tensor, valid: Tensor) -> Tensor:
-        """Positions and how they changed since the frame before, (P, 2 J C)."""
-        previous = self._previous if self._previous is not None else (positions, valid)
+        """``DetectionModel.raw_features`` of this frame of each body."""
+        before = self._previous if self._previous is not None else (positions, valid)
         self._previous = (positions, valid)
-        motion = (positions - previous[0]).masked_fill(~(valid & previous[1])[..., None], 0.0)
-        return torch.cat([positions, MOTION_SCALE * motion], dim=-1).flatten(1)
+        two = [torch.stack(pair, dim=1) for pair in zip(before, self._previous, strict=True)]
+        return self.model.raw_features(*two)[:, -1]
 
-    def _complete_clip(self, center: int) -> None:
-        """Compute the features of the clip centered on a frame, of which the last frame is there now."""
+    def _complete_token(self, number: int) -> None:
+        """Compute the joint features of the token of which the last frame is there now."""
+        size = self._positions.shape[1]
+        lengths = torch.full((self.persons,), size, device=self._valid.device)
+        positions, valid, _ = tubelets(self._positions, self._valid, lengths, size)
+        positions, valid = positions[:, 0], valid[:, 0]
+        if self.model.paper:
+            valid = torch.ones_like(valid)
+        place = number % self._joints.shape[1]
+        present = valid.any(-1)
+        self._seen[:, place], self._in_token = valid, present
+        self._token = torch.zeros_like(self._token)
+        if bool(present.any()):
+            own = valid[present]
+            features = self.model.encoder.frame(positions[present], own)
+            self._joints[present, place] = features.to(self._joints.dtype)
+            self._token[present] = self.model.pose_proj((features * own[..., None]).flatten(1)).float()
+
+    def _complete_clip(self, token: int) -> None:
+        """Compute the features of the clip of which the last token is there now."""
         encoder = self.model.encoder
-        places = (center + self._window) % self._joints.shape[1]
+        places = (token + self._window) % self._joints.shape[1]
         valid = self._seen[:, places]  # (P, W, J)
         present = valid.flatten(1).any(1)
         if self.n_clips == self.history:  # the oldest is forgotten
@@ -298,7 +310,7 @@ class OnlineModel:
         else:
             self.n_clips += 1
         newest = self.n_clips - 1
-        self._in_clip[:, newest] = present
+        self._in_clip[:, newest] = self._in_context = present
         self._context = torch.zeros_like(self._context)
         if not bool(present.any()):
             return

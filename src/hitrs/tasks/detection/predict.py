@@ -37,7 +37,7 @@ def predict(model: DetectionModel, dataset: ModelInputs) -> list[np.ndarray]:
         scores = chunked_scores(model, batch.to(device))[0].float()
         rows = scores.softmax(-1).cpu().numpy()  # (T, K + 1)
         visible = batch.valid[0].any(-1).any(0).numpy()  # (T,)
-        rows[without_people(visible, model.settings.stride)] = background(len(model.card.classes))
+        rows[without_people(visible, model.clip_times.step)] = background(len(model.card.classes))
         probabilities.append(rows)
     model.train(was_training)
     return probabilities
@@ -62,7 +62,7 @@ def chunked_scores(model: DetectionModel, batch: Batch, chunk_frames: int = CHUN
         batch: with a single recording.
         chunk_frames: length of a chunk.
     """
-    length, stride = batch.positions.shape[2], model.settings.stride
+    length, stride = batch.positions.shape[2], model.clip_times.step
     step = max(chunk_frames // stride, 1) * stride  # every chunk begins with a clip
     if length <= step:
         return model(batch)
@@ -77,9 +77,11 @@ def chunked_scores(model: DetectionModel, batch: Batch, chunk_frames: int = CHUN
 def _encode_chunk(model: DetectionModel, present: Bodies, start: int, stop: int) -> tuple[Tensor, ...]:
     """Of frames [start, stop): pose features (S, t, H) and where a joint was seen (S, t); of the clips
     centered on them features, bodies and numbers."""
-    config, stride = model.encoder.config, model.settings.stride
-    length, pad = present.positions.shape[1], config.padding
-    low, high = max(0, start - max(pad, 1)), min(length, stop + pad)  # motion needs the frame before
+    config, size, stride = model.encoder.config, model.token_times.size, model.settings.stride
+    length, times = present.positions.shape[1], model.clip_times
+    # motion needs the frame before, and a frame lies between the centers of two tokens
+    before, after = max(-times.first, size), max(times.first + times.size - size, size)
+    low, high = max(0, start - before), min(length, stop + after)
     part = Bodies(
         present.positions[:, low:high],
         present.valid[:, low:high],
@@ -87,12 +89,13 @@ def _encode_chunk(model: DetectionModel, present: Bodies, start: int, stop: int)
         present.recording,
         present.person,
     )
-    frames = model.encoder.encode_frames(part.positions, part.valid, part.lengths)
+    tokens = model.tokens(part)
+    frames = model.encoder.encode_frames(tokens.positions, tokens.valid, tokens.lengths)
     poses, seen = model.pose_features(frames, part)
     own = slice(start - low, min(stop, length) - low)
-    table = window_table(length, config.window, stride, config.dilation, config.padding)
-    first, last = start // stride, stop // stride if stop < length else len(table)
-    windows = torch.from_numpy(table[first:last] - low).to(frames.rows.device)  # (n, W)
+    table = window_table(-(-length // size), config.window, stride, config.dilation, config.padding)
+    first, last = start // times.step, stop // times.step if stop < length else len(table)
+    windows = torch.from_numpy(table[first:last] - low // size).to(frames.rows.device)  # (n, W)
     visible = (frames.rows[:, windows] >= 0).any(-1)  # (S, n): windows in which a joint was seen
     sequences, numbers = visible.nonzero(as_tuple=True)
     features = model.encoder.encode_clips(frames, sequences, windows[numbers])

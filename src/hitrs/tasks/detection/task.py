@@ -22,6 +22,7 @@ from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.segments import propose
 from hitrs.tasks.detection.truth import true_labels, true_segments
+from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
 CONFIRM = 3
@@ -46,6 +47,10 @@ class DetectionTask(Task):
 
     def usable(self, store: Store) -> np.ndarray:
         return np.asarray(store.segment_counts) > 0
+
+    def preprocessing(self, settings: PreprocessingConfig) -> PreprocessingConfig:
+        """All but resampling: every frame of the recording gets an answer."""
+        return dataclasses.replace(settings, frames=0)
 
     def job(
         self,
