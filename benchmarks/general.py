@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 import hitrs
+from hitrs.config import dump_config
 from hitrs.data.protocol import protocol_split
 from hitrs.models.card import GENERAL
 from hitrs.models.pretrained import save_pretrained
@@ -51,10 +52,11 @@ def main() -> None:
     stores = [made(name, commands, given.data, given.work) for name, (_, commands) in SOURCES.items()]
     protocols = [protocol for protocol, _ in SOURCES.values()]
     began = time.process_time()
+    config = hitrs.load_config("light", {"layout": "kinect20", "pretrain.optim.steps": STEPS})
     run = hitrs.pretrain(
         stores,
         given.work / "general",
-        config=hitrs.load_config("light", {"layout": "kinect20", "pretrain.optim.steps": STEPS}),
+        config=config,
         protocol=protocols,
         resume=(given.work / "general").exists(),
         notify=print,
@@ -63,9 +65,14 @@ def main() -> None:
     encoder = hitrs.HiTRS.from_pretrained(run.model)
     facts = {"stores": list(SOURCES), "protocols": protocols, "core_minutes": round(minutes, 1)}
     card = dataclasses.replace(encoder.card, trained={**encoder.card.trained, **facts})
+    about = GENERAL / "README.md"
+    card_text = about.read_text(encoding="utf-8") if about.exists() else ""
     shutil.rmtree(GENERAL, ignore_errors=True)
     weights = {f"encoder.{name}": value.to(torch.float16) for name, value in encoder.state_dict().items()}
     save_pretrained(GENERAL, card, weights)
+    if card_text:
+        about.write_text(card_text, encoding="utf-8")
+    dump_config(config, GENERAL / "config.yaml", comment="Written by: python benchmarks/general.py DATA WORK")
     (GENERAL / "files.txt").write_text("\n".join(seen_files(stores, protocols)) + "\n", encoding="utf-8")
     size = (GENERAL / "model.safetensors").stat().st_size / 1e6
     print(f"{minutes:.1f} core-minutes, {size:.2f} MB in {GENERAL}")

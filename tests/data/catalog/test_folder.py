@@ -267,8 +267,9 @@ def test_bvh_files_with_and_without_end_sites_make_one_store(tmp_path: Path) -> 
 
     source = tmp_path / "src"
     source.mkdir()
-    (source / "a.bvh").write_text(TEXT)
-    (source / "b.bvh").write_text(TEXT.replace("OFFSET 2 0 0", "OFFSET 0 0 0"))
+    text = TEXT.replace("\n0 0 0 0", "\n5 6 6 0")  # a root at 0 that is elsewhere at once was lost
+    (source / "a.bvh").write_text(text)
+    (source / "b.bvh").write_text(text.replace("OFFSET 2 0 0", "OFFSET 0 0 0"))
     store = load(source)
     assert store.layout.joints == ("Hips", "Left_Arm", "Left_Arm_end", "Right_Arm")
     whole, without = store

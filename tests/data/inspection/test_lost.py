@@ -68,6 +68,13 @@ def test_the_center_of_centered_data_is_not_lost_but_a_hand_there_is() -> None:
     assert lost_of(positions, valid) == {**nothing(), "zero": 1}
 
 
+def test_a_root_that_starts_at_the_origin_is_not_lost() -> None:
+    positions, valid = walking(60)
+    positions = positions - positions[0, 0, PELVIS]
+    assert not positions[0, 0, PELVIS].any()
+    assert lost_of(positions, valid)["zero"] == 0
+
+
 def walking(frames: int = 40) -> tuple[np.ndarray, np.ndarray]:
     positions, valid = people(frames)
     positions[..., 0] += np.linspace(0, 3, frames, dtype=np.float32)[:, None, None]

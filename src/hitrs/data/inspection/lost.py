@@ -14,6 +14,8 @@ SAME_POINT = 1e-4
 """Joints no farther apart than this part of a body lie at one point."""
 LOST = "lost joints"
 """How notes about them begin."""
+NEAR = 0.1
+"""A joint that is no farther from 0 than this part of a body in the frames around may be there."""
 _FEW = 3
 """Fewer joints than this may meet."""
 TORN = 0.3
@@ -28,7 +30,8 @@ class Lost:
     together: np.ndarray
     """Most joints of the body lie at one point."""
     zero: np.ndarray
-    """At exactly 0, away from the body or only now and then: the center of centered data stays there."""
+    """At exactly 0, away from the body or from where the joint was just before and after: a root may well
+    stand there."""
     stuck: np.ndarray
     """At the same place for 10 frames or more while the body moves away from it."""
 
@@ -91,8 +94,20 @@ def _zeros(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
         return np.zeros_like(zero)
     away = np.linalg.norm(masked_median(positions, others[..., None], axis=2), axis=-1)  # (T, P), NaN: alone
     far = away > size
-    always = (zero | ~valid).all(0) & (zero.sum(0) > 1)  # (P, J)
-    return np.asarray(zero & (far[..., None] | ~always) & others.any(-1, keepdims=True))
+    # a root that starts at the origin goes on from there; a joint that was lost comes from somewhere else
+    distance = np.where(others, np.linalg.norm(positions, axis=-1), np.inf)
+    before, after = _held(distance, others), _held(distance[::-1], others[::-1])[::-1]
+    nearest = np.minimum(before, after)  # inf where the joint is never anywhere else
+    jumps = np.isfinite(nearest) & (nearest > NEAR * size)
+    return np.asarray(zero & (far[..., None] | jumps) & others.any(-1, keepdims=True))
+
+
+def _held(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The last known of values (T, ...) up to each frame; inf before the first."""
+    frame = np.arange(len(values)).reshape(-1, *[1] * (values.ndim - 1))
+    last = np.maximum.accumulate(np.where(known, frame, -1), axis=0)
+    held = np.take_along_axis(values, last.clip(min=0), axis=0)
+    return np.where(last < 0, np.inf, held)
 
 
 def _stuck(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
