@@ -85,7 +85,7 @@ def untrimmed_store(
 ) -> Store:
     """``count`` recordings of 30 frames and more with two labeled segments, two subjects, the rates in turn.
 
-    In each frame all joints stand at x = 1 + class, in background at 0.
+    In each frame all joints stand at x = 1 + class, in background at 0, one above the other.
     """
 
     def recordings():
@@ -93,6 +93,7 @@ def untrimmed_store(
             frames = 30 + 4 * number
             segments = (Segment(4, 14, CLASSES[number % 3]), Segment(18, 28, CLASSES[(number + 1) % 3]))
             positions = np.zeros((frames, 1, JOINTS, 3), np.float32)
+            positions[..., 1] = 0.3 * np.arange(1, JOINTS + 1)  # at 0 they would count as lost
             for each in segments:
                 positions[each.start : each.stop, ..., 0] = 1 + CLASSES.index(each.label)
             yield Recording(

@@ -99,7 +99,8 @@ def test_unseen_joints_are_masked_whatever_stands_there(recognizer: Recognizer, 
     assert probabilities(recognizer(junk, valid=recording.valid)) == probabilities(recognizer(recording))
     as_zeros = recognizer(recording.positions, as_is=True)
     assert probabilities(as_zeros) != probabilities(recognizer(recording))
-    assert probabilities(recognizer(recording.positions)) == probabilities(recognizer(recording))  # found lost
+    found_lost = recognizer(recording.positions)
+    assert probabilities(found_lost) == probabilities(recognizer(recording))
 
 
 def test_other_layouts_are_mapped_by_joint_name(recognizer: Recognizer, store: Store) -> None:
