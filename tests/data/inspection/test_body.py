@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bodies import KINECT, people
 
+from bodies import KINECT, people
 from hitrs.data.inspection.body import guess_unit, guess_up, measure_bones
 from hitrs.data.inspection.motion import body_size
 from hitrs.skeleton import get_layout

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bodies import KINECT, SIZE, people
 
+from bodies import KINECT, SIZE, people
 from hitrs.data.inspection import motion
 from hitrs.data.inspection.motion import find_flips, find_swaps
 

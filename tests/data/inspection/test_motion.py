@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from bodies import KINECT, SIZE, people
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bodies import KINECT, SIZE, people
 from hitrs.data.inspection import motion
 from hitrs.data.inspection.motion import body_size, longest_run, masked_median
 
