@@ -22,7 +22,6 @@ import torch
 
 import hitrs
 from hitrs.config import dump_config
-from hitrs.data.protocol import protocol_split
 from hitrs.models.card import GENERAL
 from hitrs.models.pretrained import save_pretrained
 
@@ -94,7 +93,7 @@ def seen_files(stores: Sequence[hitrs.Store], protocols: Sequence[str]) -> list[
     files = []
     for store, protocol in zip(stores, protocols, strict=True):
         dataset = store.meta["dataset"]
-        names = {store[int(i)].source or store.name(int(i)) for i in protocol_split(store, protocol).train}
+        names = {store[int(i)].source or store.name(int(i)) for i in store.split(protocol, "train")}
         files += [f"{dataset}: {name}" for name in sorted(names)]
     return files
 

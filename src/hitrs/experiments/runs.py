@@ -162,13 +162,11 @@ def _check_alike(stores: Sequence[Store], config: Config) -> None:
     """Refuse stores that are not measured alike: what is up, and in which unit unless bodies are scaled."""
     first = stores[0]
     for store in stores[1:]:
-        spaces = first.space, store.space
-        for what, one, other in (
-            ("has the up axis", spaces[0].up, spaces[1].up),
-            ("is in", spaces[0].unit, spaces[1].unit),
-        ):
-            scaled = what == "is in" and config.preprocessing.scale != "none"
-            if one != other and UNCLEAR not in (one, other) and not scaled:
+        alike = [("has the up axis", first.space.up, store.space.up)]
+        if config.preprocessing.scale != "body":
+            alike.append(("is in", first.space.unit, store.space.unit))
+        for what, one, other in alike:
+            if one != other and UNCLEAR not in (one, other):
                 repair = " or ".join(
                     f"`hitrs clean {each.path} NEW {each.space.cleaning()}`"
                     for each in (first, store)
