@@ -565,3 +565,16 @@ def test_memory_does_not_grow_with_the_data(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert most < kept
     assert total > 0
+
+
+def test_a_store_without_some_classes(small: Store) -> None:
+    left_out = LABELS[1]
+    without = small.without_classes([left_out])
+    assert without.classes == tuple(name for name in small.classes if name != left_out)
+    for before, after in zip(small, without, strict=True):
+        assert after.label == (None if before.label == left_out else before.label)
+        assert after.segments == tuple(s for s in before.segments if s.label != left_out)
+        np.testing.assert_array_equal(after.positions, before.positions)
+    assert pickle.loads(pickle.dumps(without)).classes == without.classes
+    with pytest.raises(DataError, match="every class of"):
+        without.without_classes(without.classes)

@@ -45,6 +45,7 @@ def run(
     label_subset: int = 0,
     subjects: tuple[str, ...] = (),
     validation_subjects: tuple[str, ...] = (),
+    unknown_classes: tuple[str, ...] = (),
     resume: bool = False,
     options: Any,
 ) -> None:
@@ -67,8 +68,11 @@ def run(
         label_fraction: share of the training labels, of every class.
         label_subset: which subset of that size, a random seed.
         subjects: use the labels of these training subjects only.
-        validation_subjects: training subjects that do not train but validate; detection also chooses on them
-            how frames become segments.
+        validation_subjects: training subjects that do not train but validate; recognition also chooses on
+            them how probable a class must be to be named (else it says "none of these"), detection how frames
+            become segments.
+        unknown_classes: classes that do not train; the test then says how many of their recordings are named
+            all the same.
         resume: go on with the run in OUT, with its own configuration.
     """
     from hitrs.experiments.runs import finetune
@@ -89,6 +93,7 @@ def run(
         label_subset=label_subset,
         subjects=subjects,
         validation_subjects=validation_subjects,
+        unknown_classes=unknown_classes,
         resume=resume,
         command=command_line(),
         notify=print_line,

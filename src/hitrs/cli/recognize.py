@@ -37,6 +37,7 @@ def run(
 ) -> None:
     """Name the action in each recording; everything that the model needs done to it before is done.
 
+    A model that knows from held-out recordings how sure it can be says "none of these" where it is not.
     Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
@@ -113,4 +114,5 @@ def _usable(
 
 
 def _row(name: str, result: Recognition, shown: int) -> list[str]:
-    return [name, *(f"{p.label} {p.probability:.1%}" for p in result.scores[:shown])]
+    classes = [f"{p.label} {p.probability:.1%}" for p in result.scores[:shown]]
+    return [name, classes[0] if result.known else f"{result.label} ({classes[0]})", *classes[1:]]

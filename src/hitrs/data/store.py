@@ -49,7 +49,7 @@ from hitrs.data.writer import (
     header_checksum,
     split_column,
 )
-from hitrs.errors import ConfigError, DataError
+from hitrs.errors import ConfigError, DataError, did_you_mean
 from hitrs.files import atomic_folder, read_json, recover_folder, sha256_of
 from hitrs.schema import section, text, texts, whole
 from hitrs.skeleton.layout import Layout, get_layout
@@ -71,7 +71,13 @@ class Store:
     Arrays that a store hands out are read-only views of the files: copy what you want to change.
     """
 
-    def __init__(self, path: Path, header: dict[str, Any], conversion: Conversion | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        header: dict[str, Any],
+        conversion: Conversion | None = None,
+        without: tuple[str, ...] = (),
+    ) -> None:
         self.path, self._header = path, header
         self.layout = Layout.from_dict(header["layout"], f"{path / 'store.json'}: layout")
         self.classes: tuple[str, ...] = tuple(header["classes"])
@@ -102,7 +108,9 @@ class Store:
         self._segments, self._segment_offsets = self._column("segments"), self._column("segments_offsets")
         self._shards = [name for name, _ in header["shards"]]
         self._shard_ends = np.cumsum([rows for _, rows in header["shards"]])
-        self._conversion = conversion
+        self._conversion, self._without = conversion, without
+        if without:
+            self._leave_out(without)
         self._bulk: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the shards that were used
 
     @staticmethod
@@ -239,7 +247,32 @@ class Store:
 
     def converted(self, conversion: Conversion) -> Store:
         """The same store, whose positions are converted as they are read."""
-        return Store(self.path, self._header, conversion)
+        return Store(self.path, self._header, conversion, self._without)
+
+    def without_classes(self, names: Sequence[str]) -> Store:
+        """The same store without some classes: their recordings are not labeled, their segments are left out.
+
+        Raises:
+            DataError: if it has no class of such a name, or no other one.
+        """
+        left_out = tuple(dict.fromkeys((*self._without, *names)))
+        for name in names:
+            if name not in self.classes:
+                near = did_you_mean(name, self.classes) or f"; it has {', '.join(self.classes)}"
+                raise DataError(f"the store {self.path} has no class '{name}'{near}")
+        if len(left_out) == len(self._header["classes"]):
+            raise DataError(f"every class of {self.path} is left out; leave one at least")
+        return Store(self.path, self._header, self._conversion, left_out)
+
+    def _leave_out(self, names: Sequence[str]) -> None:
+        kept = [name not in names for name in self.classes]
+        number = np.where([*kept, False], np.cumsum([*kept, False]) - 1, -1)  # the last one is "not labeled"
+        self.classes = tuple(name for name, stays in zip(self.classes, kept, strict=True) if stays)
+        self.labels = number[self.labels].astype(self.labels.dtype)
+        label = number[self._segments[:, 2]]
+        counts = np.concatenate([[0], np.cumsum(label >= 0)])
+        self._segments = np.column_stack([self._segments[:, :2], label])[label >= 0]
+        self._segment_offsets = counts[self._segment_offsets]
 
     def segments(self, index: int) -> tuple[Segment, ...]:
         """Labeled segments of an untrimmed recording."""
@@ -275,7 +308,7 @@ class Store:
         return f"Store({str(self.path)!r}, {content})"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _reopen, (str(self.path.resolve()), self.fingerprint, self._conversion)
+        return _reopen, (str(self.path.resolve()), self.fingerprint, self._conversion, self._without)
 
     def _checked(self, index: int) -> int:
         if not -len(self) <= index < len(self):
@@ -536,9 +569,11 @@ def _check_header(header: Mapping[str, Any]) -> None:
                 raise ConfigError(f"shard '{shard[0]}' has no {file}")
 
 
-def _reopen(path: str, fingerprint: str, conversion: Conversion | None) -> Store:
+def _reopen(
+    path: str, fingerprint: str, conversion: Conversion | None, without: tuple[str, ...] = ()
+) -> Store:
     """Open a pickled store without hashing it again."""
     header = read_header(Path(path))
     if header["sha256"] != fingerprint:
         raise DataError(f"the store {path} was replaced by another one while it was in use.")
-    return Store(Path(path), header, conversion)
+    return Store(Path(path), header, conversion, without)

@@ -194,6 +194,7 @@ def finetune(
     label_subset: int = 0,
     subjects: Sequence[str] = (),
     validation_subjects: Sequence[str] = (),
+    unknown_classes: Sequence[str] = (),
     resume: bool = False,
     command: str | None = None,
     notify: Notify = _silent,
@@ -219,8 +220,10 @@ def finetune(
         label_fraction: share of the training labels, of every class.
         label_subset: which subset of that size: its random seed.
         subjects: use the labels of these training subjects only.
-        validation_subjects: training subjects that do not train but validate; detection also chooses on them
-            how frames become segments.
+        validation_subjects: training subjects that do not train but validate; recognition also chooses on
+            them how probable a class must be to be named, detection how frames become segments.
+        unknown_classes: classes that do not train; the test then says how many of their recordings are named
+            all the same.
         resume: go on with the run in ``out``.
         command, notify: as for :func:`pretrain`.
 
@@ -238,12 +241,16 @@ def finetune(
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
+    whole = data
+    if unknown_classes:
+        _check_refuses(downstream, validation_subjects)
+        data = data.without_classes(unknown_classes)
     wanted = config.preprocessing
     config = dataclasses.replace(config, preprocessing=downstream.preprocessing(wanted))
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
     train = _labeled(data, protocol, usable, downstream)
-    split = _tested(data, protocol, usable)
+    split = _tested(whole, protocol, downstream.usable(whole))
     held_out = select_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
     train = select_subjects(data, np.setdiff1d(train, held_out), subjects)
     if not len(train):
@@ -263,6 +270,7 @@ def finetune(
         "label_subset": label_subset,
         "subjects": list(subjects),
         "validation_subjects": list(validation_subjects),
+        **({"unknown_classes": list(unknown_classes)} if unknown_classes else {}),
         "seed": config.section(task).optim.seed,
     }
     for field in dataclasses.fields(wanted):
@@ -280,6 +288,7 @@ def finetune(
         "label_subset": label_subset or None,
         "subjects": list(subjects) or None,
         "validation_subjects": list(validation_subjects) or None,
+        "unknown_classes": list(unknown_classes) or None,
     }
     call = _Call("finetune", [data], out, given, command)
     with _folder(out, config, facts, call, resume):
@@ -295,7 +304,7 @@ def finetune(
     results = {
         **facts,
         "labels": len(train),
-        "classes": list(data.classes),
+        "classes": list(whole.classes),
         "tested_on": split.protocol,
         "metrics": metrics,
     }
@@ -419,6 +428,17 @@ def evaluate(
     metrics = task.evaluate(loaded, split, options)
     extra = dict.fromkeys(n for model in loaded for n in model.card.classes if n not in data.classes)
     return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics)
+
+
+def _check_refuses(task: Task, validation_subjects: Sequence[str]) -> None:
+    """Unknown classes test whether a model says "none of these", so it must be able to."""
+    if not task.refuses:
+        raise ConfigError(f'a model for {task.name} cannot say "none of these": leave unknown classes out')
+    if not validation_subjects:
+        raise ConfigError(
+            'unknown classes test whether the model says "none of these"; how probable a class must be is '
+            "chosen on validation subjects: name some (--validation-subjects)"
+        )
 
 
 def fit_to_data(config: Config, store: Store) -> Config:

@@ -32,6 +32,8 @@ class Ridge:
     sharpness: float
     """Factor of the scores before softmax, by which probabilities fit the held-out labels best."""
     strength: float
+    held_out: Tensor
+    """(N, classes) probabilities of the rows, each by a fit that did not learn from it (cross-validation)."""
 
     def probabilities(self, features: Tensor) -> Tensor:
         """Probabilities (N, classes) of features (N, F)."""
@@ -67,7 +69,8 @@ def fit_ridge(features: Tensor, labels: np.ndarray, classes: int, groups: np.nda
     dual, offset = _solve(gram, targets)
     weight = scaled.T @ dual[best].float() * scale[:, None]
     sharpness = SHARPNESSES[int(losses[best].argmin())]
-    return Ridge(mean, weight, offset[best, 0].float(), sharpness, STRENGTHS[best])
+    chances = torch.softmax(sharpness * held_out[best], dim=1).float()
+    return Ridge(mean, weight, offset[best, 0].float(), sharpness, STRENGTHS[best], chances)
 
 
 def _solve(gram: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

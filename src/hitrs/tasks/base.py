@@ -173,6 +173,8 @@ class Task(ABC):
     """Fields of ``EvalOptions`` that its evaluation knows."""
     ensembles: ClassVar[bool] = False
     """Whether several models can be evaluated together."""
+    refuses: ClassVar[bool] = False
+    """Whether a model of this task can say that a recording is of none of its classes."""
     needs_rate: ClassVar[bool] = True
     """Whether a model of this task answers otherwise for another frame rate, so that it should be known."""
     store_columns: ClassVar[tuple[str, ...]] = ("store", "protocol")

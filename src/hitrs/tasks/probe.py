@@ -11,8 +11,8 @@ from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import Metrics, RunConfig
 from hitrs.tasks.recognition.metrics import split_metrics
 from hitrs.tasks.recognition.model import RecognitionModel
-from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.ridge import encoder_features, ridge_recognizer, train_views
+from hitrs.tasks.recognition.task import TASK
 from hitrs.transforms.dataset import SkeletonDataset
 
 
@@ -55,11 +55,11 @@ def probe(
         metrics[f"knn{suffix}"] = split_metrics(knn, split, classes)
         metrics[f"linear{suffix}"] = split_metrics(linear, split, classes)
     ridge = ridge or ridge_recognizer(encoder, labeled, config)
-    alone = predict(ridge, query)
-    metrics["ridge"] = split_metrics(alone, split, classes)
+    metrics["ridge"] = TASK.evaluate([ridge], split)
     if convolutions is not None:
-        both = (alone + predict(convolutions, query)) / 2
-        metrics["ridge with convolutions"] = split_metrics(both, split, classes)
+        ridge.add_convolutions(convolutions)
+        metrics["ridge with convolutions"] = TASK.evaluate([ridge], split)
+        ridge.add_convolutions(None)
     return metrics
 
 

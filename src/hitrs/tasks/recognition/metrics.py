@@ -10,6 +10,7 @@ from sklearn.metrics import confusion_matrix
 
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.tasks.base import Metrics, ReportTable
+from hitrs.tasks.recognition.confidence import UNKNOWN, calibration_error
 
 
 def recognition_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -51,6 +52,26 @@ def split_metrics(scores: np.ndarray, split: ProtocolSplit, classes: Sequence[st
     return metrics
 
 
+def confidence_metrics(
+    probabilities: np.ndarray, labels: np.ndarray, known: np.ndarray, threshold: float
+) -> dict[str, Any]:
+    """How far probabilities can be believed and, where there is a threshold, what it costs and saves.
+
+    Args:
+        probabilities: (N, classes); labels: (N,) int.
+        known: (N,) bool, recordings whose class the model has learned.
+        threshold: from which probability on a class is named; 0: one is always named.
+    """
+    figures = {"calibration_error": round(calibration_error(probabilities[known], labels[known]), 2)}
+    if threshold:
+        named = probabilities.max(1) >= threshold
+        figures["refused"] = round(100 * float((~named[known]).mean()), 2)
+        if not known.all():
+            figures["unknown_recordings"] = int((~known).sum())
+            figures["unknown_named"] = round(100 * float(named[~known].mean()), 2)
+    return figures
+
+
 PARTS = {"all": "all test recordings", "deduplicated": "without duplicates of training recordings"}
 """What the parts of a report are called."""
 
@@ -65,6 +86,21 @@ def accuracy_table(reports: Mapping[str, Metrics]) -> ReportTable:
         for part, metrics in report.items()
     ]
     return ["accuracy in %", "recordings", *(f"top-{k}" for k in shown)], rows
+
+
+def confidence_tables(metrics: Metrics) -> list[ReportTable]:
+    """One table for a model that can say "none of these", none for others."""
+    figures = metrics["all"]
+    if "refused" not in figures:
+        return []
+    rows = [
+        ["calibration error", figures["recordings"], _percent(figures["calibration_error"])],
+        [f"known classes, called {UNKNOWN}", figures["recordings"], _percent(figures["refused"])],
+    ]
+    if "unknown_named" in figures:
+        unknown = figures["unknown_recordings"]
+        rows.append(["unknown classes, named all the same", unknown, _percent(figures["unknown_named"])])
+    return [(["how sure it is", "recordings", "%"], rows)]
 
 
 def class_table(metrics: Mapping[str, Any], classes: Sequence[str]) -> ReportTable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -14,6 +15,7 @@ from hitrs.models.encoder import HiTRS
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
 from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel
+from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch
 
@@ -29,11 +31,16 @@ class RecognitionModel(TaskModel):
     norm: nn.Module
     beside: RecognitionModel | None
     """Random convolutions that answer too (``recognize.head.convolutions``), once there are any."""
+    held_out: np.ndarray | None
+    """Of a ridge classifier that was just made: (N, classes) probabilities of what it learned from, by
+    cross-validation."""
 
     def __init__(self, encoder: HiTRS | None, card: ModelCard):
         super().__init__()
-        self.encoder, self.card, self.beside = encoder, card, None
+        self.encoder, self.card, self.beside, self.held_out = encoder, card, None, None
         settings = read_settings(RecognitionHeadConfig, card.head, "head")
+        found = card.postprocessing.get("confidence", {})
+        self._confidence = read_settings(Confidence, found, "postprocessing.confidence")
         self.features, self.norm = video_feature, nn.Identity()
         if encoder is None:
             self.convolutions = RandomConvolutions(
@@ -52,18 +59,42 @@ class RecognitionModel(TaskModel):
     def forward(self, batch: Batch) -> Tensor:
         """Preprocessed recordings -> scores (B, classes), before softmax.
 
-        Not in training: with random convolutions beside the encoder, those of the mean probabilities.
+        Not in training: with random convolutions beside the encoder, those of the mean probabilities; and
+        at the temperature that held-out recordings chose.
         """
         features = recording_features(self.encoder, batch, self.card, self.features)
         scores: Tensor = self.classifier(self.dropout(self.norm(features)))
-        if self.beside is None or self.training:
+        if self.training:
             return scores
-        probabilities = scores.float().softmax(1) + self.beside(batch).float().softmax(1)
-        return (probabilities / 2).clamp(min=SMALLEST).log()
+        if self.beside is not None:
+            probabilities = scores.float().softmax(1) + self.beside(batch).float().softmax(1)
+            scores = (probabilities / 2).clamp(min=SMALLEST).log()
+        return scores / self.confidence.temperature
+
+    @property
+    def confidence(self) -> Confidence:
+        """How scores become probabilities, and from which one on a class is named; it stands in the card."""
+        return self._confidence
+
+    @confidence.setter
+    def confidence(self, chosen: Confidence) -> None:
+        self._confidence = chosen
+        postprocessing = {**self.card.postprocessing, "confidence": dataclasses.asdict(chosen)}
+        self.card = dataclasses.replace(self.card, postprocessing=postprocessing)
 
     def add_convolutions(self, beside: RecognitionModel | None) -> None:
-        """Let random convolutions answer too, or no longer (None)."""
+        """Let random convolutions answer too, or no longer (None).
+
+        Of ridge classifiers that learned from the same rows, both together choose how probable a class must
+        be.
+        """
         self.beside = beside
+        parts = [model.held_out for model in (self, beside) if model is not None]
+        known = [part for part in parts if part is not None]
+        if len(known) == len(parts):
+            rows = min(map(len, known))  # the recordings, then as many copies as both have
+            mean = np.mean([part[:rows] for part in known], axis=0)
+            self.confidence = Confidence(threshold=choose_threshold(mean))
         head = {**self.card.head, "convolutions": beside is not None}
         self.card = dataclasses.replace(self.card, head=head)
 
@@ -87,7 +118,9 @@ def convolution_card(card: ModelCard) -> ModelCard:
     """The card of random convolutions for the same recordings and classes as a model with an encoder."""
     head = dataclasses.asdict(RecognitionHeadConfig(features="convolutions"))
     settings = convolution_settings(card.preprocessing)
-    return dataclasses.replace(card, model=ModelConfig(), preprocessing=settings, head=head)
+    return dataclasses.replace(
+        card, model=ModelConfig(), preprocessing=settings, head=head, postprocessing={}
+    )
 
 
 class RecognitionObjective(nn.Module):

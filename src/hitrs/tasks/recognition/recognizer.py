@@ -15,6 +15,7 @@ from hitrs.skeleton import Layout
 from hitrs.tasks.csv_files import write_rows
 from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.inputs import Input, JointsSeen, known_layout
+from hitrs.tasks.recognition.confidence import UNKNOWN
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 
@@ -35,6 +36,8 @@ class Recognition:
     """Name of the recording."""
     scores: tuple[ClassScore, ...]
     """All classes, the most probable first; the probabilities sum to 1."""
+    known: bool
+    """Whether the most probable class is as probable as the model's threshold asks."""
     joints: JointsSeen
     """How many of the model's joints the recording has, and shows."""
     notes: tuple[str, ...] = ()
@@ -42,8 +45,8 @@ class Recognition:
 
     @property
     def label(self) -> str:
-        """The most probable class."""
-        return self.scores[0].label
+        """The most probable class, or "none of these" where it is not probable enough."""
+        return self.scores[0].label if self.known else UNKNOWN
 
     @property
     def probability(self) -> float:
@@ -51,9 +54,10 @@ class Recognition:
         return self.scores[0].probability
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON values: the name, label and probability of every class, joints and notes."""
+        """JSON values: name, label (null: none of these), probability of every class, joints, notes."""
         return {
             "name": self.name,
+            "label": self.label if self.known else None,
             "scores": [{"label": score.label, "probability": score.probability} for score in self.scores],
             "joints": self.joints.to_dict(),
             "notes": list(self.notes),
@@ -150,9 +154,10 @@ class Recognizer(DeployedModel[RecognitionModel]):
         if not recordings:
             return []
         probabilities = predict(self.model, self.inputs(recordings))
+        known = probabilities.max(1) >= self.model.confidence.threshold
         return [
-            Recognition(recording.name, self._scores(row), self.joints_seen(recording), recording.notes)
-            for recording, row in zip(recordings, probabilities, strict=True)
+            Recognition(recording.name, self._scores(row), sure, self.joints_seen(recording), recording.notes)
+            for recording, row, sure in zip(recordings, probabilities, known.tolist(), strict=True)
         ]
 
     def _scores(self, probabilities: np.ndarray) -> tuple[ClassScore, ...]:

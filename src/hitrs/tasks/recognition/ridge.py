@@ -24,6 +24,7 @@ from hitrs.models.features import (
 from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import RunConfig
+from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, convolution_card
 from hitrs.transforms.batch import Batch, stream_bodies
@@ -126,10 +127,13 @@ def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> Recogniti
 
 
 def _with_ridge(model: RecognitionModel, ridge: Ridge) -> RecognitionModel:
-    """The model with the ridge classifier as its linear layer, such that softmax gives its probabilities."""
+    """The model with the ridge classifier as its linear layer, such that softmax gives its probabilities;
+    cross-validation chooses how probable a class must be."""
     with torch.no_grad():
         model.classifier.weight.copy_(ridge.sharpness * ridge.weight.T)
         model.classifier.bias.copy_(ridge.sharpness * (ridge.bias - ridge.mean @ ridge.weight))
+    model.held_out = ridge.held_out.numpy()
+    model.confidence = Confidence(threshold=choose_threshold(model.held_out))
     return model.eval()
 
 

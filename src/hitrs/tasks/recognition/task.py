@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from hitrs.data.protocol import ProtocolSplit
 from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.models.encoder import HiTRS
+from hitrs.models.features import collect
 from hitrs.tasks.base import (
     EvalOptions,
     FinetuneJob,
@@ -20,9 +22,15 @@ from hitrs.tasks.base import (
     Task,
     TaskModel,
 )
+from hitrs.tasks.recognition.confidence import choose_confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.job import RecognitionJob
-from hitrs.tasks.recognition.metrics import accuracy_table, split_metrics
+from hitrs.tasks.recognition.metrics import (
+    accuracy_table,
+    confidence_metrics,
+    confidence_tables,
+    split_metrics,
+)
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.ridge import convolution_recognizer
@@ -44,6 +52,7 @@ class RecognitionTask(Task):
     )
     eval_options = frozenset({"views", "seen_as"})
     ensembles = True
+    refuses = True
     needs_rate = False
     store_columns = ("store", "stream")
 
@@ -64,15 +73,17 @@ class RecognitionTask(Task):
         return RecognitionJob(dataset, config, encoder, validation)
 
     def after_training(self, job: FinetuneJob, validation: SkeletonDataset | None) -> None:
-        """Put random convolutions beside the encoder, unless that makes validation worse."""
+        """Put random convolutions beside the encoder, unless that makes validation worse; then choose on it
+        how sure the model may be."""
         assert isinstance(job, RecognitionJob)
         model, settings = job.model.eval(), job.settings
-        if not settings.head.convolutions:
-            return
-        alone = 0.0 if validation is None else _accuracy(model, validation)
-        model.add_convolutions(convolution_recognizer(job.dataset, settings.optim.seed))
-        if validation is not None and _accuracy(model, validation) < alone:
-            model.add_convolutions(None)
+        if settings.head.convolutions:
+            alone = 0.0 if validation is None else _accuracy(model, validation)
+            model.add_convolutions(convolution_recognizer(job.dataset, settings.optim.seed))
+            if validation is not None and _accuracy(model, validation) < alone:
+                model.add_convolutions(None)
+        if validation is not None:
+            model.confidence = choose_confidence(collect(model, model, validation), validation.labels)
 
     def evaluate(
         self,
@@ -82,35 +93,48 @@ class RecognitionTask(Task):
     ) -> Metrics:
         """Accuracy on the test part; several models are one recognizer, their probabilities are averaged.
 
-        Classes of the models that the store does not have come behind the store's.
+        Classes of the models that the store does not have come behind the store's. A single model that can
+        say "none of these" is also tested on recordings of classes that it does not know.
 
         Raises:
-            DataError: for a class of the test part that a model does not know.
+            DataError: for a class of the test part that a model does not know, and that it cannot refuse.
         """
         recognizers = [model for model in models if isinstance(model, RecognitionModel)]
         known = split.store.classes
         classes = (*known, *dict.fromkeys(n for m in recognizers for n in m.card.classes if n not in known))
         scores = np.zeros((len(split.test), len(classes)))
+        threshold = recognizers[0].confidence.threshold if len(recognizers) == 1 else 0.0
         for model in recognizers:
-            columns = _columns(model, split, classes)
-            card = model.card
+            columns, card = [classes.index(name) for name in model.card.classes], model.card
+            if not threshold:
+                _check_known(model, split)
             query = SkeletonDataset(split.store, split.test, card.layout, card.preprocessing, options.seen_as)
             scores[:, columns] += predict(model, query, options.views or 1) / len(recognizers)
-        return split_metrics(scores, split, classes)
+        labels = np.asarray(split.store.labels)[split.test]
+        trained = np.isin(labels, np.flatnonzero(np.isin(classes, recognizers[0].card.classes)))
+        if not trained.any():
+            _check_known(recognizers[0], split)
+        if not threshold:
+            trained[:] = True
+        metrics = split_metrics(
+            scores[trained], dataclasses.replace(split, test=split.test[trained]), classes
+        )
+        metrics["all"].update(confidence_metrics(scores, labels, trained, threshold))
+        return metrics
 
     def default_options(self, config: RunConfig) -> EvalOptions:
         return EvalOptions(views=config.section(self.name).eval.test_views)
 
     def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
-        return [accuracy_table({name: metrics})]
+        return [accuracy_table({name: metrics}), *confidence_tables(metrics)]
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:
     return float((predict(model, dataset).argmax(1) == dataset.labels).mean())
 
 
-def _columns(model: RecognitionModel, split: ProtocolSplit, classes: Sequence[str]) -> list[int]:
-    """Where each class of a model stands among ``classes``."""
+def _check_known(model: RecognitionModel, split: ProtocolSplit) -> None:
+    """Refuse a test part with a class that the model does not know."""
     own, names = model.card.classes, split.store.classes
     labels = np.unique(np.asarray(split.store.labels)[split.test])
     unknown = [names[label] for label in labels if names[label] not in own]
@@ -119,7 +143,6 @@ def _columns(model: RecognitionModel, split: ProtocolSplit, classes: Sequence[st
             f"the model does not know the class '{unknown[0]}' of {split.store.path}; its classes: "
             f"{', '.join(own)}"
         )
-    return [classes.index(name) for name in own]
 
 
 TASK = RecognitionTask()

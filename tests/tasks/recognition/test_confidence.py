@@ -1,0 +1,145 @@
+"""Probabilities that hold what they say, and "none of these"."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+import hitrs
+from factories import LAYOUT, small_store, tiny
+from hitrs import Recognizer, Store
+from hitrs.config import Config
+from hitrs.errors import CheckpointError, ConfigError, DataError
+from hitrs.models.encoder import HiTRS
+from hitrs.tasks.recognition.confidence import (
+    UNKNOWN,
+    Confidence,
+    calibration_error,
+    choose_confidence,
+    choose_threshold,
+)
+from hitrs.tasks.recognition.config import RecognitionConfig
+from hitrs.tasks.recognition.ridge import ridge_recognizer
+from hitrs.training.config import FinetuneOptimConfig
+from hitrs.transforms.dataset import SkeletonDataset
+
+QUICK = Config(
+    model=tiny(),
+    tasks={"recognize": RecognitionConfig(FinetuneOptimConfig(steps=3, batch_size=4, accumulation_steps=1))},
+    max_frames=20,
+)
+
+
+def drawn(temperature: float, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    """Scores that are ``temperature`` times as sharp as the chances by which the labels were drawn."""
+    rng = np.random.default_rng(0)
+    scores = 2 * rng.normal(size=(count, 4))
+    labels = (softmax(scores, 1).cumsum(1) > rng.random((count, 1))).argmax(1)
+    return temperature * scores, labels
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_temperature_makes_probabilities_true(temperature: float) -> None:
+    scores, labels = drawn(temperature)
+    chosen = choose_confidence(scores, labels)
+    assert chosen.temperature == pytest.approx(temperature, rel=0.1)
+    after = calibration_error(softmax(scores / chosen.temperature, 1), labels)
+    assert after < 3
+    assert after <= calibration_error(softmax(scores, 1), labels)
+
+
+@given(st.integers(20, 200), st.integers(0, 99))
+def test_the_threshold_costs_a_twentieth_of_the_held_out(count: int, seed: int) -> None:
+    chances = softmax(np.random.default_rng(seed).normal(size=(count, 3)), 1)
+    refused = (chances.max(1) < choose_threshold(chances)).mean()
+    assert refused <= 0.05
+
+
+def test_calibration_error_by_hand() -> None:
+    probabilities = np.array([[0.9, 0.1]] * 4 + [[0.45, 0.55]] * 4)
+    labels = np.array([0, 0, 0, 1, 1, 1, 1, 1])  # 75% of those with 0.9, all of those with 0.55
+    assert calibration_error(probabilities, labels) == pytest.approx(100 * (0.15 + 0.45) / 2)
+
+
+@pytest.mark.parametrize("values", [{"temperature": 0.0}, {"threshold": 1.0}, {"threshold": float("nan")}])
+def test_confidence_has_bounds(values: dict[str, float]) -> None:
+    with pytest.raises(ConfigError):
+        Confidence(**values)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    return small_store(tmp_path_factory.mktemp("confidence") / "store", count=24)
+
+
+def subjects_of(store: Store) -> list[str]:
+    train = store.split("subjects", "train")
+    return sorted({store.subject_names[s] for s in np.asarray(store.subjects)[train]})
+
+
+def test_validation_subjects_make_a_model_that_can_say_none(store: Store, tmp_path: Path) -> None:
+    subject = subjects_of(store)[0]
+    run = hitrs.finetune(
+        store, tmp_path / "run", config=QUICK, validation_subjects=[subject], unknown_classes=["bow"]
+    )
+    recognizer = Recognizer(run.model)
+    assert recognizer.classes == ("wave", "nod")  # "bow" did not train
+    chosen = recognizer.model.confidence
+    assert chosen.threshold > 0
+    assert chosen.temperature != 1
+    figures = run.results["metrics"]["all"]
+    test = store.split("subjects", "test")
+    unknown = [i for i in test if store[int(i)].label == "bow"]
+    named = [recognizer(store[int(i)]).known for i in unknown]
+    assert figures["unknown_recordings"] == len(unknown)
+    assert figures["recordings"] == len(test) - len(unknown)
+    assert figures["unknown_named"] == pytest.approx(100 * np.mean(named), abs=0.01)
+    again = hitrs.evaluate(store, run.model).metrics["all"]
+    assert again == figures
+    refused = [recognizer(store[int(i)]).label == UNKNOWN for i in test if store[int(i)].label != "bow"]
+    assert figures["refused"] == pytest.approx(100 * np.mean(refused), abs=0.01)
+
+
+def test_a_recognizer_below_its_threshold_names_nothing(store: Store, tmp_path: Path) -> None:
+    encoder = HiTRS.from_pretrained(hitrs.pretrain(store, tmp_path / "run", config=pretrained()).model)
+    train = SkeletonDataset(store, store.split("subjects", "train"), LAYOUT, encoder.card.preprocessing)
+    model = ridge_recognizer(encoder, train, QUICK)
+    assert 0 < model.confidence.threshold < 1  # from cross-validation
+    model.confidence = dataclasses.replace(model.confidence, threshold=0.998)
+    answer = Recognizer(model.save_pretrained(tmp_path / "strict"))(store[0])
+    assert (answer.label, answer.known, answer.to_dict()["label"]) == (UNKNOWN, False, None)
+    assert sum(score.probability for score in answer.scores) == pytest.approx(1, abs=1e-5)
+
+
+def pretrained() -> Config:
+    optim = dataclasses.replace(QUICK.pretrain.optim, steps=1, batch_size=4, accumulation_steps=1)
+    return dataclasses.replace(QUICK, pretrain=dataclasses.replace(QUICK.pretrain, optim=optim))
+
+
+def test_a_card_with_a_nonsense_threshold_is_refused(store: Store, tmp_path: Path) -> None:
+    run = hitrs.finetune(store, tmp_path / "run", config=QUICK)
+    card = run.model / "config.json"
+    values = {**json.loads(card.read_text()), "postprocessing": {"confidence": {"threshold": 7}}}
+    card.write_text(json.dumps(values))
+    with pytest.raises(CheckpointError, match="threshold"):
+        Recognizer(run.model)
+
+
+def test_unknown_classes_need_a_model_that_can_refuse(store: Store, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="--validation-subjects"):
+        hitrs.finetune(store, tmp_path / "run", config=QUICK, unknown_classes=["bow"])
+    with pytest.raises(ConfigError, match="prediction cannot say"):
+        hitrs.finetune(store, tmp_path / "run", task="prediction", config=QUICK, unknown_classes=["bow"])
+    with pytest.raises(DataError, match="no class 'bow '; did you mean 'bow'"):
+        store.without_classes(["bow "])
+
+
+def test_a_model_without_a_threshold_is_not_asked_about_unknown_classes(store: Store, tmp_path: Path) -> None:
+    run = hitrs.finetune(store.without_classes(["bow"]), tmp_path / "run", config=QUICK)
+    with pytest.raises(DataError, match="does not know the class 'bow'"):
+        hitrs.evaluate(store, run.model)
