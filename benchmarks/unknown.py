@@ -6,7 +6,8 @@
 Three of the 27 classes of UTD-MHAD do not train, three times another three: every ninth of the data set's
 list, fixed before the first run. Subjects 1, 3 and 5 train, subject 7 chooses temperature and threshold, the
 even subjects test. A ridge classifier has no validation subject: it learns from all four, and
-cross-validation chooses. Each finished run is a file in ``results/unknown``, and is not run again; the table is printed.
+cross-validation chooses. Each finished run is a file in ``results/unknown``, and is not run again; the
+table is printed.
 """
 
 from __future__ import annotations

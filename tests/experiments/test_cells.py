@@ -8,6 +8,7 @@ import pytest
 from factories import small_store
 from hitrs.data.protocol import protocol_split
 from hitrs.data.store import Store
+from hitrs.data.synthetic import make_synthetic
 from hitrs.errors import DataError
 from hitrs.experiments.label_subsets import write_label_subsets
 from hitrs.experiments.results import Result, read_results
@@ -83,6 +84,10 @@ def test_every_cell_leaves_one_file_and_the_table_shows_them(runner):
     alone = by_name["finetune-nw-ucla-joint-scratch-s0"]
     together = by_name["ensemble-nw-ucla-joint-s0"]
     assert alone.metrics["scratch"]["all"] == together.metrics["ensemble"]["all"]
+    # the random convolutions of the same labels answer beside a recognizer too
+    both = by_name["ensemble-nw-ucla-joint-both-s0"]
+    assert alone.metrics["scratch with convolutions"]["all"] == both.metrics["ensemble"]["all"]
+    assert "| 100% | supervised, with random convolutions | - |" in table.replace("scratch", "-")
     # dashes in the name of a store, and the streams that are added, are not taken from names
     assert "| fine-tuned | pre-trained on nw-ucla |" in table
     assert "| 100% | random convolutions | - |" in table
@@ -179,3 +184,16 @@ def test_results_are_read_as_they_were_written(tmp_path, runner):
     )
     result.write(tmp_path / "cell.json")
     assert Result.read(tmp_path / "cell.json") == result
+
+
+def test_a_cell_may_start_from_the_encoder_that_comes_with_the_package(runner_of, tmp_path):
+    make_synthetic(tmp_path / "stores" / "motion", size="tiny")
+    runner = runner_of(
+        "name: shipped\nconfig: light\ncells:\n"
+        "  - {do: probe, store: motion, protocol: cross-subject, from: general}\n"
+    )
+    (cell,) = runner.plan.cells
+    assert cell.name == "probe-motion-fused-from-general-s0"
+    result = runner.run(cell)
+    assert "| ridge, pooled features | general |" in markdown_table([result])
+    assert result.metrics["ridge"]["all"]["top1"] > 30  # of ten classes

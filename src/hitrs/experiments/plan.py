@@ -17,8 +17,9 @@
       - {do: finetune, task: detection, store: precog, protocol: "leave-script-{fold}-out", fold: [1, 2, 3]}
 
 A list under any key of ``SPREAD`` stands for one cell per value. Each cell is one run that leaves one small
-JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name. A probe is
-also read together with the random convolutions of the same labels, where the plan has a cell for them.
+JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name; ``from:
+general`` is the encoder that comes with the package. A probe and a recognizer are also read together with the
+random convolutions of the same labels, where the plan has a cell for them.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ import yaml
 
 from hitrs.config import Config, load_config
 from hitrs.errors import ConfigError, did_you_mean
+from hitrs.models.card import GENERAL
 from hitrs.tasks.base import get_task
 
 DEFAULT_TASK = "recognition"
@@ -62,9 +64,11 @@ _KEYS = {
     "layout": ("from", "seen_as"),
 }
 _REQUIRED = {"probe": ("from",), "ensemble": ("of",), "layout": ("from", "seen_as")}
+SHIPPED = "shipped"
+"""What the cell of the encoder that comes with the package does: it is there."""
 _STARTS = {
-    "probe": ("pretrain", "finetune"),
-    "finetune": ("pretrain", "finetune"),
+    "probe": ("pretrain", "finetune", SHIPPED),
+    "finetune": ("pretrain", "finetune", SHIPPED),
     "layout": ("finetune",),
     "ensemble": ("finetune", "convolutions"),
 }
@@ -114,6 +118,8 @@ class Cell:
     @property
     def name(self) -> str:
         """What tells the cell apart: the name of its run folder and of its result."""
+        if self.do == SHIPPED:
+            return self.store
         if self.task == DEFAULT_TASK:
             parts = [self.do]
         else:
@@ -135,6 +141,10 @@ class Cell:
         if self.label:
             parts.append(self.label.lower().replace(" ", "-").replace(",", ""))
         return "-".join([*parts, f"s{self.seed}"])
+
+
+_GENERAL = Cell(SHIPPED, GENERAL.name, protocol="", stream="fused")
+"""The encoder that comes with the package."""
 
 
 @dataclass(frozen=True)
@@ -291,7 +301,7 @@ class _Entry:
 
 def _cells(entries: list[_Entry]) -> list[Cell]:
     """The cells of all entries, in their order; an entry waits until the cells it refers to are known."""
-    known: dict[str, Cell] = {}
+    known = {_GENERAL.name: _GENERAL}
     groups: dict[str, int] = {}  # ids that stand for several cells
     cells: dict[int, list[Cell]] = {}
     while len(cells) < len(entries):
@@ -324,7 +334,7 @@ def _unresolved(entry: _Entry, known: Mapping[str, Cell], groups: Mapping[str, i
         return (
             f"{entry.where}: needs {name}, which stands for {groups[name]} cells; name one by its whole name"
         )
-    names = dict.fromkeys(cell.name for cell in known.values())
+    names = dict.fromkeys(cell.name for cell in known.values() if cell.do != SHIPPED)
     return (
         f"{entry.where}: needs {name}, which is not a cell{did_you_mean(name, known)}; cells: "
         f"{', '.join(names) or 'none that stands for itself'}"

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from hitrs.errors import DataError
-from hitrs.experiments.plan import Cell
+from hitrs.experiments.plan import SHIPPED, Cell
 from hitrs.files import read_json, write_json
 from hitrs.tasks.base import Metrics
 
-_STARTS = {"pretrain": "pre-trained", "finetune": "fine-tuned"}
+_STARTS = {"pretrain": "pre-trained on ", "finetune": "fine-tuned on ", SHIPPED: ""}
 """What a model is called after the cell that made it."""
 
 
@@ -80,9 +80,9 @@ class Result:
 
     @property
     def start(self) -> str:
-        """What the run started from, in words: "scratch", "pre-trained on nw_ucla", or "-"."""
+        """What the run started from, in words: "scratch", "pre-trained on nw_ucla", "general", or "-"."""
         if self.source is not None:
-            return f"{_STARTS[self.source.do]} on {self.source.store}"
+            return _STARTS[self.source.do] + self.source.store
         return "scratch" if self.do in ("pretrain", "finetune") else "-"
 
     @classmethod

@@ -19,10 +19,10 @@ from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.experiments.label_subsets import read_label_subset, select_subjects, stratified_subset
-from hitrs.experiments.plan import Cell, Plan
+from hitrs.experiments.plan import SHIPPED, Cell, Plan
 from hitrs.experiments.results import Result
 from hitrs.files import file_name, locked
-from hitrs.models.card import read_card, resolve_pretrained
+from hitrs.models.card import GENERAL, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import train_encoder
 from hitrs.skeleton.layout import get_layout
@@ -214,12 +214,16 @@ class Runner:
         settings = task.preprocessing(encoder.card.preprocessing if encoder else config.preprocessing)
         dataset = SkeletonDataset(split.store, self._labeled(cell, split), layout, settings)
         finetune(task, dataset, config, folder, encoder=encoder, resume=True)
-        metrics = task.evaluate([task.load(folder)], split, task.default_options(config))
+        method = "fine-tuned" if encoder else "scratch"
+        options, model = task.default_options(config), task.load(folder)
+        metrics = {method: task.evaluate([model], split, options)}
+        if task.ensembles and (convolutions := self._convolutions_beside(cell)):
+            metrics[f"{method} with convolutions"] = task.evaluate([model, convolutions], split, options)
         return {
             "steps": config.section(cell.task).optim.steps,
             "labels": len(dataset),
             "last": _last(folder),
-            "metrics": {"fine-tuned" if encoder else "scratch": metrics},
+            "metrics": metrics,
         }
 
     def _ensemble(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
@@ -249,6 +253,8 @@ class Runner:
 
     def _made_by(self, cell: Cell, source: Cell) -> Path:
         """The run folder with the model of a cell that this one needs."""
+        if source.do == SHIPPED:
+            return GENERAL
         folder = self._folder(source)
         if not (folder / "model").is_dir():
             raise DataError(

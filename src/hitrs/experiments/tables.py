@@ -20,7 +20,9 @@ METHODS = {
     "linear, all levels": "linear probe, all levels",
     "ridge": "ridge, pooled features",
     "ridge with convolutions": "ridge, pooled features, with random convolutions",
+    "fine-tuned with convolutions": "fine-tuned, with random convolutions",
     "scratch": "supervised",
+    "scratch with convolutions": "supervised, with random convolutions",
     "ensemble": "sum of streams",
 }
 """What tables call a method of a result; others by their name."""
