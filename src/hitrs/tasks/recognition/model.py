@@ -22,7 +22,12 @@ SMALLEST = 1e-12
 
 
 class RecognitionModel(TaskModel):
-    """Encoder (or random convolutions) and classifier."""
+    """Encoder (or random convolutions) and classifier.
+
+    Args:
+        encoder: None for random convolutions.
+        seed: of their kernels, where none are read.
+    """
 
     task = "recognition"
     features: BodyFeatures
@@ -30,14 +35,14 @@ class RecognitionModel(TaskModel):
     beside: RecognitionModel | None
     """Random convolutions that answer too (``recognize.head.convolutions``), once there are any."""
 
-    def __init__(self, encoder: HiTRS | None, card: ModelCard):
+    def __init__(self, encoder: HiTRS | None, card: ModelCard, seed: int = 0):
         super().__init__()
         self.encoder, self.card, self.beside = encoder, card, None
         settings = read_settings(RecognitionHeadConfig, card.head, "head")
         self.features, self.norm = video_feature, nn.Identity()
         if encoder is None:
             self.convolutions = RandomConvolutions(
-                card.layout.n_joints * card.channels, card.preprocessing.frames
+                card.layout.n_joints * card.channels, card.preprocessing.frames, seed=seed
             )
             self.features, width = self._convolved, self.convolutions.width
         elif settings.features == "pooled":
