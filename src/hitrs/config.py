@@ -158,14 +158,34 @@ def config_of(model: str | Path) -> Config | None:
     folder = resolve_pretrained(model)
     if (folder / "config.yaml").is_file():
         return load_config(folder / "config.yaml")
-    for run in folder.parents[:2]:  # a model stands in its run, a checkpoint one folder deeper
-        if (run / "run.json").is_file() and (run / "config.yaml").is_file():
-            try:
-                version = read_json(run / "run.json").get("format_version", 1)
-            except (OSError, ValueError, AttributeError) as error:
-                raise DataError(f"{run / 'run.json'} does not describe a run: {error}") from error
-            return load_run_config(run / "config.yaml", version)
-    return None
+    run = _run_folder(folder)
+    if run is None or not (run / "config.yaml").is_file():
+        return None
+    return load_run_config(run / "config.yaml", run_of(model).get("format_version", 1))
+
+
+def run_of(model: str | Path) -> dict[str, Any]:
+    """The record of the run that made a model (``run.json``); empty where there is none.
+
+    Raises:
+        CheckpointError: if there is no model.
+        DataError: if it cannot be read.
+    """
+    run = _run_folder(resolve_pretrained(model))
+    if run is None:
+        return {}
+    try:
+        record = read_json(run / "run.json")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{run / 'run.json'} does not describe a run: {error}") from error
+    if not isinstance(record, dict):
+        raise DataError(f"{run / 'run.json'} does not describe a run: it is no JSON object")
+    return record
+
+
+def _run_folder(model: Path) -> Path | None:
+    # a model stands in its run, a checkpoint one folder deeper
+    return next((run for run in model.parents[:2] if (run / "run.json").is_file()), None)
 
 
 def list_configs() -> tuple[str, ...]:

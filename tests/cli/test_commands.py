@@ -12,8 +12,9 @@ import hitrs
 from factories import CLASSES, small_store, untrimmed_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
-from hitrs.data import Store, write_npz
+from hitrs.data import Store, write_npz, write_store
 from hitrs.models.pretrained import load_pretrained
+from hitrs.tasks.base import get_task
 from hitrs.training.log import read_metrics
 from hitrs.transforms.dataset import SkeletonDataset
 
@@ -160,7 +161,75 @@ def test_finetune_reports_what_evaluate_finds(
     assert width(run / "plots" / "confusion.png") > 200
     assert width(run / "plots" / "training.png") > 200
     assert main(["evaluate", store, tuned, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["metrics"] == results["metrics"]
+    found = json.loads(capsys.readouterr().out)
+    assert found["metrics"] == results["metrics"]
+    assert found["floors"] == results["floors"]
+    assert found["floors"].keys() == {"knn on positions", "random convolutions"}
+
+
+def test_figures_stand_beside_what_costs_next_to_nothing(
+    store: str, quick: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    words = ["--config", quick, "--label-fraction", "0.5", "--recognize.optim.steps", "1", "--out", str(run)]
+    assert main(["finetune", store, *words]) == 0
+    shown = capsys.readouterr().out
+    assert "learn from 9 training recordings" in shown
+    assert "1-NN on positions, all test recordings" in shown
+    assert "random convolutions, all test recordings" in shown
+    assert "note: the model is no better than" in shown
+    results = json.loads((run / "results.json").read_text(encoding="utf-8"))
+    assert main(["evaluate", store, str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "learn from 9 training recordings" in shown  # the labels that the model had
+    assert "note: the model is no better than" in shown
+    assert main(["evaluate", store, str(run), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["floors"] == results["floors"]
+    assert any("no better than" in note for note in found["notes"])
+    shutil.copytree(run / "model", tmp_path / "model")  # without the run nobody knows the labels
+    assert main(["evaluate", store, str(tmp_path / "model")]) == 0
+    assert "learn from 18 training recordings" in capsys.readouterr().out
+
+
+def test_results_are_there_before_what_stands_beside_them(
+    store: str, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(get_task("recognition")), "floors", interrupted)
+    out = tmp_path / "run"
+    words = ["--config", quick, "--recognize.optim.steps", "1", "--out", str(out)]
+    assert main(["finetune", store, *words]) == 130
+    assert "metrics" in json.loads((out / "results.json").read_text(encoding="utf-8"))
+
+
+def test_without_a_training_part_there_is_nothing_to_compare_with(
+    store: str, tuned: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = tmp_path / "whole"
+    opened = Store.open(store)
+    write_store(whole, list(opened), layout=opened.layout, classes=CLASSES)
+    assert main(["evaluate", str(whole), tuned]) == 0
+    assert f"note: {whole} has no training part" in capsys.readouterr().out
+
+
+def test_a_probe_says_where_the_encoder_is_no_better(
+    store: str,
+    pretrained: str,
+    quick: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    perfect = {"all": {"recordings": 6, "top1": 100.0, "top5": None}}
+    monkeypatch.setattr("hitrs.tasks.recognition.floors.nearest_positions", lambda *_: perfect)
+    for top1 in (99.0, 100.0):
+        own = {"all": {"recordings": 6, "top1": top1, "top5": None}}
+        monkeypatch.setattr("hitrs.tasks.probe.split_metrics", lambda *_, own=own: own)
+        assert main(["probe", store, pretrained, "--config", quick, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert any("1-NN on positions" in n and "no better" in n for n in found["notes"]) == (top1 < 100)
 
 
 def test_finetune_takes_the_encoder_as_it_is(
@@ -206,8 +275,8 @@ def test_evaluate_as_another_layout_would_have_seen_it(
     assert plain["metrics"] == seen["metrics"]  # NTU has all six joints of the toy
     assert (plain["seen_as"], less["seen_as"]) == (None, "mediapipe33")
     assert main(["evaluate", store, tuned, "--seen-as", "mediapipe33"]) == 0
-    line = capsys.readouterr().out.splitlines()[0]
-    assert "2 of 6 joints (pelvis, head, left_hand, right_hand masked)" in line
+    shown = capsys.readouterr().out
+    assert "2 of 6 joints (pelvis, head, left_hand, right_hand masked)" in shown
     assert "same dimension" in fails("evaluate", store, tuned, "--seen-as", "coco17")
     assert "did you mean 'ntu25'" in fails("evaluate", store, tuned, "--seen-as", "ntu52")
 
@@ -241,7 +310,8 @@ def test_several_models_add_their_probabilities(
     picture = tmp_path / "confusion.svg"
     assert main(["evaluate", store, tuned, other, "--confusion", str(picture)]) == 0
     shown = capsys.readouterr().out
-    assert "subjects, all test recordings" in shown
+    assert "accuracy in % (subjects)" in shown
+    assert "model, all test recordings" in shown
     assert all(name in shown for name in CLASSES)
     assert "<svg" in picture.read_text(encoding="utf-8")
 

@@ -16,17 +16,16 @@ import numpy as np
 from hitrs import __version__
 from hitrs.cli.console import print_line, print_table
 from hitrs.cli.main import run_command
-from hitrs.config import Config, load_config
 from hitrs.data import Store, read_recording, write_npz
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.errors import ConfigError, counted
-from hitrs.experiments.label_subsets import stratified_subset
+from hitrs.experiments.runs import probe
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import video_feature
-from hitrs.tasks.base import get_task
-from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.base import Metrics, get_task
+from hitrs.tasks.recognition.floors import CONVOLUTIONS, POSITIONS
 from hitrs.tasks.recognition.recognizer import Recognizer
-from hitrs.tasks.recognition.ridge import convolution_recognizer, encoder_features
+from hitrs.tasks.recognition.ridge import encoder_features
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import machine
 from hitrs.transforms.dataset import SkeletonDataset
@@ -94,14 +93,14 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     command("finetune", store, *with_task, "prediction", "--out", predictor)
     command("predict", predictor, files[0], "--at", SEEN, "--gif", out / "plots" / "prediction.gif")
 
-    labeled = split.train[stratified_subset(split.store.labels[split.train], fraction, 0)]
+    labeled, reports = probe(store, pretrained, config=recognition, label_fraction=fraction)
     outcome = DemoOutcome(
         split=split,
-        labels=len(labeled),
+        labels=len(labeled.train),
         reports={
             "pre-trained, then fine-tuned": _metrics(tuned),
             "from scratch, as many steps": _metrics(scratch),
-            **_frozen(split, labeled, HiTRS.from_pretrained(pretrained), load_config(recognition)),
+            **_frozen(reports),
         },
         files=files,
         detection=_metrics(detector),
@@ -110,7 +109,7 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     )
     print_line()
     rows = [[name, f"{report['top1']:.1f}"] for name, report in outcome.reports.items()]
-    print_table([f"{len(labeled)} labels, {len(split.test)} test recordings", "top-1 in %"], rows)
+    print_table([f"{outcome.labels} labels, {len(split.test)} test recordings", "top-1 in %"], rows)
     report = write_report(outcome, out)
     print_line(f"\ndone in {(time.monotonic() - began) / 60:.1f} minutes")
     print_line(f"report      {report}")
@@ -153,20 +152,15 @@ def _metrics(run_folder: Path) -> dict[str, Any]:
     return results["metrics"]["all"]
 
 
-def _frozen(
-    split: ProtocolSplit, labeled: np.ndarray, encoder: HiTRS, config: Config
-) -> dict[str, dict[str, Any]]:
-    """What needs no training: ridge on frozen features, neighbors on positions, random convolutions."""
-    layout = encoder.card.layout
-    known = SkeletonDataset(split.store, labeled, layout, encoder.card.preprocessing)
-    convolutions = convolution_recognizer(known)
-    probes = probe(encoder, split, config, labeled, convolutions=convolutions)
-    return {
-        "pre-trained, frozen, ridge": probes["ridge"]["all"],
-        "the same with random convolutions": probes["ridge with convolutions"]["all"],
-        "nearest neighbor on positions": nearest_positions(split, labeled, layout, config)["all"],
-        "random convolutions": get_task("recognition").evaluate([convolutions], split)["all"],
+def _frozen(reports: Mapping[str, Metrics]) -> dict[str, dict[str, Any]]:
+    """Of a probe: what needs no training."""
+    names = {
+        "ridge": "pre-trained, frozen, ridge",
+        "ridge with convolutions": "the same with random convolutions",
+        POSITIONS: "nearest neighbor on positions",
+        CONVOLUTIONS: "random convolutions",
     }
+    return {name: reports[key]["all"] for key, name in names.items()}
 
 
 @dataclass(frozen=True)

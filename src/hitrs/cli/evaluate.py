@@ -67,19 +67,22 @@ def run(
             "seen_as": layout and layout.name,
             "classes": done.classes,
             "metrics": done.metrics,
-            "notes": notes,
+            "floors": done.floors,
+            "notes": [*notes, *([done.behind] if done.behind else [])],
         }
         print_json(facts)
     else:
         if layout is not None:
             _print_unseen(store, layout, models)
-        for head, rows in get_task(done.task).report(done.protocol, done.metrics):
+        for head, rows in get_task(done.task).report(done.protocol, done.metrics, done.floors):
             print_table(head, rows)
         if "per_class" in done.metrics["all"]:
             from hitrs.tasks.recognition.metrics import class_table
 
             print_line()
             print_table(*class_table(done.metrics["all"], done.classes))
+        if done.behind:
+            print_line(f"note: {done.behind}")
     if confusion is not None:
         from hitrs.viz import plot_confusion
 

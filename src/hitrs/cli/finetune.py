@@ -106,8 +106,11 @@ def run(
         print_line("no labeled recording was left to test on")
     else:
         metrics, tested_on = done.results["metrics"], done.results["tested_on"]
-        for head, rows in get_task(task).report(tested_on, metrics):
+        floors = done.results["floors"]
+        for head, rows in get_task(task).report(tested_on, metrics, floors):
             print_table(head, rows)
+        if behind := get_task(task).behind(metrics, floors):
+            print_line(f"note: {behind}")
         if "confusion" in metrics["all"]:
             from hitrs.viz import plot_confusion
 

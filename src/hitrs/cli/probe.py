@@ -49,6 +49,8 @@ def run(
     """
     from hitrs.experiments.runs import probe
     from hitrs.experiments.tables import METHODS
+    from hitrs.tasks.base import get_task
+    from hitrs.tasks.recognition.floors import KEYS
     from hitrs.tasks.recognition.metrics import accuracy_table
 
     settings = changed_config(options)
@@ -64,6 +66,11 @@ def run(
         convolutions=convolutions,
         notify=notes.append if as_json else print_line,
     )
+    floors = {name: reports[name] for name in KEYS}
+    alone = [report for name, report in reports.items() if name not in (*KEYS, "ridge with convolutions")]
+    best = max(alone, key=lambda report: report["all"]["top1"])
+    if behind := get_task("recognition").behind(best, floors):
+        notes.append(behind)
     if as_json:
         facts = {
             "protocol": split.protocol,
@@ -77,5 +84,7 @@ def run(
     print_line(f"{split.protocol} of {store}: read from {counts}")
     names = {"knn": f"{settings.probe.k}-NN", "knn, all levels": f"{settings.probe.k}-NN, all levels"}
     print_table(*accuracy_table({names.get(n) or METHODS.get(n, n): report for n, report in reports.items()}))
+    if behind:
+        print_line(f"note: {behind}")
     if out is not None:
         print_line(f"recognizer  {out}")

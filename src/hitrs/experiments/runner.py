@@ -30,7 +30,8 @@ from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
 from hitrs.tasks.inputs import converted_store
-from hitrs.tasks.probe import nearest_positions, probe
+from hitrs.tasks.probe import probe
+from hitrs.tasks.recognition.floors import CONVOLUTIONS, POSITIONS, nearest_positions
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
@@ -178,15 +179,16 @@ class Runner:
 
     def _knn(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         labeled = self._labeled(cell, split)
-        metrics = nearest_positions(split, labeled, split.store.layout, config)
-        return {"labels": len(labeled), "metrics": {"knn on positions": metrics}}
+        own = dataclasses.replace(split, train=labeled)
+        metrics = nearest_positions(own, split.store.layout, config.preprocessing)
+        return {"labels": len(labeled), "metrics": {POSITIONS: metrics}}
 
     def _convolutions(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         layout = training_layout(split.store, config.layout)
         labeled = SkeletonDataset(split.store, self._labeled(cell, split), layout, config.preprocessing)
         model, task = convolution_recognizer(labeled, cell.seed), get_task(cell.task)
         model.save_pretrained(self._folder(cell) / "model")
-        return {"labels": len(labeled), "metrics": {"random convolutions": task.evaluate([model], split)}}
+        return {"labels": len(labeled), "metrics": {CONVOLUTIONS: task.evaluate([model], split)}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         labeled, encoder = self._labeled(cell, split), self._encoder(cell)

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.config import Config, config_of, differences, dump_config, load_config
+from hitrs.config import Config, config_of, differences, dump_config, load_config, run_of
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
@@ -29,8 +29,8 @@ from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
 from hitrs.tasks.inputs import converted_store, store_conversion
-from hitrs.tasks.probe import nearest_positions
 from hitrs.tasks.probe import probe as probe_encoder
+from hitrs.tasks.recognition.floors import recognition_floors
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
 from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
@@ -74,6 +74,13 @@ class Evaluation:
     classes: tuple[str, ...]
     """Of the store, then those that only the model knows."""
     metrics: Metrics
+    floors: Mapping[str, Metrics]
+    """The same figures of what costs next to nothing; none where the store has no training part."""
+
+    @property
+    def behind(self) -> str | None:
+        """A sentence where a floor is better than the model, and what to try."""
+        return get_task(self.task).behind(self.metrics, self.floors)
 
 
 def pretrain(
@@ -249,14 +256,11 @@ def finetune(
     config = dataclasses.replace(config, preprocessing=downstream.preprocessing(wanted))
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
-    train = _labeled(data, protocol, usable, downstream)
+    labels = _Labels(
+        label_fraction, label_subset, list(subjects), list(validation_subjects), list(unknown_classes)
+    )
+    train, held_out = labels.choose(data, _labeled(data, protocol, usable, downstream), downstream)
     split = _tested(whole, protocol, downstream.usable(whole))
-    held_out = select_subjects(data, train, validation_subjects) if validation_subjects else train[:0]
-    train = select_subjects(data, np.setdiff1d(train, held_out), subjects)
-    if not len(train):
-        raise DataError("every training subject validates, so nobody is left to train on; name fewer")
-    if label_fraction != 1:
-        train = train[stratified_subset(downstream.strata(data, train), label_fraction, label_subset)]
     layout = training_layout(data, config.layout) if encoder is None else encoder.card.layout
     known = SkeletonDataset(data, train, layout, config.preprocessing)
     validation = SkeletonDataset(data, held_out, layout, config.preprocessing) if len(held_out) else None
@@ -266,11 +270,7 @@ def finetune(
         "data": data.fingerprint,
         "protocol": protocol,
         "from": None if start is None else str(start),
-        "label_fraction": label_fraction,
-        "label_subset": label_subset,
-        "subjects": list(subjects),
-        "validation_subjects": list(validation_subjects),
-        **({"unknown_classes": list(unknown_classes)} if unknown_classes else {}),
+        **labels.facts,
         "seed": config.section(task).optim.seed,
     }
     for field in dataclasses.fields(wanted):
@@ -300,14 +300,18 @@ def finetune(
         )
     if split is None or not is_main_process():
         return Run(out)
-    metrics = downstream.evaluate([model], split, downstream.default_options(config))
-    results = {
+    options = downstream.default_options(config)
+    metrics = downstream.evaluate([model], split, options)
+    results: dict[str, Any] = {
         **facts,
         "labels": len(train),
         "classes": list(whole.classes),
         "tested_on": split.protocol,
         "metrics": metrics,
     }
+    write_results(out, results)  # before the floors: what took hours is kept if they are interrupted
+    own = dataclasses.replace(split, train=train)
+    results["floors"] = downstream.floors(model.card, own, metrics, options, notify)
     write_results(out, results)
     return Run(out, results)
 
@@ -353,7 +357,6 @@ def probe(
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
     split = protocol_split(_converted(data, card, notify), protocol)
-    own = dataclasses.replace(settings, preprocessing=card.preprocessing)
     train = split.train
     if label_fraction != 1:
         train = train[stratified_subset(split.store.labels[train], label_fraction, label_subset)]
@@ -362,8 +365,7 @@ def probe(
     ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
     reports = {
         **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
-        "knn on positions": nearest_positions(split, train, card.layout, own),
-        "random convolutions": get_task("recognition").evaluate([without], split),
+        **recognition_floors(split, card, convolutions=without, tell=notify),
     }
     if out is not None:
         if convolutions:
@@ -426,8 +428,16 @@ def evaluate(
     if "views" in task.eval_options and options.views is None and len(sources) == 1:
         options = dataclasses.replace(options, views=_run_options(task, sources[0]).views)
     metrics = task.evaluate(loaded, split, options)
+    floors: dict[str, Metrics] = {}
+    if len(split.train):
+        own = dataclasses.replace(split, train=_trained_on(sources[0], split, task))
+        floors = task.floors(loaded[0].card, own, metrics, options, notify)
+    else:
+        notify(
+            f"note: {data.path} has no training part, of which something simple could be made to compare with"
+        )
     extra = dict.fromkeys(n for model in loaded for n in model.card.classes if n not in data.classes)
-    return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics)
+    return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics, floors)
 
 
 def _check_refuses(task: Task, validation_subjects: Sequence[str]) -> None:
@@ -515,6 +525,53 @@ def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) 
         hint = f", or train for what is there: --task {' or '.join(others)}" if others else ""
         raise DataError(_lack(data, part, task) + hint)
     return indices
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Which labels of the training part a run uses."""
+
+    label_fraction: float = 1.0
+    label_subset: int = 0
+    subjects: Sequence[str] = ()
+    validation_subjects: Sequence[str] = ()
+    unknown_classes: Sequence[str] = ()
+    """Classes that do not train."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """For the record of a run."""
+        facts = dataclasses.asdict(self)
+        if not self.unknown_classes:
+            del facts["unknown_classes"]  # as runs of before
+        return facts
+
+    @classmethod
+    def of_run(cls, run: Mapping[str, Any]) -> _Labels:
+        """Those of a run's record."""
+        return cls(**{each.name: run[each.name] for each in dataclasses.fields(cls) if each.name in run})
+
+    def choose(self, data: Store, train: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
+        """Of labeled training recordings those that train, and those that validate."""
+        validate = self.validation_subjects
+        held_out = select_subjects(data, train, validate) if validate else train[:0]
+        train = select_subjects(data, np.setdiff1d(train, held_out), self.subjects)
+        if not len(train):
+            raise DataError("every training subject validates, so nobody is left to train on; name fewer")
+        if self.label_fraction != 1:
+            train = train[stratified_subset(task.strata(data, train), self.label_fraction, self.label_subset)]
+        return train, held_out
+
+
+def _trained_on(model: str, split: ProtocolSplit, task: Task) -> np.ndarray:
+    """The training recordings whose labels a model had, if its run tells; else all of them."""
+    run = run_of(model)
+    if run.get("data") != split.store.fingerprint or run.get("protocol") != split.protocol:
+        return split.train
+    labels = _Labels.of_run(run)
+    data = split.store.without_classes(labels.unknown_classes) if labels.unknown_classes else split.store
+    train, _ = labels.choose(data, split.train[task.usable(data)[split.train]], task)
+    return train
 
 
 def _lack(data: Store, part: str, task: Task) -> str:

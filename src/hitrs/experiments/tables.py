@@ -10,10 +10,11 @@ from hitrs.errors import counted
 from hitrs.experiments.results import Result
 from hitrs.tasks.base import Metrics, Task, get_task
 from hitrs.tasks.markdown import markdown, mean_text
+from hitrs.tasks.recognition.floors import TITLES
 from hitrs.tasks.registry import TASKS
 
 METHODS = {
-    "knn on positions": "1-NN on positions",
+    **TITLES,
     "knn": "1-NN",
     "linear": "linear probe",
     "knn, all levels": "1-NN, all levels",

@@ -76,10 +76,7 @@ class RandomConvolutions(nn.Module):
     def fit(self, sequences: Tensor) -> RandomConvolutions:
         """Take the biases from quantiles of the kernels' outputs for some training sequences (N, C, T)."""
         some = sequences[torch.linspace(0, len(sequences) - 1, min(len(sequences), CHUNK)).long()]
-        outputs = [
-            F.conv1d(values, kernels, dilation=dilation, padding=dilation * (LENGTH // 2))
-            for values, dilation, kernels, _ in self._parts(some)
-        ]
+        outputs = [_convolve(values, kernels, dilation) for values, dilation, kernels, _ in self._parts(some)]
         flat = torch.cat([output.transpose(0, 1).flatten(1) for output in outputs])  # (kernels, N T)
         ranks = (self.quantiles * (flat.shape[1] - 1)).long()
         self.biases.copy_(flat.sort(1).values.gather(1, ranks))
@@ -107,11 +104,10 @@ class RandomConvolutions(nn.Module):
         for (values, dilation, kernels, competing), biases in zip(
             parts, self.biases.chunk(len(parts)), strict=True
         ):
-            padding = dilation * (LENGTH // 2)
-            output = F.conv1d(values, kernels, dilation=dilation, padding=padding)  # (N, K, T)
+            output = _convolve(values, kernels, dilation)
             for bias in biases.T:
                 features += _pool(output - bias[:, None])
-            output = F.conv1d(values, competing, dilation=dilation, padding=padding)
+            output = _convolve(values, competing, dilation)
             features += _compete(output.unflatten(1, (self.groups, -1)))
         return torch.cat(features, dim=1)
 
@@ -119,6 +115,11 @@ class RandomConvolutions(nn.Module):
 def convolution_settings(settings: PreprocessingConfig) -> PreprocessingConfig:
     """Preprocessing for random convolutions: joints, resampled; the rest as it is."""
     return dataclasses.replace(settings, stream="joint", frames=FRAMES, tubelet=1)
+
+
+def _convolve(values: Tensor, kernels: Tensor, dilation: int) -> Tensor:
+    """Outputs (N, K, T) of kernels (K, C, 9) on sequences (N, C, T), as long as those."""
+    return F.conv1d(values, kernels, dilation=dilation, padding=dilation * (LENGTH // 2))
 
 
 def _pooled_kernels(count: int, channels: int, generator: torch.Generator) -> Tensor:

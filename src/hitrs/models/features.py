@@ -188,12 +188,15 @@ def _batches(
         first += len(which)
 
 
-def resampled_positions(dataset: SkeletonDataset, frames: int = 16) -> np.ndarray:
+def resampled_positions(dataset: SkeletonDataset, frames: int = 16, persons: int | None = None) -> np.ndarray:
     """Preprocessed positions of each recording at ``frames`` evenly spread frames, (N, frames P J C).
 
     The plain description that a learned feature has to beat; absent bodies and unseen joints are 0.
+
+    Args:
+        persons: P, where it is not to be the largest number in the data set.
     """
-    persons = int(np.asarray(dataset.store.persons)[dataset.indices].max())
+    persons = int(dataset.persons.max()) if persons is None else persons
     rows = []
     for i in range(len(dataset)):
         batch = dataset.batch([i])

@@ -7,7 +7,7 @@ behind the entry point "hitrs.tasks" (docs/extend.md).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -62,6 +62,14 @@ class MetricColumn:
     """"all", or "deduplicated": without test recordings that stand in the training part too."""
     key: str
     """Of the metrics."""
+    headline: bool = False
+    """Whether a model is held against floors by it."""
+    lower_is_better: bool = False
+
+    def value(self, metrics: Metrics) -> float | None:
+        """The figure in some metrics, None where they have none."""
+        figure: float | None = metrics.get(self.part, {}).get(self.key)
+        return figure
 
 
 @dataclass(frozen=True)
@@ -179,6 +187,13 @@ class Task(ABC):
     """Whether a model of this task answers otherwise for another frame rate, so that it should be known."""
     store_columns: ClassVar[tuple[str, ...]] = ("store", "protocol")
     """Fields of a result by which tables of experiments tell rows apart, beside labels, method and start."""
+    floor_titles: ClassVar[Mapping[str, str]] = {}
+    """What people are shown in place of the key of a floor."""
+    remedies: ClassVar[str] = (
+        "train for more steps, start from a pre-trained encoder (`--from general` comes with the package), "
+        "or look for what is wrong with the data with `hitrs inspect`"
+    )
+    """What to try where a floor is better than the model."""
 
     def usable(self, store: Store) -> np.ndarray:
         """(N,) bool: recordings that have what training and testing need."""
@@ -230,18 +245,63 @@ class Task(ABC):
             models: one, or several where ``ensembles``.
         """
 
+    def floors(
+        self,
+        card: ModelCard,
+        split: ProtocolSplit,
+        metrics: Metrics,
+        options: EvalOptions = EvalOptions(),
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> dict[str, Metrics]:
+        """Figures of what costs next to nothing, beside which those of a model stand.
+
+        They cost a minute at most, however large the training part; by default there are none.
+
+        Args:
+            card: of the model; its layout and preprocessing are theirs, too.
+            split: they learn from its training part and are measured on its test part.
+            metrics: of the model.
+            options: as the model was evaluated.
+            tell: called with a line for people before something that takes a while, and where not all of the
+                training part is used.
+        """
+        return {}
+
+    def behind(self, metrics: Metrics, floors: Mapping[str, Metrics]) -> str | None:
+        """A sentence where the model is not better than each floor, and what to try; else None."""
+        better = []
+        for name, values in floors.items():
+            for column in self.columns:
+                own, other = column.value(metrics), column.value(values)
+                if not column.headline or own is None or other is None:
+                    continue
+                perfect = 0 if column.lower_is_better else 100
+                if own != perfect and (other <= own if column.lower_is_better else other >= own):
+                    figures = f"{column.title}: {own:.1f} against {other:.1f}"
+                    better.append(f"{self.floor_titles.get(name, name)} ({figures})")
+                    break
+        if not better:
+            return None
+        cost = "costs" if len(better) == 1 else "cost"
+        floor = " and ".join(better)
+        return f"the model is no better than {floor}, which {cost} next to nothing: {self.remedies}"
+
     def default_options(self, config: RunConfig) -> EvalOptions:
         """How the configuration of a run wants its model tested."""
         return EvalOptions()
 
-    def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
-        """The figures for people: by default one table, a row for each of ``columns``."""
-        rows: list[list[Any]] = [
-            [column.title, f"{metrics[column.part][column.key]:.1f}"]
-            for column in self.columns
-            if metrics.get(column.part, {}).get(column.key) is not None
-        ]
-        return [([f"{self.name}, {name}", ""], rows)]
+    def report(
+        self, name: str, metrics: Metrics, floors: Mapping[str, Metrics] | None = None
+    ) -> list[ReportTable]:
+        """The figures for people: by default one table, a row for each of ``columns``, floors beside it."""
+        beside = floors or {}
+        rows: list[list[Any]] = []
+        for column in self.columns:
+            if (own := column.value(metrics)) is not None:
+                others = (column.value(values) for values in beside.values())
+                rows.append([column.title, f"{own:.1f}", *("-" if v is None else f"{v:.1f}" for v in others)])
+        titles = [self.floor_titles.get(floor, floor) for floor in beside]
+        return [([f"{self.name}, {name}", "model" if beside else "", *titles], rows)]
 
     def tables(self, results: Sequence[dict[str, Any]]) -> str | None:
         """Markdown of the results of experiments where rows of ``columns`` are not its form; else None."""
@@ -268,6 +328,13 @@ def get_task(name: str) -> Task:
         ConfigError: if there is none of this name.
     """
     return TASKS.get(name)
+
+
+def drawn(indices: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of some numbers, in their order; always the same ones of the same numbers."""
+    if len(indices) <= most:
+        return indices
+    return indices[np.sort(np.random.default_rng(0).permutation(len(indices))[:most])]
 
 
 def check_task(card: ModelCard, task: str, source: str | Path) -> None:

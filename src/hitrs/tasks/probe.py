@@ -1,4 +1,4 @@
-"""Recognition from a frozen encoder, and what needs none: k-NN on positions, random convolutions."""
+"""Recognition from a frozen encoder."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import numpy as np
 
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.models.encoder import HiTRS
-from hitrs.models.features import all_levels, knn_scores, linear_scores, resampled_positions, video_feature
-from hitrs.skeleton.layout import Layout
+from hitrs.models.features import all_levels, knn_scores, linear_scores, video_feature
 from hitrs.tasks.base import Metrics, RunConfig
 from hitrs.tasks.recognition.metrics import split_metrics
 from hitrs.tasks.recognition.model import RecognitionModel
@@ -61,19 +60,3 @@ def probe(
         metrics["ridge with convolutions"] = TASK.evaluate([ridge], split)
         ridge.add_convolutions(None)
     return metrics
-
-
-def nearest_positions(split: ProtocolSplit, train: np.ndarray, layout: Layout, config: RunConfig) -> Metrics:
-    """Metrics of 1-NN on preprocessed positions at 16 frames: the reference that needs no training.
-
-    Args:
-        train: labeled recordings, as store indices.
-        layout: joint layout in which recordings are compared.
-        config: its section ``preprocessing`` is used.
-    """
-    labeled, query = (
-        SkeletonDataset(split.store, indices, layout, config.preprocessing) for indices in (train, split.test)
-    )
-    positions = resampled_positions(labeled), labeled.labels, resampled_positions(query)
-    classes = split.store.classes
-    return split_metrics(knn_scores(*positions, len(classes), standardized=False), split, classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,12 @@ import numpy as np
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError
+from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, FinetuneJob, MetricColumn, Metrics, RunConfig, Task, TaskModel
 from hitrs.tasks.detection.choose import choose_settings
 from hitrs.tasks.detection.config import DetectionConfig
+from hitrs.tasks.detection.floors import detection_floors
 from hitrs.tasks.detection.job import DetectionJob
 from hitrs.tasks.detection.metrics.frames import latency
 from hitrs.tasks.detection.metrics.score import score_detection, to_percent
@@ -39,9 +41,12 @@ class DetectionTask(Task):
     config_class = DetectionConfig
     model_class = DetectionModel
     columns = (
-        MetricColumn("frame accuracy", "all", "frame/accuracy"),
+        MetricColumn("frame accuracy", "all", "frame/accuracy", headline=True),
         MetricColumn("F1@50", "all", "frame/f1@50"),
-        *(MetricColumn(f"mAP@{iou} (VOC)", "all", f"voc/map@{iou}") for iou in (0.1, 0.3, 0.5, 0.7)),
+        *(
+            MetricColumn(f"mAP@{iou} (VOC)", "all", f"voc/map@{iou}", headline=iou == 0.5)
+            for iou in (0.1, 0.3, 0.5, 0.7)
+        ),
         MetricColumn("mAP_a@0.5 (PKU)", "all", "pku/map_action@0.5"),
     )
 
@@ -97,6 +102,16 @@ class DetectionTask(Task):
             delays = latency(actions, labels, CONFIRM)
             scores |= {key: value if value is None else round(value, 2) for key, value in delays.items()}
         return {"all": scores}
+
+    def floors(
+        self,
+        card: ModelCard,
+        split: ProtocolSplit,
+        metrics: Metrics,
+        options: EvalOptions = EvalOptions(),
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> dict[str, Metrics]:
+        return detection_floors(split, card, tell)
 
 
 TASK = DetectionTask()

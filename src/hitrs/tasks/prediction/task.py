@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
 from hitrs.tasks.markdown import markdown, mean_text
@@ -33,7 +34,14 @@ class PredictionTask(Task):
     needs = "frames; add recordings"  # the future needs no labels
     config_class = PredictionConfig
     model_class = PredictionModel
-    columns = tuple(MetricColumn(f"mm at frame {h}", "all", f"mpjpe@{h}") for h in HORIZONS)
+    columns = tuple(
+        MetricColumn(f"mm at frame {h}", "all", f"mpjpe@{h}", headline=True, lower_is_better=True)
+        for h in HORIZONS
+    )
+    remedies = (
+        "train for more steps or on more recordings, predict fewer frames (`--predict.head.predicted`), or "
+        "look for what is wrong with the data with `hitrs inspect`"
+    )
 
     def job(
         self,
@@ -61,7 +69,22 @@ class PredictionTask(Task):
         windows = protocol_windows(store, split.test, model.head_config.span)
         return {part: model_metrics(model, store, part_windows) for part, part_windows in windows.items()}
 
-    def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
+    def floors(
+        self,
+        card: ModelCard,
+        split: ProtocolSplit,
+        metrics: Metrics,
+        options: EvalOptions = EvalOptions(),
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> dict[str, Metrics]:
+        """The baselines, which were measured with the model: on the joints that it predicts."""
+        return {
+            name: {part: values["baselines"][name] for part, values in metrics.items()} for name in BASELINES
+        }
+
+    def report(
+        self, name: str, metrics: Metrics, floors: Mapping[str, Metrics] | None = None
+    ) -> list[ReportTable]:
         """A table for each part of the test windows: the model, the baselines, the model action by action."""
         return [_report_table(name if part == "all" else part, values) for part, values in metrics.items()]
 

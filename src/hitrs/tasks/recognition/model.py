@@ -24,7 +24,12 @@ SMALLEST = 1e-12
 
 
 class RecognitionModel(TaskModel):
-    """Encoder (or random convolutions) and classifier."""
+    """Encoder (or random convolutions) and classifier.
+
+    Args:
+        encoder: None for random convolutions.
+        seed: of their kernels, where none are read.
+    """
 
     task = "recognition"
     features: BodyFeatures
@@ -35,7 +40,7 @@ class RecognitionModel(TaskModel):
     """Of a ridge classifier that was just made: (N, classes) probabilities of what it learned from, by
     cross-validation."""
 
-    def __init__(self, encoder: HiTRS | None, card: ModelCard):
+    def __init__(self, encoder: HiTRS | None, card: ModelCard, seed: int = 0):
         super().__init__()
         self.encoder, self.card, self.beside, self.held_out = encoder, card, None, None
         settings = read_settings(RecognitionHeadConfig, card.head, "head")
@@ -44,7 +49,7 @@ class RecognitionModel(TaskModel):
         self.features, self.norm = video_feature, nn.Identity()
         if encoder is None:
             self.convolutions = RandomConvolutions(
-                card.layout.n_joints * card.channels, card.preprocessing.frames
+                card.layout.n_joints * card.channels, card.preprocessing.frames, seed=seed
             )
             self.features, width = self._convolved, self.convolutions.width
         elif settings.features == "pooled":

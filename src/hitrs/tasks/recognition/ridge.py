@@ -12,7 +12,6 @@ from torch import Tensor
 
 from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
-from hitrs.models.convolutions import FRAMES, RandomConvolutions
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import (
     BodyFeatures,
@@ -23,7 +22,7 @@ from hitrs.models.features import (
 )
 from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
-from hitrs.tasks.base import RunConfig
+from hitrs.tasks.base import RunConfig, drawn
 from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, convolution_card
@@ -70,8 +69,10 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
     return _with_ridge(RecognitionModel(encoder, card), ridge)
 
 
-def _fit_ridge(train_views: Sequence[np.ndarray], labels: np.ndarray, classes: int) -> Ridge:
-    """A ridge classifier that learns from ``RIDGE_ROWS`` rows at most.
+def _fit_ridge(
+    train_views: Sequence[np.ndarray], labels: np.ndarray, classes: int, rows: int = RIDGE_ROWS
+) -> Ridge:
+    """A ridge classifier that learns from so many rows at most.
 
     Where there are more, copies are left out first, then recordings at random.
 
@@ -79,21 +80,22 @@ def _fit_ridge(train_views: Sequence[np.ndarray], labels: np.ndarray, classes: i
         train_views: features (N, F) of the training recordings, once for each of their copies.
         labels: (N,) int64.
     """
-    views = max(1, min(len(train_views), RIDGE_ROWS // len(labels)))
-    chosen = np.arange(len(labels))
-    if len(labels) > RIDGE_ROWS:
-        chosen = np.sort(np.random.default_rng(0).permutation(len(labels))[:RIDGE_ROWS])
+    views = max(1, min(len(train_views), rows // len(labels)))
+    chosen = drawn(np.arange(len(labels)), rows)
     features = np.concatenate([view[chosen] for view in train_views[:views]])
     groups = np.tile(chosen, views)
     return fit_ridge(torch.from_numpy(features), np.tile(labels[chosen], views), classes, groups)
 
 
-def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> RecognitionModel:
+def convolution_recognizer(
+    labeled: SkeletonDataset, seed: int = 0, rows: int = RIDGE_ROWS
+) -> RecognitionModel:
     """A recognizer made in a minute or two: a ridge classifier on random convolutions, without an encoder.
 
     Args:
         labeled: recordings to learn from; of their preprocessing all but the stream is used.
         seed: of the kernels.
+        rows: most recordings and copies of them that the ridge classifier learns from.
 
     >>> convolution_recognizer(dataset).save_pretrained("recognizer")
     """
@@ -110,20 +112,19 @@ def convolution_recognizer(labeled: SkeletonDataset, seed: int = 0) -> Recogniti
     )
     settings = card.preprocessing
     labeled = SkeletonDataset(labeled.store, labeled.indices, layout, settings)
-    model = RecognitionModel(None, card)
-    bank = RandomConvolutions(layout.n_joints * layout.dims, FRAMES, seed=seed)
+    model = RecognitionModel(None, card, seed)
     some = np.linspace(0, len(labeled) - 1, min(len(labeled), 128)).astype(np.int64)
-    model.convolutions = bank.fit(body_sequences(labeled.batch(some), settings, layout)[0])
+    model.convolutions.fit(body_sequences(labeled.batch(some), settings, layout)[0])
 
     def features(batch: Batch) -> Tensor:
         return recording_features(None, batch, model.card, model.features)
 
-    copies = min(CONVOLUTION_COPIES, RIDGE_ROWS // len(labeled))
+    copies = min(CONVOLUTION_COPIES, max(0, rows // len(labeled) - 1))
     views = [
         collect(features, model, labeled, change=turned_and_scaled(labeled, view) if view else None)
         for view in range(copies + 1)
     ]
-    return _with_ridge(model, _fit_ridge(views, labeled.labels, len(classes)))
+    return _with_ridge(model, _fit_ridge(views, labeled.labels, len(classes), rows))
 
 
 def _with_ridge(model: RecognitionModel, ridge: Ridge) -> RecognitionModel:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.data.store import Store
 from hitrs.errors import DataError
+from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import collect
 from hitrs.tasks.base import (
@@ -24,6 +25,7 @@ from hitrs.tasks.base import (
 )
 from hitrs.tasks.recognition.confidence import choose_confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
+from hitrs.tasks.recognition.floors import TITLES, recognition_floors
 from hitrs.tasks.recognition.job import RecognitionJob
 from hitrs.tasks.recognition.metrics import (
     accuracy_table,
@@ -47,7 +49,7 @@ class RecognitionTask(Task):
     config_class = RecognitionConfig
     model_class = RecognitionModel
     columns = (
-        MetricColumn("top-1, all", "all", "top1"),
+        MetricColumn("top-1, all", "all", "top1", headline=True),
         MetricColumn("top-1, deduplicated", "deduplicated", "top1"),
     )
     eval_options = frozenset({"views", "seen_as"})
@@ -55,6 +57,11 @@ class RecognitionTask(Task):
     refuses = True
     needs_rate = False
     store_columns = ("store", "stream")
+    floor_titles = TITLES
+    remedies = (
+        f"{Task.remedies}; `hitrs probe STORE ENCODER --out RECOGNIZER --convolutions` makes a recognizer of "
+        "an encoder and random convolutions"
+    )
 
     def usable(self, store: Store) -> np.ndarray:
         return np.asarray(store.labels) >= 0
@@ -125,8 +132,22 @@ class RecognitionTask(Task):
     def default_options(self, config: RunConfig) -> EvalOptions:
         return EvalOptions(views=config.section(self.name).eval.test_views)
 
-    def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
-        return [accuracy_table({name: metrics}), *confidence_tables(metrics)]
+    def floors(
+        self,
+        card: ModelCard,
+        split: ProtocolSplit,
+        metrics: Metrics,
+        options: EvalOptions = EvalOptions(),
+        tell: Callable[[str], None] = lambda line: None,
+    ) -> dict[str, Metrics]:
+        return recognition_floors(split, card, options.seen_as, tell=tell)
+
+    def report(
+        self, name: str, metrics: Metrics, floors: Mapping[str, Metrics] | None = None
+    ) -> list[ReportTable]:
+        beside = {self.floor_titles.get(floor, floor): values for floor, values in (floors or {}).items()}
+        (_, *head), rows = accuracy_table({"model": metrics, **beside})
+        return [([f"accuracy in % ({name})", *head], rows), *confidence_tables(metrics)]
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:
