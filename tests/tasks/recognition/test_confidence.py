@@ -98,6 +98,8 @@ def test_validation_subjects_make_a_model_that_can_say_none(store: Store, tmp_pa
     named = [recognizer(store[int(i)]).known for i in unknown]
     assert figures["unknown_recordings"] == len(unknown)
     assert figures["recordings"] == len(test) - len(unknown)
+    floors = [floor["all"]["recordings"] for floor in run.results["floors"].values()]
+    assert floors == [figures["recordings"]] * 2  # on the same recordings
     assert figures["unknown_named"] == pytest.approx(100 * np.mean(named), abs=0.01)
     again = hitrs.evaluate(store, run.model).metrics["all"]
     assert again == figures
