@@ -27,6 +27,9 @@ from hitrs.tasks.registry import TASKS, config_class, section_name, task_of_sect
 from hitrs.training.config import PretrainConfig, ProbeConfig
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
 
+DEFAULT = "light"
+"""Configuration of a run that names none."""
+
 
 def _own_sections() -> dict[str, Any]:
     return {section_name(name): config_class(name)() for name in TASKS.built_in}
@@ -112,7 +115,7 @@ def load_config(source: str | Path, changes: Mapping[str, Any] | None = None) ->
     """A configuration from the name of one that comes with the package, or from a file.
 
     Args:
-        source: "paper", "base", "small", "light", "tiny", or the path of a YAML file.
+        source: "light", "tiny", "small", "base", "paper", or the path of a YAML file.
         changes: single values by dotted name, for example ``{"pretrain.optim.steps": 1000}``.
 
     Raises:

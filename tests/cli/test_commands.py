@@ -418,27 +418,31 @@ def test_recognition_needs_labels(folder, quick, fails) -> None:
     assert "--task detection or prediction" in said
 
 
-def test_a_causal_detector_cannot_have_the_whole_recording(folder, quick, fails) -> None:
+def test_a_causal_detector_goes_by_the_frames_so_far(folder, quick, capsys) -> None:
     store = str(untrimmed_store(folder / "untrimmed-causal").path)
     whole = ["--detect.head.causal", "--preprocessing.align", "yaw", "--preprocessing.scale", "body"]
-    words = ["finetune", store, "--task", "detection", "--config", quick, *whole, "--out", folder / "causal"]
-    assert "`--preprocessing.align running --preprocessing.scale running`" in fails(*words)
+    out = folder / "causal"
+    words = ["finetune", store, "--task", "detection", "--config", quick, *whole, "--out", str(out)]
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert "detection sets preprocessing.align to running; it was yaw" in said
+    assert "detection sets preprocessing.scale to running; it was body" in said
+    assert hitrs.OnlineDetector(out).model.card.preprocessing.align == "running"
 
 
-def test_a_causal_detector_of_an_encoder_that_needs_the_whole_recording(
-    folder, store, quick, tmp_path, fails
+def test_a_causal_detector_of_an_encoder_that_saw_the_whole_recording(
+    folder, store, quick, tmp_path, fails, capsys
 ) -> None:
     encoder, untrimmed = str(tmp_path / "encoder"), untrimmed_store(folder / "untrimmed-causal-from").path
     words = ["--config", quick, "--pretrain.optim.steps", "1", "--preprocessing.align", "yaw"]
     assert main(["pretrain", store, *words, "--out", encoder]) == 0
     words = ["finetune", untrimmed, "--task", "detection", "--config", quick, "--from", encoder]
     words += ["--out", tmp_path / "causal", "--detect.head.causal"]
-    said = fails(*words)
-    assert "train with `--preprocessing.align running" in said
-    assert "pre-train one with these options first, or start without --from" in said
     said = fails(*words, "--preprocessing.align", "none")
     assert "preprocessing.align cannot be changed" in said
     assert "or pre-train an encoder with it first" in said
+    assert main([str(word) for word in words]) == 0
+    assert "sets preprocessing.align of the encoder to running; it was yaw" in capsys.readouterr().out
 
 
 def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:

@@ -54,7 +54,7 @@ def run(
         what: train: steps of pre-training; recognize: from arrays to named actions; stream: a
             frame of online detection; import: files to a store; loader: batches of pre-training without the
             model.
-        config: paper, base, small, light, tiny, or a YAML file.
+        config: light, tiny, small, base, paper, or a YAML file.
         frames: frames of each recording (but stream, which goes on until its history is full).
         persons: bodies in each recording.
         joints: joints of a body.

@@ -61,8 +61,8 @@ def run(
             `hub://OWNER/NAME`, or `general`, which comes with the package.
         task: recognition: one class for a recording; detection: a class or background for every frame, and
             segments made of that; prediction: the frames that come next; or a task of another package.
-        config: paper, base, small, light, tiny, or a YAML file; if left out that of the run that made the
-            encoder, else small. The options below change single values of it.
+        config: light, tiny, small, base, paper, or a YAML file; if left out that of the run that made the
+            encoder, else light. The options below change single values of it.
         protocol: training and test part; the store's first protocol if left out. Without any, all labeled
             recordings train.
         label_fraction: share of the training labels, of every class.

@@ -9,7 +9,8 @@ from tyro.conf import arg
 
 from hitrs.cli.console import command_line, print_line
 from hitrs.cli.options import Names, RunFolder, StoresArgument
-from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
+from hitrs.cli.settings import changed_config, options_of, starting_config
+from hitrs.config import DEFAULT
 from hitrs.process import is_main_process
 
 FIELDS = (
@@ -41,7 +42,7 @@ def run(
     Args:
         stores: one or several stores that `hitrs import` made.
         out: folder of the run: its configuration, log, checkpoints, pictures and, at the end, the model.
-        config: paper, base, small, light, tiny, or a YAML file; the options below change single values of it.
+        config: light, tiny, small, base, paper, or a YAML file; the options below change single values of it.
         protocol: whose training part to learn from, one for each store; its first if left out, everything if
             it has none.
         weights: how often recordings of each store come, relative to each other; the root of their number if

@@ -10,7 +10,8 @@ from tyro.conf import arg
 
 from hitrs.cli.console import print_json, print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name, StoreArgument
-from hitrs.cli.settings import DEFAULT, changed_config, options_of, starting_config
+from hitrs.cli.settings import changed_config, options_of, starting_config
+from hitrs.config import DEFAULT
 
 
 def options(arguments: Sequence[str]) -> Any:
@@ -39,7 +40,7 @@ def run(
         store: a store that `hitrs import` made, with labels.
         model: model directory, the run that made it, or `hub://OWNER/NAME`; of a recognizer the encoder alone
             is used.
-        config: paper, base, small, light, tiny, or a YAML file, for how to probe; the options change it.
+        config: light, tiny, small, base, paper, or a YAML file, for how to probe; the options change it.
         protocol: training and test part; the store's first protocol if left out.
         label_fraction: share of the training labels, of every class.
         label_subset: which subset of that size, a random seed.

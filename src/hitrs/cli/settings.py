@@ -13,12 +13,11 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from hitrs.config import Config, config_of, load_config, renamed_key
+from hitrs.config import DEFAULT, Config, config_of, load_config, renamed_key
 from hitrs.errors import ConfigError
 from hitrs.pretext.registry import ABOUT
 from hitrs.tasks.registry import TASKS, section_name
 
-DEFAULT = "small"
 _HELP = {
     "layout": "Joint layout (name or .yaml file) to map recordings to for training; empty: their own.",
     "min_frames": "Shorter bodies take no part in pre-training (the authors: 19).",
@@ -29,7 +28,7 @@ _RENAMED_OPTIONS = {"--fraction": "--label-fraction", "--draw": "--label-subset"
 
 def starting_config(arguments: Sequence[str]) -> Config:
     """What the options change: the configuration of --config, else of the continued run, else of the run that
-    made the encoder of --from, else "small".
+    made the encoder of --from, else the default.
     """
     named, out = given_option(arguments, "--config"), given_option(arguments, "--out")
     if named is None and out is not None and "--resume" in arguments:

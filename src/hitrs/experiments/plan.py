@@ -32,7 +32,7 @@ from typing import Any
 
 import yaml
 
-from hitrs.config import Config, load_config
+from hitrs.config import DEFAULT, Config, load_config
 from hitrs.errors import ConfigError, did_you_mean
 from hitrs.models.card import GENERAL
 from hitrs.tasks.base import get_task
@@ -184,7 +184,7 @@ def read_plan(path: str | Path) -> Plan:
     if not isinstance(values["cells"], list):
         raise ConfigError(f"{path}: `cells` must be a list")
     try:
-        config = load_config(values.get("config", "small"), values.get("set") or {})
+        config = load_config(values.get("config", DEFAULT), values.get("set") or {})
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
     entries = [

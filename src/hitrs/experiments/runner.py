@@ -213,7 +213,7 @@ class Runner:
         folder, task = self._folder(cell), get_task(cell.task)
         encoder = self._encoder(cell) if cell.source else None
         layout = encoder.card.layout if encoder else training_layout(split.store, config.layout)
-        settings = task.preprocessing(encoder.card.preprocessing if encoder else config.preprocessing)
+        settings = task.preprocessing(encoder.card.preprocessing if encoder else config.preprocessing, config)
         dataset = SkeletonDataset(split.store, self._labeled(cell, split), layout, settings)
         finetune(task, dataset, config, folder, encoder=encoder, resume=True)
         method = "fine-tuned" if encoder else "scratch"

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.config import Config, config_of, differences, dump_config, load_config, run_of
+from hitrs.config import DEFAULT, Config, config_of, differences, dump_config, load_config, run_of
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
@@ -36,9 +36,6 @@ from hitrs.tasks.registry import TASKS
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
-
-DEFAULT = "small"
-"""Configuration of a run that names none."""
 
 Notify = Callable[[str], None]
 
@@ -107,7 +104,7 @@ def pretrain(
     Args:
         stores: a store, or its folder, or several.
         out: folder of the run.
-        config: a configuration, its name or file; "small" if left out, or the run's own where it is resumed.
+        config: a configuration, its name or file; "light" if left out, or the run's own where it is resumed.
         protocol: whose training part to learn from, one for each store; each store's first if left out,
             everything if it has none.
         weights: how often recordings of each store come, relative to each other; the root of their number if
@@ -221,7 +218,7 @@ def finetune(
             sizes and preprocessing then hold; None: from scratch.
         task: "recognition", "detection", "prediction", or a task of another package.
         config: a configuration, its name or file; if left out the run's own where it is resumed, else that of
-            the run that made the encoder, else "small".
+            the run that made the encoder, else "light".
         protocol: training and test part; the store's first if left out. Without any, all labeled recordings
             train.
         label_fraction: share of the training labels, of every class.
@@ -253,7 +250,7 @@ def finetune(
         _check_refuses(downstream, validation_subjects)
         data = data.without_classes(unknown_classes)
     wanted = config.preprocessing
-    config = dataclasses.replace(config, preprocessing=downstream.preprocessing(wanted))
+    config = dataclasses.replace(config, preprocessing=downstream.preprocessing(wanted, config))
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
     labels = _Labels(
@@ -337,7 +334,7 @@ def probe(
     Args:
         store: a store with labels, or its folder.
         model: model directory, run folder or ``hub://owner/name``; of a recognizer the encoder alone is used.
-        config: for how to probe; "small" if left out.
+        config: for how to probe; "light" if left out.
         protocol: training and test part; the store's first protocol if left out.
         label_fraction: share of the training labels, of every class.
         label_subset: which subset of that size: its random seed.

@@ -199,8 +199,12 @@ class Task(ABC):
         """(N,) bool: recordings that have what training and testing need."""
         return np.ones(len(store), bool)
 
-    def preprocessing(self, settings: PreprocessingConfig) -> PreprocessingConfig:
-        """What this task takes of the preprocessing of a configuration or encoder; by default all of it."""
+    def preprocessing(self, settings: PreprocessingConfig, config: RunConfig) -> PreprocessingConfig:
+        """What this task takes of the preprocessing of a configuration or encoder; by default all of it.
+
+        Args:
+            config: the whole configuration, of which the task's own section may matter.
+        """
         return settings
 
     def strata(self, store: Store, indices: np.ndarray) -> np.ndarray:

@@ -38,7 +38,7 @@ def probe(
         metrics for each of "knn", "linear", "knn, all levels", "linear, all levels", "ridge", and with
         convolutions "ridge with convolutions".
 
-    >>> probe(HiTRS.from_pretrained("runs/pretrained"), protocol_split(store), load_config("small"))
+    >>> probe(HiTRS.from_pretrained("runs/pretrained"), protocol_split(store), load_config("light"))
     """
     layout, settings = encoder.card.layout, encoder.card.preprocessing
     labeled = SkeletonDataset(split.store, split.train if train is None else train, layout, settings)

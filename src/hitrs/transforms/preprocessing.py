@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -199,10 +200,27 @@ class RunningPreprocessing:
             self._center = positions[self._body, center].mean(0)
 
 
+_WHOLE = ("yaw", "body")
+"""Forms of alignment and scale that need the whole recording."""
+
+
+def frame_by_frame(config: PreprocessingConfig) -> PreprocessingConfig:
+    """The same settings, in the forms that go on with every frame.
+
+    >>> frame_by_frame(PreprocessingConfig(align="yaw", scale="body")).align
+    'running'
+    """
+    return dataclasses.replace(
+        config,
+        align="running" if config.align in _WHOLE else config.align,
+        scale="running" if config.scale in _WHOLE else config.scale,
+    )
+
+
 def check_online(config: PreprocessingConfig) -> None:
     """ConfigError for settings that need the whole recording; it names all of them."""
     used = {name: getattr(config, name) for name in ("align", "scale")}
-    whole = {name: value for name, value in used.items() if value in ("yaw", "body")}
+    whole = {name: value for name, value in used.items() if value in _WHOLE}
     if whole:
         settings = " and ".join(f"preprocessing.{name} = {value}" for name, value in whole.items())
         options = " ".join(f"--preprocessing.{name} running" for name in whole)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hitrs.errors import ConfigError, DataError
+from hitrs.errors import DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import FreezableObjective, RunConfig
@@ -26,7 +26,6 @@ from hitrs.training.batches import seed_of
 from hitrs.training.distributed import share_of_means
 from hitrs.transforms.augmentation import change_speed, crop_start, retimed, take_frames
 from hitrs.transforms.batch import Batch
-from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.preprocessing import check_online
 from hitrs.transforms.random import KeyedGenerator
@@ -122,7 +121,7 @@ class DetectionJob:
                 "and import again"
             )
         if settings.head.causal:
-            _check_causal(dataset.settings, pretrained=encoder is not None)
+            check_online(dataset.settings)
         self._encoder_frames = 0 if encoder is None else encoder.card.preprocessing.frames
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         layout = dataset.layout
@@ -177,19 +176,6 @@ class DetectionJob:
     def facts(self) -> dict[str, Any]:
         """How many frames recordings had for the encoder, where it learned from resampled ones."""
         return {"encoder_frames": self._encoder_frames} if self._encoder_frames else {}
-
-
-def _check_causal(preprocessing: PreprocessingConfig, *, pretrained: bool) -> None:
-    """ConfigError for preprocessing that needs the whole recording, which an encoder brings with it."""
-    try:
-        check_online(preprocessing)
-    except ConfigError as error:
-        if not pretrained:
-            raise
-        raise ConfigError(
-            f"{error}. This is the preprocessing of the encoder of --from, which cannot be changed any more: "
-            "pre-train one with these options first, or start without --from"
-        ) from error
 
 
 def pad_labels(labels: list[Tensor]) -> Tensor:

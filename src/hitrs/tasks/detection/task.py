@@ -26,6 +26,7 @@ from hitrs.tasks.detection.segments import propose
 from hitrs.tasks.detection.truth import true_labels, true_segments
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
+from hitrs.transforms.preprocessing import frame_by_frame
 
 CONFIRM = 3
 """Online, an action counts as named where so many frames in a row have its label."""
@@ -53,9 +54,11 @@ class DetectionTask(Task):
     def usable(self, store: Store) -> np.ndarray:
         return np.asarray(store.segment_counts) > 0
 
-    def preprocessing(self, settings: PreprocessingConfig) -> PreprocessingConfig:
-        """All but resampling: every frame of the recording gets an answer."""
-        return dataclasses.replace(settings, frames=0)
+    def preprocessing(self, settings: PreprocessingConfig, config: RunConfig) -> PreprocessingConfig:
+        """All but resampling: every frame of the recording gets an answer. A causal detector turns and scales
+        by the frames up to each one, where its encoder did so by the whole recording."""
+        settings = dataclasses.replace(settings, frames=0)
+        return frame_by_frame(settings) if config.section(self.name).head.causal else settings
 
     def job(
         self,

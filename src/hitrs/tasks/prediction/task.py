@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
@@ -17,6 +18,7 @@ from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predict import BASELINES
 from hitrs.tasks.prediction.windows import protocol_windows
+from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset, check_layouts
 
 Part: TypeAlias = Mapping[str, Any]
@@ -42,6 +44,12 @@ class PredictionTask(Task):
         "train for more steps or on more recordings, predict fewer frames (`--predict.head.predicted`), or "
         "look for what is wrong with the data with `hitrs inspect`"
     )
+
+    def preprocessing(self, settings: PreprocessingConfig, config: RunConfig) -> PreprocessingConfig:
+        """Of what is made for an encoder of groups of frames nothing, where the decoder works alone."""
+        if config.section(self.name).head.context:
+            return settings
+        return dataclasses.replace(settings, stream="joint", frames=0, tubelet=1)
 
     def job(
         self,
