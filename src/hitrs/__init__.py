@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hitrs.tasks.prediction.model import PredictionModel
     from hitrs.tasks.prediction.predictor import Continuation, Predictor
     from hitrs.tasks.recognition.model import RecognitionModel
+    from hitrs.tasks.recognition.online import OnlineRecognizer
     from hitrs.tasks.recognition.recognizer import ClassScore, Recognition, Recognizer
     from hitrs.tasks.registry import register_task
     from hitrs.transforms.config import PreprocessingConfig
@@ -60,6 +61,7 @@ _HOMES = {
     "ModelCard": "hitrs.models.card",
     "ModelConfig": "hitrs.models.config",
     "OnlineDetector": "hitrs.tasks.detection.online",
+    "OnlineRecognizer": "hitrs.tasks.recognition.online",
     "PredictionModel": "hitrs.tasks.prediction.model",
     "Predictor": "hitrs.tasks.prediction.predictor",
     "PreprocessingConfig": "hitrs.transforms.config",
@@ -107,6 +109,7 @@ __all__ = [
     "ModelCard",
     "ModelConfig",
     "OnlineDetector",
+    "OnlineRecognizer",
     "PredictionModel",
     "Predictor",
     "PreprocessingConfig",

@@ -14,6 +14,7 @@ from hitrs.models.card import ModelCard
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online import OnlineDetector
 from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.transforms.preprocessing import frame_by_frame
 
 CLASSES = 51
 """As many actions as PKU-MMD has."""
@@ -48,13 +49,7 @@ def random_detector(case: Case) -> OnlineDetector:
     """
     torch.manual_seed(0)
     head = dataclasses.replace(case.config.section("detection").head, causal=True)
-    given = case.config.preprocessing
-    preprocessing = dataclasses.replace(
-        given,
-        align="none" if given.align == "none" else "running",
-        scale="none" if given.scale == "none" else "running",
-        frames=0,
-    )
+    preprocessing = frame_by_frame(dataclasses.replace(case.config.preprocessing, frames=0))
     card = ModelCard(
         case.config.model,
         chain_layout(case.joints),

@@ -23,6 +23,7 @@ def run(
     protocol: Name = None,
     views: Annotated[int | None, arg(metavar="INT")] = None,
     seen_as: Annotated[str | None, arg(metavar="LAYOUT")] = None,
+    early: bool = False,
     confusion: Picture = None,
     as_json: AsJson = False,
 ) -> None:
@@ -40,6 +41,7 @@ def run(
             the model had it, else 1.
         seen_as: test as if another joint layout (a name or a .yaml file) had recorded the store: what it
             lacks is masked.
+        early: also the accuracy after 10%, 20%, ... of each recording; for one recognizer.
         confusion: draw the confusion matrix to this file (.png, .svg or .pdf).
         as_json: print everything as JSON, with the confusion matrix.
     """
@@ -55,7 +57,7 @@ def run(
         store,
         models,
         protocol=protocol,
-        options=EvalOptions(views, layout),
+        options=EvalOptions(views, layout, early or None),
         notify=notes.append if as_json else print_line,
     )
     if confusion is not None and "confusion" not in done.metrics["all"]:

@@ -84,6 +84,8 @@ class EvalOptions:
     """Turned copies of each recording whose scores are averaged."""
     seen_as: Layout | None = None
     """Test as if this joint layout had recorded the store."""
+    early: bool | None = None
+    """Also tell how often a beginning of the recording is enough."""
 
     def given(self) -> tuple[str, ...]:
         """Names of the options that are set."""

@@ -103,6 +103,15 @@ def confidence_tables(metrics: Metrics) -> list[ReportTable]:
     return [(["how sure it is", "recordings", "%"], rows)]
 
 
+def early_tables(metrics: Metrics) -> list[ReportTable]:
+    """One table where beginnings of recordings were tested, else none."""
+    early = metrics["all"].get("early")
+    if early is None:
+        return []
+    rows = [["top-1", *(_percent(value) for value in early.values())]]
+    return [(["after so much of the recording", *(f"{share}%" for share in early)], rows)]
+
+
 def class_table(metrics: Mapping[str, Any], classes: Sequence[str]) -> ReportTable:
     """Accuracy of every class that occurs, the weakest first, with what it is taken for most often."""
     rows = []

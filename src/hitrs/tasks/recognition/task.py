@@ -31,9 +31,11 @@ from hitrs.tasks.recognition.metrics import (
     accuracy_table,
     confidence_metrics,
     confidence_tables,
+    early_tables,
     split_metrics,
 )
 from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.online import early_accuracy
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.transforms.dataset import SkeletonDataset
@@ -52,7 +54,7 @@ class RecognitionTask(Task):
         MetricColumn("top-1, all", "all", "top1", headline=True),
         MetricColumn("top-1, deduplicated", "deduplicated", "top1"),
     )
-    eval_options = frozenset({"views", "seen_as"})
+    eval_options = frozenset({"views", "seen_as", "early"})
     ensembles = True
     refuses = True
     needs_rate = False
@@ -127,6 +129,13 @@ class RecognitionTask(Task):
             scores[trained], dataclasses.replace(split, test=split.test[trained]), classes
         )
         metrics["all"].update(confidence_metrics(scores, labels, trained, threshold))
+        if options.early:
+            model, test = recognizers[0], split.test[trained]
+            query = SkeletonDataset(
+                split.store, test, model.card.layout, model.card.preprocessing, options.seen_as
+            )
+            own = [model.card.classes.index(classes[label]) for label in labels[trained]]
+            metrics["all"]["early"] = early_accuracy(model, query, np.asarray(own))
         return metrics
 
     def default_options(self, config: RunConfig) -> EvalOptions:
@@ -147,7 +156,8 @@ class RecognitionTask(Task):
     ) -> list[ReportTable]:
         beside = {self.floor_titles.get(floor, floor): values for floor, values in (floors or {}).items()}
         (_, *head), rows = accuracy_table({"model": metrics, **beside})
-        return [([f"accuracy in % ({name})", *head], rows), *confidence_tables(metrics)]
+        accuracy = [f"accuracy in % ({name})", *head], rows
+        return [accuracy, *confidence_tables(metrics), *early_tables(metrics)]
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:
