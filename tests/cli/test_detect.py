@@ -42,6 +42,20 @@ def test_files_folders_and_stores(model: str, tmp_path: Path, said) -> None:
     assert len(shown) == 2 + sum(len(each["segments"]) for each in by_file)
 
 
+def test_what_else_lies_in_a_folder_is_told(model: str, tmp_path: Path, said) -> None:
+    write_npz(untrimmed("a", fps=None), tmp_path / "a.npz")
+    (tmp_path / "film.mp4").write_text("not data")
+    (tmp_path / "again").symlink_to(tmp_path)
+    shown = said("detect", model, tmp_path)
+    assert f"note        {tmp_path}: left out because nothing here reads .mp4: film.mp4" in shown
+    assert "was left out: it is a link to one that is read already" in shown
+    assert "split" not in shown  # which only matters where one trains
+    assert "frame rate is unknown" in shown
+    shown = said("detect", model, tmp_path, "--fps", 30)
+    assert "frame rate is unknown" not in shown
+    assert json.loads(said("detect", model, tmp_path, "--json"))[0]["name"] == "a"
+
+
 def test_what_it_writes(model: str, tmp_path: Path, said) -> None:
     write_npz(untrimmed("a"), tmp_path / "a.npz")
     picture, out = tmp_path / "a.png", tmp_path / "a.json"

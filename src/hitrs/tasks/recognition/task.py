@@ -37,7 +37,7 @@ class RecognitionTask(Task):
     name = "recognition"
     verb = "recognize"
     about = "one class for a recording"
-    needs = "a label; add labels.csv"
+    needs = "a label; add labels.csv (`hitrs cut` makes labeled recordings of segments)"
     config_class = RecognitionConfig
     model_class = RecognitionModel
     columns = (
