@@ -39,6 +39,7 @@ FIGURES = {
     "calibration_error": "after",
     "refused": "known, refused",
     "unknown_named": "unknown, named",
+    "unknown_auroc": "AUROC",
 }
 
 

@@ -50,6 +50,20 @@ def imports_of(file: Path) -> set[str]:
     return rooms - {"__version__"}
 
 
+def test_a_name_of_data_becomes_a_files_through_one_function() -> None:
+    """``f"{recording.name}.txt"`` leads wherever the data says."""
+    made_of_names = re.compile(
+        r"""\{[^{}]*(?:\.name\b|\bname\()[^{}]*\}[^{}"]*\.(?:txt|npz|csv|json|png|svg|gif|bvh)\""""
+    )
+    found = []
+    for file in SOURCE.rglob("*.py"):
+        for line in file.read_text(encoding="utf-8").splitlines():
+            found += [(file.name, each) for each in made_of_names.findall(line) if "file_name(" not in each]
+    assert not found
+    assert made_of_names.search('f"{recording.name}.txt"')
+    assert made_of_names.search('f"{store.name(int(index))}-b.npz"')
+
+
 def test_imports_run_downwards_only() -> None:
     height = {room: place for place, level in enumerate(reversed(levels())) for room in level}
     wrong = []

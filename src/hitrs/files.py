@@ -29,6 +29,8 @@ _RESERVED = re.compile(r"con|prn|aux|nul|com\d|lpt\d", re.IGNORECASE)  # devices
 _LONGEST_NAME = 200
 """Bytes; file systems take 255, and a suffix or what marks a temporary file comes on top."""
 _TRIES = 100
+LEFT_OUT = "left out"
+"""Stands in every sentence on a file or folder that is not read."""
 LOCK, HOLDER = ".lock", ".holder"
 _FULL = {errno.ENOSPC} | ({errno.EDQUOT} if hasattr(errno, "EDQUOT") else set())
 
@@ -100,14 +102,16 @@ def walk_files(folder: Path) -> tuple[list[Path], list[str]]:
     entered: set[tuple[int, int]] = set()
 
     def note(error: OSError) -> None:
-        left_out.append(f"the folder {error.filename} was left out: {error.strerror}")
+        left_out.append(f"the folder {error.filename} was {LEFT_OUT}: {error.strerror}")
 
     starts = [folder]
     for start in starts:  # links come after what is there itself, whose path is the better name
         for where, folders, names in os.walk(start, onerror=note):
             state = os.stat(where)
             if (state.st_dev, state.st_ino) in entered:
-                left_out.append(f"the folder {where} was left out: it is a link to one that is read already")
+                left_out.append(
+                    f"the folder {where} was {LEFT_OUT}: it is a link to one that is read already"
+                )
                 folders.clear()
                 continue
             entered.add((state.st_dev, state.st_ino))

@@ -312,6 +312,31 @@ def test_a_path_that_the_system_refuses(tuned: str, fails) -> None:
     assert "cannot use" in fails("recognize", "x" * 300, "a.npz")
 
 
+def test_a_label_of_thousands_of_digits(files: Path, tmp_path: Path, said) -> None:
+    """Python makes no number of them, and classes are sorted by the numbers in their names."""
+    long = "1" * 5000
+    np.savez(files / "long.npz", positions=motion(), layout="ntu25", label=long, subject=f"s{long}")
+    np.savez(files / "two.npz", positions=motion(), layout="ntu25", label="2", subject="s2")
+    assert main(["import", str(files), str(tmp_path / "store")]) == 0
+    store = Store.open(tmp_path / "store")
+    assert store.classes == ("2", long, "wave")
+    assert "recordings    3" in said("inspect", tmp_path / "store")
+
+
+def test_a_class_is_no_formula_in_a_table(tuned: str, store: str, tmp_path: Path, said) -> None:
+    model = shutil.copytree(Path(tuned) / "model", tmp_path / "model")
+    card = (model / "config.json").read_text(encoding="utf-8")
+    for name in Store.open(store).classes:
+        assert f'"{name}"' in card
+        card = card.replace(f'"{name}"', f'"=cmd|{name}"')
+    (model / "config.json").write_text(card, encoding="utf-8")
+    write_npz(Store.open(store)[0], tmp_path / "a.npz")
+    said("recognize", model, tmp_path / "a.npz", "--out", tmp_path / "found.csv")
+    cells = (tmp_path / "found.csv").read_text(encoding="utf-8").replace("\n", ",").split(",")
+    assert sum(cell.startswith("'=cmd|") for cell in cells) == 1 + len(Store.open(store).classes)
+    assert not any(cell.startswith("=") for cell in cells)
+
+
 EVIL = "\x1b]0;owned\x07\x1b[2Jwave\x9b31m\u202e"
 
 

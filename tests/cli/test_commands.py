@@ -1,5 +1,6 @@
 """Each command from end to end, on little data."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -186,7 +187,8 @@ def test_figures_stand_beside_what_costs_next_to_nothing(
     assert main(["evaluate", store, str(run), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["floors"] == results["floors"]
-    assert any("no better than" in note for note in found["notes"])
+    assert found["notes"] == []
+    assert "no better than" in found["behind"]
     shutil.copytree(run / "model", tmp_path / "model")  # without the run nobody knows the labels
     assert main(["evaluate", store, str(tmp_path / "model")]) == 0
     assert "learn from 18 training recordings" in capsys.readouterr().out
@@ -229,7 +231,7 @@ def test_a_probe_says_where_the_encoder_is_no_better(
         monkeypatch.setattr("hitrs.tasks.probe.split_metrics", lambda *_, own=own: own)
         assert main(["probe", store, pretrained, "--config", quick, "--json"]) == 0
         found = json.loads(capsys.readouterr().out)
-        assert any("1-NN on positions" in n and "no better" in n for n in found["notes"]) == (top1 < 100)
+        assert ("1-NN on positions" in str(found["behind"])) == (top1 < 100)
 
 
 def test_finetune_takes_the_encoder_as_it_is(
@@ -407,15 +409,60 @@ def test_recognize_does_what_it_can(store: str, tuned: str, tmp_path: Path, caps
 def test_detection_needs_segments(folder, store, quick, fails) -> None:
     out = folder / "no-segments"
     said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)
-    assert "has labeled segments; add segments.csv and import again" in said
-    assert "or train for what is there: --task recognition or prediction" in said
+    assert "has labeled segments, which detection needs, but 24 of 24 have a label" in said
+    assert f"`hitrs finetune {store} --task recognition --out RUN`" in said
+    assert "Else add segments.csv and import again" in said
 
 
 def test_recognition_needs_labels(folder, quick, fails) -> None:
     store = untrimmed_store(folder / "untrimmed-unlabeled").path
     said = fails("finetune", store, "--config", quick, "--out", folder / "no-labels")
-    assert "has a label; add labels.csv and import again" in said
-    assert "--task detection or prediction" in said
+    assert "has a label, which recognition needs, but 6 of 6 have labeled segments" in said
+    assert f"`hitrs finetune {store} --task detection --out RUN`" in said
+    assert "add labels.csv (`hitrs cut`" in said
+
+
+def test_what_a_task_makes_of_an_encoder_may_be_asked_for(folder: Path, quick: str, fails) -> None:
+    """Detection takes an encoder of resampled recordings at their own rate, with or without the option."""
+    store = str(untrimmed_store(folder / "untrimmed-resampled").path)
+    encoder = str(folder / "resampled")
+    words = ["--config", quick, "--preprocessing.frames", "16", "--pretrain.optim.steps", "1"]
+    assert main(["pretrain", store, *words, "--out", encoder]) == 0
+    begin = ["finetune", store, "--task", "detection", "--from", encoder, "--config", quick]
+    begin += ["--detect.optim.steps", "1"]
+    assert main([*begin, "--preprocessing.frames", "0", "--out", str(folder / "own-rate")]) == 0
+    assert load_pretrained(folder / "own-rate")[0].preprocessing.frames == 0
+    out = folder / "other-rate"
+    said = fails(*begin, "--preprocessing.frames", "8", "--out", out)
+    assert "preprocessing.frames cannot be changed" in said
+    trimmed = str(small_store(folder / "trimmed-resampled").path)
+    said = fails("finetune", trimmed, "--from", encoder, "--preprocessing.frames", "0", "--out", out)
+    assert "preprocessing.frames cannot be changed" in said  # it learned at this rate
+
+
+def test_a_model_is_told_what_a_store_of_another_kind_holds(
+    folder: Path, tuned: str, pretrained: str, quick: str, fails
+) -> None:
+    store = untrimmed_store(folder / "untrimmed-for-others").path
+    for words in (("evaluate", store, tuned), ("probe", store, pretrained)):
+        said = fails(*words)
+        assert "6 of 6 have labeled segments" in said
+        assert f"`hitrs finetune {store} --task detection --out RUN`" in said
+    detector = folder / "detector-of-others"
+    words = ["--task", "detection", "--config", quick, "--detect.optim.steps", "1", "--out", str(detector)]
+    assert main(["finetune", str(store), *words]) == 0
+    trimmed = small_store(folder / "trimmed-for-others").path
+    said = fails("evaluate", trimmed, detector)
+    assert "12 of 12 have a label" in said
+    assert f"`hitrs finetune {trimmed} --task recognition --out RUN`" in said
+
+
+def test_a_store_without_any_labels_lacks_them(folder: Path, quick: str, fails) -> None:
+    labeled = small_store(folder / "soon-unlabeled")
+    bare = [dataclasses.replace(recording, label=None) for recording in labeled]
+    store = write_store(folder / "unlabeled", bare, layout=labeled.layout).path
+    said = fails("finetune", store, "--config", quick, "--out", folder / "never")
+    assert "has a label, which recognition needs; add labels.csv" in said
 
 
 def test_a_causal_detector_goes_by_the_frames_so_far(folder, quick, capsys) -> None:
@@ -508,7 +555,7 @@ def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned
         "models are evaluated together for one task only; these are for recognition and detection"
         in fails("evaluate", store, tuned, folder / "detector")
     )
-    assert "has labeled segments; add segments.csv" in fails("evaluate", store, folder / "detector")
+    assert "has labeled segments, which detection needs" in fails("evaluate", store, folder / "detector")
 
 
 def test_recognize_takes_folders_and_stores_and_writes_csv(

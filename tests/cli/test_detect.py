@@ -1,5 +1,6 @@
 """`hitrs detect`: what it prints and writes, and what people hand in by mistake."""
 
+import csv
 import json
 from pathlib import Path
 
@@ -42,6 +43,20 @@ def test_files_folders_and_stores(model: str, tmp_path: Path, said) -> None:
     assert len(shown) == 2 + sum(len(each["segments"]) for each in by_file)
 
 
+def test_what_else_lies_in_a_folder_is_told(model: str, tmp_path: Path, said) -> None:
+    write_npz(untrimmed("a", fps=None), tmp_path / "a.npz")
+    (tmp_path / "film.mp4").write_text("not data")
+    (tmp_path / "again").symlink_to(tmp_path)
+    shown = said("detect", model, tmp_path)
+    assert f"note        {tmp_path}: left out because nothing here reads .mp4: film.mp4" in shown
+    assert "was left out: it is a link to one that is read already" in shown
+    assert "split" not in shown  # which only matters where one trains
+    assert "frame rate is unknown" in shown
+    shown = said("detect", model, tmp_path, "--fps", 30)
+    assert "frame rate is unknown" not in shown
+    assert json.loads(said("detect", model, tmp_path, "--json"))[0]["name"] == "a"
+
+
 def test_what_it_writes(model: str, tmp_path: Path, said) -> None:
     write_npz(untrimmed("a"), tmp_path / "a.npz")
     picture, out = tmp_path / "a.png", tmp_path / "a.json"
@@ -54,6 +69,34 @@ def test_what_it_writes(model: str, tmp_path: Path, said) -> None:
     said("detect", model, tmp_path / "a.npz", "--out", tmp_path / "pku", "--format", "pku")
     lines = (tmp_path / "pku" / "a.txt").read_text().splitlines()
     assert [int(line.split(",")[1]) - 1 for line in lines] == [each["start"] for each in segments]
+
+
+def test_names_of_data_do_not_lead_out_of_the_folder(model: str, tmp_path: Path, said) -> None:
+    """A name such as a pickle's ``frame_dir`` may be any path."""
+    names = ("../escaped", str(tmp_path / "absolute"), "..", "plain")
+    write_store(tmp_path / "store", [untrimmed(name) for name in names], layout=LAYOUT, classes=CLASSES)
+    inside = tmp_path / "sub" / "out"
+    before = set(tmp_path.rglob("*"))
+    said("detect", model, tmp_path / "store", "--out", inside, "--format", "pku")
+    made = {path for path in set(tmp_path.rglob("*")) - before if path.is_file()}
+    assert len(made) == len(names)
+    assert {path.parent for path in made} == {inside}
+    assert inside / "plain.txt" in made
+
+
+def test_a_class_is_no_formula_in_a_table(tmp_path: Path, said) -> None:
+    folder = detector(fps=30.0).save_pretrained(tmp_path / "model")
+    card = (folder / "config.json").read_text(encoding="utf-8")
+    assert '"wave"' in card
+    for name in CLASSES:
+        card = card.replace(f'"{name}"', f'"=cmd|{name}"')
+    (folder / "config.json").write_text(card, encoding="utf-8")
+    write_npz(untrimmed("a", segments=()), tmp_path / "@a.npz")
+    said("detect", folder, tmp_path / "@a.npz", "--out", tmp_path / "found.csv")
+    with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert rows
+    assert all(row["label"].startswith("'=cmd|") and row["name"] == "'@a" for row in rows)
 
 
 def test_online_tells_how_late_actions_are_named(model: str, tmp_path: Path, said) -> None:

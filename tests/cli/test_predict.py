@@ -89,6 +89,19 @@ def test_bad_input(model: str, tmp_path: Path, fails, said) -> None:
     assert "no joint was seen" in fails("predict", model, file)
 
 
+def test_files_that_say_little(model: str, tmp_path: Path, said, fails) -> None:
+    """Numbers without a header, and no frame rate."""
+    given = moving(fps=None)
+    np.savetxt(tmp_path / "a.txt", given.positions[:, 0].reshape(given.n_frames, -1), fmt="%.6f")
+    assert "5 frames, 0.17 s" in said("predict", model, tmp_path / "a.txt", "--columns", "x,y,z", "--fps", 30)
+    unknown = said("predict", model, tmp_path / "a.txt", "--columns", "x,y,z")
+    assert "frame rate is unknown and taken for the 30" in unknown
+    write_npz(given, tmp_path / "a.npz")
+    assert "60 frames a second" in fails("predict", model, tmp_path / "a.npz", "--fps", 60)
+    assert "5 frames" in said("predict", model, tmp_path / "a.npz", "--fps", 30)
+    assert "--fps must be above 0" in fails("predict", model, tmp_path / "a.npz", "--fps", 0)
+
+
 def test_finetune_and_evaluate(tmp_path: Path, said, fails) -> None:
     store = small_store(tmp_path / "store", count=24).path
     config = tmp_path / "quick.yaml"

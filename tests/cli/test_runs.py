@@ -384,7 +384,7 @@ def test_two_starts_at_once(verb: str, store: str, quick: str, tmp_path: Path) -
     refused = next(text for text, process in zip(said, pair, strict=True) if process.returncode == codes[1])
     assert codes == [0, 1], said
     assert "Traceback" not in "".join(said)
-    assert "in use by process" in refused or "exists already" in refused
+    assert "is in use by" in refused or "exists already" in refused
     if verb == "import":
         assert len(Store.open(tmp_path / "out", verify=True)) == 40
     else:

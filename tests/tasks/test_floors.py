@@ -56,7 +56,7 @@ def test_a_large_training_part_is_drawn_from(trimmed: ProtocolSplit, monkeypatch
     monkeypatch.setattr(hitrs.tasks.recognition.floors, "RECORDINGS", 7)
     told: list[str] = []
     floors = RECOGNITION.floors(CARD, trimmed, {}, tell=told.append)
-    assert told[0].endswith("learn from 7 training recordings, drawn from 18")
+    assert told[1] == "note: they learn from 7 of 18 training recordings, drawn at random"
     some = replace(trimmed, train=drawn(trimmed.train, 7))
     assert floors["knn on positions"] == nearest_positions(some, LAYOUT, CARD.preprocessing)
 
@@ -154,10 +154,11 @@ def test_few_frames_are_compared_where_there_are_many(
     monkeypatch.setattr(hitrs.tasks.detection.floors, "FRAMES", 5)
     DETECTION.floors(detector().card, untrimmed, {}, tell=told.append)
     frames = int(untrimmed.store.frames[untrimmed.train].sum())
-    assert told[0].endswith(f"among 5 training frames, drawn from {frames}")
+    assert told[0].endswith("among 5 training frames")
+    assert told[1] == f"note: neighbors are looked for in 5 of {frames} frames, drawn at random"
     monkeypatch.setattr(hitrs.tasks.detection.floors, "COMPARISONS", 1)
     DETECTION.floors(detector().card, untrimmed, {}, tell=told.append)
-    assert told[1].endswith(f"among 1 training frame, drawn from {frames}")
+    assert told[2].endswith("among 1 training frame")
 
 
 def test_training_recordings_may_show_a_class_that_the_detector_does_not_know(

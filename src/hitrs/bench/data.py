@@ -19,6 +19,7 @@ from hitrs.bench.measurement import (
 from hitrs.bench.training import StoreJob
 from hitrs.data.formats import write_npz
 from hitrs.data.importing import ImportJob, ImportOptions
+from hitrs.files import file_name
 from hitrs.training.batches import make_batch
 
 
@@ -30,7 +31,7 @@ def measure_import(case: Case) -> Measurement:
             layout = chain_layout(case.joints)
             files.mkdir()
             for recording in random_recordings(case):
-                write_npz(recording, files / f"{recording.name}.npz")
+                write_npz(recording, files / f"{file_name(recording.name)}.npz")
         counts: list[int] = []
 
         def step() -> None:

@@ -42,6 +42,16 @@ def print_nothing(line: str = "") -> None:
     """In place of ``print_line`` where only JSON is to be printed."""
 
 
+def note_to(notes: list[str]) -> Callable[[str], None]:
+    """In place of ``print_line`` where only JSON is to be printed that holds the notes."""
+
+    def keep(line: str) -> None:
+        if line.startswith("note: "):
+            notes.append(line)
+
+    return keep
+
+
 def print_json(value: Any) -> None:
     """JSON on standard output, in which control characters of data are escaped as JSON has it."""
     text = json.dumps(value, indent=1, ensure_ascii=False)

@@ -20,6 +20,7 @@ from hitrs.data import Store, read_recording, write_npz
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.errors import ConfigError, counted
 from hitrs.experiments.runs import probe
+from hitrs.files import file_name
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import video_feature
 from hitrs.tasks.base import Metrics, get_task
@@ -133,7 +134,7 @@ def _unknown(split: ProtocolSplit, folder: Path) -> list[Path]:
     files = []
     for label in known[:: max(1, len(known) // SHOWN)][:SHOWN]:
         index = int(split.test[np.flatnonzero(labels == label)[0]])
-        files.append(folder / f"{split.store.name(index)}.npz")
+        files.append(folder / f"{file_name(split.store.name(index))}.npz")
         write_npz(split.store[index], files[-1])
     return files
 
@@ -142,7 +143,7 @@ def _long(store: Store, folder: Path) -> list[Path]:
     """The first untrimmed test recordings as files; the true segments are in them for the picture only."""
     files = []
     for index in store.split(store.protocols[0], "test")[:LONG]:
-        files.append(folder / f"{store.name(int(index))}.npz")
+        files.append(folder / f"{file_name(store.name(int(index)))}.npz")
         write_npz(store[int(index)], files[-1])
     return files
 

@@ -19,7 +19,7 @@ from hitrs.cli.console import (
     progress_bar,
 )
 from hitrs.cli.inputs import recordings
-from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
+from hitrs.cli.options import AS_FILES_SAY, AsJson, Files, ModelArgument, ReadingOptions
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
@@ -35,10 +35,8 @@ def run(
     model: ModelArgument,
     files: Files,
     *,
-    layout: Name = None,
-    columns: Columns = None,
+    reading: ReadingOptions = AS_FILES_SAY,
     resample: bool = False,
-    as_is: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     format: Format | None = None,
     timeline: Annotated[Path | None, arg(metavar="PICTURE")] = None,
@@ -53,12 +51,8 @@ def run(
     Args:
         model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings, folders of them, or stores.
-        layout: joint layout of files that do not say it themselves, a name or a layout file.
-        columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
+        reading: how files are read.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
-        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
-            or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
-            is told.
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.
@@ -71,7 +65,6 @@ def run(
     from hitrs.tasks.detection.detection import write_csv, write_json, write_pku
     from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.truth import read_truth, to_proposals
-    from hitrs.tasks.inputs import known_layout
 
     form = _format(out, format)
     if not files:
@@ -82,12 +75,12 @@ def run(
     detections: list[Detection] = []
     truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
-    skipped = Skipped()
+    skipped, print_unless_json = Skipped(), print_nothing if as_json else print_line
     with progress_bar("detecting") as bar:
-        for _, recording in recordings(files, detector.layout, known_layout(layout), columns, skipped):
+        for _, recording in recordings(files, detector.layout, reading, skipped, print_unless_json):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
-                recording = detector.recording(recording, resample=resample, as_is=as_is)
+                recording = detector.recording(recording, resample=resample, as_is=reading.as_is)
                 own = None
                 if recording.segments and (online or timeline is not None):
                     with located(f"recording '{recording.name}'"):
@@ -105,7 +98,6 @@ def run(
     elif detections:
         _print_segments(detections)
         print_findings(detections)
-    print_unless_json = print_nothing if as_json else print_line
     if online and detections:
         _print_latency(detections, truths, seconds, print_unless_json)
     if out is not None and detections:

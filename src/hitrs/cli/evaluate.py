@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import print_json, print_line, print_table
+from hitrs.cli.console import note_to, print_json, print_line, print_table
 from hitrs.cli.options import AsJson, Name, StoreArgument
 from hitrs.errors import ConfigError
 
@@ -58,7 +58,7 @@ def run(
         models,
         protocol=protocol,
         options=EvalOptions(views, layout, early or None),
-        notify=notes.append if as_json else print_line,
+        notify=note_to(notes) if as_json else print_line,
     )
     if confusion is not None and "confusion" not in done.metrics["all"]:
         raise ConfigError(f"--confusion does not apply to {done.task}, which {models[0]} is for")
@@ -70,7 +70,8 @@ def run(
             "classes": done.classes,
             "metrics": done.metrics,
             "floors": done.floors,
-            "notes": [*notes, *([done.behind] if done.behind else [])],
+            "behind": done.behind,
+            "notes": notes,
         }
         print_json(facts)
     else:

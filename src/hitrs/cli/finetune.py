@@ -81,7 +81,7 @@ def run(
 
     whole = changed_config(options)
     if start is not None:
-        _check_encoder(type(options).base, whole, start)
+        _check_encoder(type(options).base, whole, start, task)
     done = finetune(
         store,
         out,
@@ -121,13 +121,19 @@ def run(
     print_line(f"model       {done.model}")
 
 
-def _check_encoder(base: Any, whole: Any, start: str) -> None:
-    """Sizes and preprocessing are the encoder's; an option for them would be ignored."""
+def _check_encoder(base: Any, whole: Any, start: str, task: str) -> None:
+    """Sizes and preprocessing are the encoder's; an option for them would be ignored, but for one that asks
+    for what the task makes of them anyway.
+    """
+    from hitrs.tasks.base import get_task
+
+    made = {"model": base.model, "preprocessing": get_task(task).preprocessing(base.preprocessing, whole)}
     changed = [
         f"{section}.{field.name}"
-        for section in ("model", "preprocessing")
-        for field in dataclasses.fields(getattr(base, section))
-        if getattr(getattr(base, section), field.name) != getattr(getattr(whole, section), field.name)
+        for section, own in made.items()
+        for field in dataclasses.fields(own)
+        if getattr(getattr(whole, section), field.name)
+        not in (getattr(getattr(base, section), field.name), getattr(own, field.name))
     ]
     if changed:
         raise ConfigError(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hitrs.cli.console import Skipped
+from hitrs.cli.options import Reading
 from hitrs.errors import DataError
+from hitrs.files import LEFT_OUT
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
@@ -16,27 +18,38 @@ if TYPE_CHECKING:
     from hitrs.skeleton import Layout
 
 
+def read(path: Path, model: Layout, reading: Reading) -> Recording:
+    """The recording in a file; ``model``: the model's layout, which files have that do not say theirs."""
+    from hitrs.tasks.inputs import as_recording, known_layout
+
+    layout = known_layout(reading.layout)
+    return as_recording(path, model, layout=layout, columns=reading.columns, fps=reading.fps)
+
+
 def recordings(
-    paths: Sequence[Path], model: Layout, layout: Layout | None, columns: str | None, skipped: Skipped
+    paths: Sequence[Path], model: Layout, reading: Reading, skipped: Skipped, tell: Callable[[str], None]
 ) -> Iterator[tuple[str, Recording]]:
     """(what to call it, recording) of files, folders and stores, without those that cannot be read.
 
     Args:
-        model: the layout of the model, which files have that do not say theirs, unless ``layout`` does.
-        layout: of files that do not say it themselves.
-        columns: of tables without a header.
+        model: the layout of the model, which files have that do not say theirs, unless ``reading`` does.
         skipped: told what cannot be read.
+        tell: called with what else of a folder is left out.
     """
-    from hitrs.tasks.inputs import as_recording
+    from hitrs.tasks.inputs import as_recording, known_layout
 
+    layout, columns = known_layout(reading.layout), reading.columns
     for path in paths:
         with skipped.one(), ExitStack() as stack:
             if not path.is_dir():
-                yield str(path), as_recording(path, model, layout=layout, columns=columns)
+                yield str(path), read(path, model, reading)
                 continue
             store = _opened(path, model, layout, columns, stack)
+            for note in store.meta.get("notes", ()):
+                if LEFT_OUT in note:  # what is said of labels and splits does not matter here
+                    tell(f"note        {path}: {note}")
             for recording in store:
-                yield str(path / recording.name), recording
+                yield str(path / recording.name), as_recording(recording, model, fps=reading.fps)
             for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
                 skipped.add(f"{path / item['source']}: {item['reason']}")
 

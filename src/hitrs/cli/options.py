@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from tyro.conf import Positional, arg
+
+from hitrs.errors import ConfigError
 
 StoreArgument = Annotated[Positional[Path], arg(metavar="STORE")]
 StoresArgument = Annotated[
@@ -20,4 +23,28 @@ Name = Annotated[str | None, arg(metavar="NAME")]
 Names = Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")]
 Columns = Annotated[str | None, arg(metavar="NAME,NAME,...")]
 AsJson = Annotated[bool, arg(name="json")]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How recordings are read that go to a model."""
+
+    layout: Name = None
+    """Joint layout of files that do not say it themselves, a name or a layout file."""
+    columns: Columns = None
+    """Of tables without a header, what their columns are, as x,y,z (docs/data.md)."""
+    fps: Annotated[float | None, arg(metavar="FPS")] = None
+    """Frames per second of files that do not say it themselves."""
+    as_is: bool = False
+    """Take coordinates as they are; otherwise those that are in another unit than the training data, or have
+    another axis up, are converted, joints that the tracker had lost count as not seen, and it is told."""
+
+    def __post_init__(self) -> None:
+        if self.fps is not None and not 0 < self.fps < float("inf"):
+            raise ConfigError(f"--fps must be above 0, got {self.fps}")
+
+
+ReadingOptions = Annotated[Reading, arg(name="")]
 Size: TypeAlias = Literal["tiny", "small", "default", "large"]
+AS_FILES_SAY = Reading()
+"""What is not given."""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_findings, print_line, print_table
-from hitrs.cli.options import ModelArgument, Name
+from hitrs.cli.inputs import read
+from hitrs.cli.options import AS_FILES_SAY, ModelArgument, ReadingOptions
 from hitrs.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,9 +26,8 @@ def run(
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     gif: Annotated[Path | None, arg(metavar="PICTURE")] = None,
     at: Annotated[int | None, arg(metavar="FRAME")] = None,
-    layout: Name = None,
+    reading: ReadingOptions = AS_FILES_SAY,
     resample: bool = False,
-    as_is: bool = False,
 ) -> None:
     """Continue a recording: what was observed, and behind it the frames that the model predicts.
 
@@ -38,11 +38,8 @@ def run(
         gif: write the moving skeleton to this .gif (or .mp4): the past, then the prediction and, paler, the
             truth as far as the file holds it.
         at: predict from this frame on and compare with what the file holds; from its end on if left out.
-        layout: joint layout of a file that does not say it itself, a name or a layout file.
+        reading: how the file is read.
         resample: bring a recording of another frame rate to the model's.
-        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
-            or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
-            is told.
     """
     import numpy as np
 
@@ -51,7 +48,9 @@ def run(
     write = _writer(out)
     if out is not None and out.exists() and out.samefile(file):
         raise ConfigError(f"--out is the recording itself; what was observed in {file} would be lost")
-    continuation = Predictor(model)(file, layout=layout, resample=resample, as_is=as_is, at=at)
+    predictor = Predictor(model)
+    given = read(file, predictor.layout, reading)
+    continuation = predictor(given, resample=resample, as_is=reading.as_is, at=at)
     recording = continuation.recording
     rate = "" if recording.fps is None else f", {len(continuation.positions) / recording.fps:.2f} s"
     print_line(f"observed    {continuation.start} frames of {file}")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from hitrs.cli.console import print_json, print_line, print_table
+from hitrs.cli.console import note_to, print_json, print_line, print_table
 from hitrs.cli.options import AsJson, ModelArgument, Name, StoreArgument
 from hitrs.cli.settings import changed_config, options_of, starting_config
 from hitrs.config import DEFAULT
@@ -65,18 +65,18 @@ def run(
         label_subset=label_subset,
         out=out,
         convolutions=convolutions,
-        notify=notes.append if as_json else print_line,
+        notify=note_to(notes) if as_json else print_line,
     )
     floors = {name: reports[name] for name in KEYS}
     alone = [report for name, report in reports.items() if name not in (*KEYS, "ridge with convolutions")]
     best = max(alone, key=lambda report: report["all"]["top1"])
-    if behind := get_task("recognition").behind(best, floors):
-        notes.append(behind)
+    behind = get_task("recognition").behind(best, floors)
     if as_json:
         facts = {
             "protocol": split.protocol,
             "classes": split.store.classes,
             "metrics": reports,
+            "behind": behind,
             "notes": notes,
         }
         print_json(facts)

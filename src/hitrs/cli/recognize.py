@@ -11,7 +11,7 @@ from tyro.conf import arg
 
 from hitrs.cli.console import Skipped, print_findings, print_json, print_line, print_nothing, print_table
 from hitrs.cli.inputs import recordings
-from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
+from hitrs.cli.options import AS_FILES_SAY, AsJson, Files, ModelArgument, ReadingOptions
 from hitrs.errors import ConfigError
 from hitrs.files import write_json
 
@@ -27,9 +27,7 @@ def run(
     model: ModelArgument,
     files: Files,
     *,
-    layout: Name = None,
-    columns: Columns = None,
-    as_is: bool = False,
+    reading: ReadingOptions = AS_FILES_SAY,
     top: int = 3,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     as_json: AsJson = False,
@@ -44,17 +42,12 @@ def run(
         model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings of any format that `hitrs import` reads (docs/data.md lists them), folders of them,
             or stores.
-        layout: joint layout of files that do not say it themselves, a name or a layout file.
-        columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
-        as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
-            or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
-            is told.
+        reading: how files are read.
         top: how many classes to name for each recording.
         out: write the probabilities of all classes to this file (.csv or .json).
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
     """
-    from hitrs.tasks.inputs import known_layout
     from hitrs.tasks.recognition.recognizer import Recognizer, write_csv
 
     if not files:
@@ -71,8 +64,9 @@ def run(
         )
     recognizer = Recognizer(model)
     skipped = Skipped()
-    given = recordings(files, recognizer.layout, known_layout(layout), columns, skipped)
-    usable = _usable(given, recognizer, skipped, as_is)
+    told = print_nothing if as_json else print_line
+    given = recordings(files, recognizer.layout, reading, skipped, told)
+    usable = _usable(given, recognizer, skipped, reading.as_is)
     recognized: list[tuple[str, Recognition]] = []
     last: Recording | None = None
     while batch := list(islice(usable, _AT_ONCE)):
@@ -92,7 +86,7 @@ def run(
             write_csv(out, recognized)
         else:
             write_json(out, rows)
-        (print_nothing if as_json else print_line)(f"classes     {out}")
+        told(f"classes     {out}")
     if gif is not None and last is not None:
         from hitrs.viz import animate
 

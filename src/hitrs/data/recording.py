@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, fields
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,26 @@ class Segment:
     start: int
     stop: int
     label: str
+
+
+def fit_segments(segments: Sequence[Segment], frames: int) -> tuple[tuple[Segment, ...], tuple[str, ...]]:
+    """Segments of a recording of so many frames, and a sentence for each that ended one frame late.
+
+    That is what comes of counting frames from 1, or of a last frame that is part of the segment; it is cut.
+    Whatever else lies outside stays, for ``Recording`` to refuse.
+
+    Example:
+        >>> fit_segments([Segment(3, 11, "wave")], frames=10)[0]
+        (Segment(start=3, stop=10, label='wave'),)
+    """
+    late = [each for each in segments if each.stop == frames + 1 and each.start < frames]
+    fitting = tuple(replace(each, stop=frames) if each in late else each for each in segments)
+    notes = [
+        f"segment '{each.label}' from frame {each.start} ended at frame {each.stop}, one behind the last of "
+        f"{frames} frames, and was cut there"
+        for each in late
+    ]
+    return fitting, tuple(notes)
 
 
 @dataclass(kw_only=True)

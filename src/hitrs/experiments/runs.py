@@ -353,6 +353,9 @@ def probe(
     settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
     encoder = HiTRS.from_pretrained(model)
     card = encoder.card
+    recognition = get_task("recognition")
+    if not recognition.usable(data).any():
+        raise DataError(_lack(data, "", recognition))
     split = protocol_split(_converted(data, card, notify), protocol)
     train = split.train
     if label_fraction != 1:
@@ -518,9 +521,7 @@ def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) 
     indices = indices[usable[indices]]
     if not len(indices):
         part = "" if protocol is None else f"in the training part of {protocol} "
-        others = [name for name in TASKS.built_in if name != task.name and get_task(name).usable(data).any()]
-        hint = f", or train for what is there: --task {' or '.join(others)}" if others else ""
-        raise DataError(_lack(data, part, task) + hint)
+        raise DataError(_lack(data, part, task))
     return indices
 
 
@@ -572,8 +573,20 @@ def _trained_on(model: str, split: ProtocolSplit, task: Task) -> np.ndarray:
 
 
 def _lack(data: Store, part: str, task: Task) -> str:
-    """What no recording has that a task needs."""
-    return f"no recording {part}of {data.path} has {task.needs} and import again"
+    """What no recording has that a task needs, what it has instead, and what that is good for."""
+    needed, _, remedy = task.needs.partition("; ")
+    missing = f"no recording {part}of {data.path} has {needed}, which {task.name} needs"
+    found = []
+    for name in TASKS.built_in:
+        other = get_task(name)
+        if other is not task and other.selects and (count := int(other.usable(data).sum())):
+            what, _, _ = other.needs.partition("; ")
+            found.append(
+                f"{count} of {len(data)} have {what}: `hitrs finetune {data.path} --task {name} --out RUN`"
+            )
+    if found:
+        return f"{missing}, but {', and '.join(found)} trains for that. Else {remedy} and import again"
+    return f"{missing}; {remedy} and import again"
 
 
 def _tested(data: Store, protocol: str | None, usable: np.ndarray) -> ProtocolSplit | None:

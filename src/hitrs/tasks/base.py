@@ -173,7 +173,7 @@ class Task(ABC):
     about: ClassVar[str]
     """What it answers, in a few words."""
     needs: ClassVar[str]
-    """What it asks of a recording to train and test on, and where that comes from."""
+    """What it asks of a recording to train and test on; and where that comes from, behind a semicolon."""
     config_class: ClassVar[type]
     """Settings, a frozen dataclass whose attribute ``optim`` is a FinetuneOptimConfig."""
     model_class: ClassVar[type[TaskModel]]
@@ -198,8 +198,13 @@ class Task(ABC):
     """What to try where a floor is better than the model."""
 
     def usable(self, store: Store) -> np.ndarray:
-        """(N,) bool: recordings that have what training and testing need."""
+        """(N,) bool: recordings that have what training and testing need; by default all."""
         return np.ones(len(store), bool)
+
+    @property
+    def selects(self) -> bool:
+        """Whether it asks for something that not every recording has."""
+        return type(self).usable is not Task.usable
 
     def preprocessing(self, settings: PreprocessingConfig, config: RunConfig) -> PreprocessingConfig:
         """What this task takes of the preprocessing of a configuration or encoder; by default all of it.

@@ -10,7 +10,7 @@ from drawn import make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitrs.data import Segment, Store, import_dataset, summarize_import, write_npz
+from hitrs.data import Segment, Store, import_dataset, read_recording, summarize_import, write_npz
 from hitrs.data.catalog.folder import split_at_random, split_by_subject
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
@@ -296,8 +296,78 @@ def test_other_skeletons_do_not_slip_in(tmp_path: Path) -> None:
     assert store.meta["quarantined"][0]["source"] == "b.bvh"
 
 
-def test_files_of_unknown_kinds_are_counted(folder: Path) -> None:
+def test_a_segment_that_ends_one_frame_late_is_cut(folder: Path) -> None:
+    """``rec4`` has five frames; a last frame that is counted in, or counting from 1, gives 6."""
+    (folder / "segments.csv").write_text("file,label,start,stop\nrec4,walk,2,6\nrec7,walk,0,3\n")
+    store = load(folder)
+    assert len(store) == 8
+    index = {store.name(n): n for n in range(len(store))}
+    assert store.segments(index["rec4"]) == (Segment(2, 5, "walk"),)
+    (said,) = store.notes(index["rec4"])
+    assert said == (
+        "segment 'walk' from frame 2 ended at frame 6, one behind the last of 5 frames, and was cut there"
+    )
+    assert not store.notes(index["rec7"])
+
+
+@pytest.mark.parametrize(("start", "stop"), [(2, 7), (5, 6), (9, 99)])
+def test_a_segment_that_lies_further_outside_is_refused_with_the_numbers(
+    folder: Path, start: int, stop: int
+) -> None:
+    (folder / "segments.csv").write_text(f"file,label,start,stop\nrec4,walk,{start},{stop}\n")
+    store = load(folder)
+    (left_out,) = store.meta["quarantined"]
+    assert left_out["source"] == "rec4.csv"
+    assert f"line 2: 'walk' ends at frame {stop}, but 'rec4' has 5 frames" in left_out["reason"]
+    assert len(store) == 7
+
+
+def test_segments_of_an_npz_file_may_end_one_frame_late(tmp_path: Path) -> None:
+    for name, stop in (("late", 7), ("wrong", 8)):
+        np.savez(
+            tmp_path / f"{name}.npz",
+            positions=np.ones((6, 20, 3)) * np.arange(20)[:, None],
+            layout="kinect20",
+            segments=[[1, stop]],
+            segment_labels=["walk"],
+        )
+    recording = read_recording(tmp_path / "late.npz")
+    assert recording.segments == (Segment(1, 6, "walk"),)
+    assert "ended at frame 7, one behind the last of 6 frames" in recording.notes[0]
+    with pytest.raises(DataError, match=r"\[1, 8\) does not lie within its 6 frames"):
+        read_recording(tmp_path / "wrong.npz")
+
+
+def test_an_import_tells_the_unit_of_segments(folder: Path) -> None:
+    assert not [note for note in load(folder).meta["notes"] if "segments.csv" in note]
+    for columns, words in [
+        ("start,stop", "segments.csv counts frames from 0, the first of a recording"),
+        ("start_seconds,stop_seconds", "segments.csv counts seconds from the first frame"),
+    ]:
+        (folder / "segments.csv").write_text(f"file,label,{columns}\nrec7,walk,0,3\n")
+        (folder / "labels.csv").write_text("file,fps\nrec7,1\n")
+        assert words in notes(load(folder, overwrite=True))
+
+
+def test_files_of_unknown_kinds_are_named(folder: Path) -> None:
     for name in ("a.mp4", "b.mp4", "notes.docx", "LICENSE"):
         (folder / name).write_text("not data")
-    (note,) = [note for note in load(folder).meta["notes"] if "other kinds" in note]
-    assert note == "files of other kinds are left out: 2 .mp4, 1 LICENSE, 1 .docx"
+    assert [note for note in load(folder).meta["notes"] if note.startswith("left out")] == [
+        "left out because nothing here reads .mp4: a.mp4, b.mp4",
+        "left out because nothing here reads files without a suffix: LICENSE",
+        "left out because nothing here reads .docx: notes.docx",
+    ]
+    for number in range(30):
+        (folder / f"{number:02}.mp4").write_text("not data")
+    (note,) = [note for note in load(folder, overwrite=True).meta["notes"] if "mp4" in note]
+    assert note.endswith("18.mp4, 19.mp4 and 12 more")
+
+
+def test_a_folder_of_other_things_is_told_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "src" / "deep").mkdir(parents=True)
+    with pytest.raises(DataError, match="known data set or file format, but nothing at all"):
+        load(tmp_path / "src")
+    for name in ("a.mp4", "deep/b.MP4", "LICENSE"):
+        (tmp_path / "src" / name).write_text("not data")
+    with pytest.raises(DataError, match=r"there are 3 files: 2 \.mp4, 1 without a suffix"):
+        load(tmp_path / "src")

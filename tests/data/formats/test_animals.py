@@ -10,6 +10,7 @@ import pytest
 
 from hitrs.cli.main import main
 from hitrs.data import Store, import_dataset, read_recording
+from hitrs.data.formats import hdf5
 from hitrs.data.formats.registry import read_recordings
 from hitrs.errors import DataError
 
@@ -249,6 +250,21 @@ def test_a_text_without_end_does_not_hang(tmp_path: Path, h5py) -> None:
     path.write_bytes(data)
     with pytest.raises(DataError, match="has no end"):
         read_recording(path)
+
+
+def test_a_file_is_gone_through_once_however_many_formats_ask(
+    tmp_path: Path, h5py, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    whole = hdf5.mmap.mmap
+    monkeypatch.setattr(hdf5.mmap, "mmap", lambda *words, **more: opened.append(1) or whole(*words, **more))
+    path = nwb(h5py, tmp_path / "a.nwb", mice(animals=1)[:, 0], np.ones((30, 4)), NODES)
+    for _ in range(2):
+        read_recording(path)
+    assert len(opened) == 1
+    os.utime(path, (1, 1))  # as far as anybody knows another one
+    read_recording(path)
+    assert len(opened) == 2
 
 
 def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, h5py) -> None:

@@ -55,6 +55,15 @@ def test_arrays_and_files_are_the_same(folder: Path, tmp_path: Path) -> None:
     assert result.rows()[0]["start_seconds"] is None
 
 
+def test_an_answer_that_is_not_finite_is_none() -> None:
+    model = detector()
+    with torch.no_grad():
+        for weight in model.pose_proj.parameters():
+            weight.fill_(3e38)
+    with pytest.raises(DataError, match="not finite"):
+        Detector(model)(recording())
+
+
 def test_a_clip_of_tubelets_without_people_is_background() -> None:
     """Three tokens of four frames lie between two clips."""
     found, given = Detector(light()), recording()

@@ -82,6 +82,10 @@ def test_truth_from_files(tmp_path: Path) -> None:
         assert read_truth(path, NAMES)(given).segments == (Segment(3, 9, "nod"),)
     with pytest.raises(DataError, match="has no labels for the recording 'other'"):
         read_truth(table, NAMES)(replace(given, name="other"))
+    table.write_text("file,label,start,stop\nscene,nod,3,61\n", encoding="utf-8")
+    late = read_truth(table, NAMES)(given)
+    assert late.segments == (Segment(3, 60, "nod"),)
+    assert "ended at frame 61" in late.notes[0]
     for line, words in [
         ("nodd,3,9", "did you mean 'nod'"),
         ("nod,3,99", "ends at frame 99, but 'scene' has 60 frames"),

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
 from factories import LAYOUT, sequences
-from hitrs.errors import LayoutError
+from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton import Layout, get_layout
 from hitrs.tasks.prediction.predict import constant_velocity, predict, zero_velocity
 from hitrs.transforms.config import PreprocessingConfig
@@ -66,6 +67,13 @@ def test_layouts_of_moving_joints_are_those_of_the_protocols() -> None:
     for name, (whole, unscored) in left_out.items():
         joints = get_layout(whole).joints
         assert get_layout(name).joints == tuple(j for i, j in enumerate(joints) if i not in unscored)
+
+
+def test_a_prediction_that_is_not_finite_is_none() -> None:
+    model = predictor()
+    torch.nn.init.constant_(model.decoder.out.weight, 3e38)
+    with pytest.raises(DataError, match="the predicted positions are not finite"):
+        predict(model, [observed(1)], LAYOUT)
 
 
 def test_baselines() -> None:

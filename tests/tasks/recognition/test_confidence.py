@@ -60,6 +60,15 @@ def test_the_threshold_costs_a_twentieth_of_the_held_out(count: int, seed: int) 
     assert refused <= 0.05
 
 
+def test_a_larger_share_may_be_refused() -> None:
+    scores, labels = drawn(1.0)
+    few, many = (choose_confidence(scores, labels, share) for share in (0.05, 0.3))
+    most = softmax(scores / many.temperature, 1).max(1)
+    assert few.temperature == many.temperature
+    assert (most < many.threshold).mean() == pytest.approx(0.3, abs=0.01)
+    assert few.threshold < many.threshold
+
+
 def test_calibration_error_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1]] * 4 + [[0.45, 0.55]] * 4)
     labels = np.array([0, 0, 0, 1, 1, 1, 1, 1])  # 75% of those with 0.9, all of those with 0.55
@@ -101,6 +110,7 @@ def test_validation_subjects_make_a_model_that_can_say_none(store: Store, tmp_pa
     floors = [floor["all"]["recordings"] for floor in run.results["floors"].values()]
     assert floors == [figures["recordings"]] * 2  # on the same recordings
     assert figures["unknown_named"] == pytest.approx(100 * np.mean(named), abs=0.01)
+    assert 0 <= figures["unknown_auroc"] <= 100
     again = hitrs.evaluate(store, run.model).metrics["all"]
     assert again == figures
     refused = [recognizer(store[int(i)]).label == UNKNOWN for i in test if store[int(i)].label != "bow"]

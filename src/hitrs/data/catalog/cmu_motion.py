@@ -51,7 +51,7 @@ def find(source: Path) -> Dataset | None:
         classes=None,
         sources=[SourceFile(path, partial(_read, source, path)) for path in files],
         split=by_recording({"train-test": train_test, "train-test-extra": train_test_extra}),
-        meta={"title": "CMU motion prediction", "units": "meters"},
+        meta={"title": "CMU motion prediction"},
         notes=[f"{extra} extra walks are in no part of protocol 'train-test'"] if extra else [],
     )
 

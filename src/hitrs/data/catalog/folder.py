@@ -56,13 +56,15 @@ from hitrs.data.formats.registry import (
     read_recordings,
     reader_defects,
 )
-from hitrs.data.recording import Recording
-from hitrs.errors import DataError
-from hitrs.files import walk_files
+from hitrs.data.recording import Recording, fit_segments
+from hitrs.errors import DataError, counted
+from hitrs.files import LEFT_OUT, walk_files
 from hitrs.skeleton.layout import Layout, get_layout
 
 NAME = "folder"
 _TABLES = (LABELS, SEGMENTS)
+_NAMED = 20
+"""Files of a kind that is not read, of which so many are named."""
 _BESIDE = (".asf", ".yaml", ".yml")
 """Files that are read beside others: skeletons, layouts and projects."""
 
@@ -111,6 +113,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
             "subjects, or a random split."
         )
     known = _file_metadata(source, files, table)
+    notes += _units({segment.seconds for each in known.values() for segment in each.segments})
     common = layout or _layout(list(files.values()), format, columns)
     by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in known.items()}
     parts = {where: row.split for where, row in by_source.items() if row is not None} if has_split else None
@@ -128,6 +131,17 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
     )
 
 
+def _units(seconds: set[bool]) -> list[str]:
+    """How the bounds of segments are understood, where there are any."""
+    if not seconds:
+        return []
+    if seconds == {True}:
+        return [f"{SEGMENTS} counts seconds from the first frame of a recording, by its frame rate"]
+    return [
+        f"{SEGMENTS} counts frames from 0, the first of a recording, whatever number the file gives that one"
+    ]
+
+
 def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], list[str]]:
     """Name -> file, in natural order, and what is to be said about what is left out.
 
@@ -138,14 +152,15 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
     paths, notes = walk_files(source)
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
-    others: Counter[str] = Counter()
+    others: dict[str, list[str]] = {}
     for path in sorted(paths, key=lambda path: natural_order(path.as_posix())):
         inside = path.relative_to(source)
         hidden = any(part.startswith(".") for part in inside.parts)
         if hidden or inside.as_posix() in _TABLES:
             continue
         if path.suffix.lower() not in suffixes:
-            others[path.suffix.lower() or path.name] += path.suffix.lower() not in _BESIDE
+            if path.suffix.lower() not in _BESIDE:
+                others.setdefault(path.suffix.lower(), []).append(inside.as_posix())
             continue
         name = inside.with_suffix("").as_posix()
         fits = [(match, each) for frames, each in by_frame if (match := frames.fullmatch(path.name))]
@@ -164,7 +179,9 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
                 other = files.pop(name)
                 files[other.relative_to(source).as_posix()] = other
             elif kinds[0] is not None and kinds[0] == kinds[1]:
-                notes.append(f"{inside.as_posix()} is left out: {files[name].name} beside it holds the same")
+                notes.append(
+                    f"{inside.as_posix()} is {LEFT_OUT}: {files[name].name} beside it holds the same"
+                )
                 continue
             else:
                 raise DataError(
@@ -172,11 +189,26 @@ def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], lis
                     "or name the format to read (--format)."
                 )
         files[name] = path
-    kinds_left = [f"{count} {kind}" for kind, count in others.most_common() if count]
-    if kinds_left:
-        more = f" and {len(kinds_left) - 8} more kinds" if len(kinds_left) > 8 else ""
-        notes.append(f"files of other kinds are left out: {', '.join(kinds_left[:8])}{more}")
+    for suffix, names in sorted(others.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        notes.append(
+            f"{LEFT_OUT} because nothing here reads {suffix or 'files without a suffix'}: "
+            f"{', '.join(names[:_NAMED])}{more}"
+        )
     return files, notes
+
+
+def kinds(source: Path) -> str:
+    """What lies in a folder of which nothing can be read, in words for the end of a clause."""
+    paths, notes = walk_files(source)
+    found = Counter(path.suffix.lower() or "without a suffix" for path in paths)
+    if not found:
+        return f", but nothing at all{''.join(f' ({note})' for note in notes)}"
+    some = [f"{count} {kind}" for kind, count in found.most_common(8)]
+    more = " and other kinds" if len(found) > 8 else ""
+    return (
+        f"; there {'is' if len(paths) == 1 else 'are'} {counted(len(paths), 'file')}: {', '.join(some)}{more}"
+    )
 
 
 def _kind(path: Path) -> Format | None:
@@ -275,7 +307,8 @@ def _read(
         raise DataError(f"{path} holds several recordings; {SEGMENTS} cannot say which it means.")
     for recording in (first, *(() if second is None else (second,)), *recordings):
         fps = row.fps or recording.fps
-        segments = to_segments(known.segments, recording.n_frames, fps, source / SEGMENTS)
+        listed = to_segments(known.segments, recording.n_frames, fps, source / SEGMENTS)
+        segments, notes = fit_segments(listed, recording.n_frames)
         label = recording.label or (None if recording.segments else known.subfolder)
         texts: dict[str, Any] = {"label": label, **row.texts}
         yield replace(
@@ -285,6 +318,7 @@ def _read(
             fps=fps,
             segments=segments or recording.segments,
             source=path.relative_to(source).as_posix(),
+            notes=(*recording.notes, *notes),
         )
 
 

@@ -60,7 +60,7 @@ def find(source: Path) -> Dataset | None:
             SourceFile(path, partial(_read, source, path, subject, action)) for path, subject, action in files
         ],
         split=by_recording({"subject-5": held_out(TEST), "validation": held_out(VALIDATION)}),
-        meta={"title": "Human3.6M motion prediction", "units": "meters"},
+        meta={"title": "Human3.6M motion prediction"},
         notes=incomplete(len(files), SEQUENCES),
     )
 

@@ -163,11 +163,11 @@ def read_segments(path: Path) -> list[SegmentRow]:
 def to_segments(
     rows: Sequence[SegmentRow], frames: int, fps: float | None, table: Path
 ) -> tuple[Segment, ...]:
-    """The segments of one recording of so many frames, by their start.
+    """The segments of one recording of so many frames, by their start; they may end one frame late.
 
     Raises:
-        DataError: if they are given in seconds and the frame rate is not known, or reach past the end (naming
-            the line).
+        DataError: if they are given in seconds and the frame rate is not known, or reach further past the end
+            (naming the line).
     """
     if fps is None and any(row.seconds for row in rows):
         raise DataError(
@@ -179,10 +179,10 @@ def to_segments(
         rate = fps if row.seconds and fps is not None else 1.0
         start = round(row.start * rate)
         stop = max(start + 1, round(row.stop * rate))
-        if stop > frames:
+        if stop > frames + 1 or start >= frames:
             raise DataError(
                 f"{table}, line {row.line}: '{row.label}' ends at frame {stop}, but '{row.file}' "
-                f"has {frames} frames."
+                f"has {frames} frames, counted from 0; is this in another unit, or of another frame rate?"
             )
         segments.append(Segment(start, stop, row.label))
     return tuple(sorted(segments, key=lambda segment: segment.start))

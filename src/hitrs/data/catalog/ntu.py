@@ -77,7 +77,7 @@ def _find(source: Path, version: int) -> Dataset | None:
             if name not in missing and 1 <= action <= version
         ],
         split=by_recording(protocols),
-        meta={"title": f"NTU RGB+D {version}", "units": "meters"},
+        meta={"title": f"NTU RGB+D {version}"},
         notes=notes,
     )
 

@@ -55,7 +55,7 @@ def find(source: Path) -> Dataset | None:
         classes=tuple(CLASSES.values()),
         sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
         split=by_recording({"cross-view": cross_view}),
-        meta={"title": "NW-UCLA Multiview Action 3D", "units": "meters"},
+        meta={"title": "NW-UCLA Multiview Action 3D"},
         notes=incomplete(len(files), SEQUENCES),
     )
 

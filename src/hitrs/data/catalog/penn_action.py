@@ -47,7 +47,7 @@ def find(source: Path) -> Dataset | None:
         classes=CLASSES,
         sources=[SourceFile(path, partial(_read, source, path)) for path, _ in files],
         split=by_recording({"train-test": train_test}),
-        meta={"title": "Penn Action", "units": "pixels"},
+        meta={"title": "Penn Action"},
         notes=incomplete(len(files), VIDEOS),
     )
 

@@ -79,7 +79,7 @@ def _find(source: Path, version: int) -> Dataset | None:
             for name, path in skeletons.items()
         ],
         split=by_recording(protocols),
-        meta={"title": f"PKU-MMD {'I' * version}", "units": "meters"},
+        meta={"title": f"PKU-MMD {'I' * version}"},
         notes=notes,
     )
 

@@ -80,7 +80,7 @@ def find(source: Path) -> Dataset | None:
         classes=ACTIONS,
         sources=[SourceFile(path, partial(_read, source, path, subject)) for path, (_, subject) in files],
         split=split,
-        meta={"title": "PRECOG 2016", "units": "meters"},
+        meta={"title": "PRECOG 2016"},
         notes=incomplete(len(files), SEQUENCES),
     )
 

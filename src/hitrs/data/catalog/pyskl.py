@@ -34,7 +34,7 @@ def find(source: Path) -> Dataset | None:
         classes=None,
         sources=[SourceFile(files[0], partial(_read, source, files[0], layout))],
         split=partial(split, lists=lists),
-        meta={"title": files[0].stem, "units": "pixels" if layout.dims == 2 else "meters"},
+        meta={"title": files[0].stem},
     )
 
 

@@ -80,6 +80,6 @@ def find_dataset(source: Path, options: ImportOptions) -> Dataset:
             return own_files
     expected = f"no files of {name}" if name else "no files of a known data set or file format"
     raise DataError(
-        f"{source} holds {expected}. Known data sets: {', '.join((*all_entries(), folder.NAME))} (`hitrs "
-        "data list` says how to lay out their files)."
+        f"{source} holds {expected}{folder.kinds(source)}. Known data sets: "
+        f"{', '.join((*all_entries(), folder.NAME))} (`hitrs data list` says how to lay out their files)."
     )

@@ -50,7 +50,7 @@ def find(source: Path) -> Dataset | None:
         classes=CLASSES,
         sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
         split=by_recording({"odd-even": odd_even}),
-        meta={"title": "UI-PRMD (Vicon)", "units": "meters"},
+        meta={"title": "UI-PRMD (Vicon)"},
         notes=incomplete(len(files), SEQUENCES),
     )
 

@@ -48,7 +48,7 @@ def find(source: Path) -> Dataset | None:
         classes=CLASSES,
         sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
         split=by_recording({"odd-even": odd_even}),
-        meta={"title": "UTD-MHAD", "units": "meters"},
+        meta={"title": "UTD-MHAD"},
         notes=incomplete(len(files), SEQUENCES),
     )
 

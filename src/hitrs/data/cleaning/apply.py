@@ -108,7 +108,7 @@ def _parts(store: Store) -> dict[str, list[str | None]]:
 def _meta(store: Store, steps: list[dict[str, Any]]) -> dict[str, Any]:
     meta = {**store.meta, "cleaning": [*store.meta.get("cleaning", []), *steps]}
     if any(step["operation"] == "unit" for step in steps):
-        meta["units"] = "meters"
+        meta.pop("units", None)  # what a store of before 0.2 said of itself
     return meta
 
 

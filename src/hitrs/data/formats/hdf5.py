@@ -11,6 +11,7 @@ import math
 import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,13 @@ def open_hdf5(path: Path) -> Iterator[Any]:
 
 def _check_heaps(path: Path) -> None:
     """Refuse heaps of texts that the library would walk for ever, because an object in them takes no room."""
+    state = path.stat()
+    _walk_heaps(path, state.st_ino, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _walk_heaps(path: Path, *_: int) -> None:
+    """Go through a whole file, once while it is the same: several formats ask what is in it."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = data.find(_HEAP)
         while start >= 0:

@@ -35,7 +35,7 @@ import numpy as np
 
 from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.memory import PER_NUMBER, reserve
-from hitrs.data.recording import CATEGORIES, Recording, Segment
+from hitrs.data.recording import CATEGORIES, Recording, Segment, fit_segments
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout, get_layout
@@ -81,6 +81,7 @@ def read_npz(path: str | Path, layout: Layout | str | None = None) -> Recording:
     own_layout = _layout(path, content.get("layout"), layout)
     fps = _single(path, "fps", content, "fiu")
     categories: dict[str, Any] = {key: _text(path, key, content) for key in CATEGORIES}
+    segments, notes = fit_segments(_segments(path, content), len(positions))
     with located(path):
         return Recording(
             positions,
@@ -89,8 +90,9 @@ def read_npz(path: str | Path, layout: Layout | str | None = None) -> Recording:
             name=path.stem,
             fps=None if fps is None else float(fps),
             label=_text(path, "label", content),
-            segments=_segments(path, content),
+            segments=segments,
             source=path.name,
+            notes=notes,
             **categories,
         )
 

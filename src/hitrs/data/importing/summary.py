@@ -74,7 +74,7 @@ class ImportSummary:
             lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
             if len(self.quarantined) > _LISTED:
-                lines.append("            ... `hitrs inspect` lists all of them")
+                lines.append("            ... `hitrs inspect STORE --json` lists all of them")
         lines += [f"note        {note}" for note in self.notes]
         return [*lines, f"recordings  {self.recordings}"]
 

@@ -106,7 +106,7 @@ def make_synthetic(
         layout=LAYOUT,
         classes=SYNTHETIC_CLASSES,
         protocols={"cross-subject": cross_subject, "cross-view": cross_view},
-        meta={"dataset": "synthetic", "source": "procedural motion", "units": "meters", "up": "y",
+        meta={"dataset": "synthetic", "source": "procedural motion", "up": "y",
               "size": size, "untrimmed": untrimmed, "seed": seed},
     )  # fmt: skip
 

@@ -42,11 +42,12 @@ def detection_floors(
     labels = np.concatenate(true_labels(train, classes))
     most = max(1, min(FRAMES, COMPARISONS // int(test.frames.sum())))
     chosen = drawn(np.arange(len(labels)), most)
-    some = "" if len(chosen) == len(labels) else f", drawn from {len(labels)}"
     tell(
         "beside it the most frequent class, and the nearest neighbor of each frame among "
-        f"{counted(len(chosen), 'training frame')}{some}"
+        f"{counted(len(chosen), 'training frame')}"
     )
+    if len(chosen) < len(labels):
+        tell(f"note: neighbors are looked for in {len(chosen)} of {len(labels)} frames, drawn at random")
     nearest = _nearest(train, chosen, labels[chosen], test)
     majority = int(np.bincount(labels).argmax())
     constant = [np.full(int(count), majority) for count in test.frames]

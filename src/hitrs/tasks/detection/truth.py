@@ -16,7 +16,7 @@ from typing import TypeAlias
 import numpy as np
 
 from hitrs.data.catalog.label_files import read_segments, to_segments
-from hitrs.data.recording import Recording, Segment
+from hitrs.data.recording import Recording, Segment, fit_segments
 from hitrs.data.store import Store
 from hitrs.errors import DataError, located
 from hitrs.tasks.detection.detection import read_pku
@@ -96,12 +96,13 @@ def read_truth(path: Path, classes: Sequence[str]) -> Labeler:
         segments_of = _of_text(path, classes)
 
     def labeled(recording: Recording) -> Recording:
-        segments = segments_of(recording)
-        if segments is None:
+        listed = segments_of(recording)
+        if listed is None:
             raise DataError(f"{path} has no labels for the recording '{recording.name}'.")
+        segments, notes = fit_segments(listed, recording.n_frames)
         with located(path):
             to_proposals(segments, recording.n_frames, classes)
-        return dataclasses.replace(recording, segments=segments)
+        return dataclasses.replace(recording, segments=segments, notes=(*recording.notes, *notes))
 
     return labeled
 

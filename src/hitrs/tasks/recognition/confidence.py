@@ -13,7 +13,7 @@ from hitrs.errors import ConfigError
 UNKNOWN = "none of these"
 """What a recognizer says where no class is probable enough."""
 REFUSED = 0.05
-"""Share of the held-out recordings, all of known classes, that the threshold may cost."""
+"""Share of the held-out recordings, all of known classes, that the threshold costs unless told otherwise."""
 BINS = 15
 """Of the calibration error."""
 _TEMPERATURES = (0.05, 20.0)
@@ -41,12 +41,13 @@ class Confidence:
             raise ConfigError(f"threshold must lie in [0, 1), got {self.threshold}")
 
 
-def choose_confidence(scores: np.ndarray, labels: np.ndarray) -> Confidence:
-    """The temperature that makes held-out recordings most likely, and the threshold that refuses ``REFUSED``.
+def choose_confidence(scores: np.ndarray, labels: np.ndarray, refused: float = REFUSED) -> Confidence:
+    """The temperature that makes held-out recordings most likely, and the threshold that refuses some.
 
     Args:
         scores: (N, classes) before softmax, of recordings that did not train.
         labels: (N,) int.
+        refused: share of the recordings that the threshold may cost.
 
     >>> choose_confidence(model_scores, labels)
     Confidence(temperature=1.8, threshold=0.31)
@@ -58,16 +59,17 @@ def choose_confidence(scores: np.ndarray, labels: np.ndarray) -> Confidence:
 
     bounds = tuple(np.log(_TEMPERATURES))
     temperature = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-    return Confidence(temperature, choose_threshold(softmax(scores / temperature, axis=1)))
+    return Confidence(temperature, choose_threshold(softmax(scores / temperature, axis=1), refused))
 
 
-def choose_threshold(probabilities: np.ndarray) -> float:
-    """The probability that all but ``REFUSED`` of held-out recordings of known classes reach.
+def choose_threshold(probabilities: np.ndarray, refused: float = REFUSED) -> float:
+    """The probability that all but a share of held-out recordings of known classes reach.
 
     Args:
         probabilities: (N, classes).
+        refused: the share.
     """
-    return min(float(np.quantile(probabilities.max(1), REFUSED, method="lower")), _MOST)
+    return min(float(np.quantile(probabilities.max(1), refused, method="lower")), _MOST)
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -50,8 +50,12 @@ class RecognitionEvalConfig:
 
     test_views: int = 1
     """Turned copies of each recording whose scores are averaged."""
+    refused: float = 0.05
+    """Share of the validation recordings that may be called none of the classes, so that unknown ones are."""
 
     def __post_init__(self) -> None:
+        if not 0 <= self.refused < 1:
+            raise ConfigError(f"recognize.eval.refused must lie in [0, 1), got {self.refused}")
         if self.test_views < 1:
             raise ConfigError(f"recognize.eval.test_views must be at least 1, got {self.test_views}")
 

@@ -51,9 +51,10 @@ def recognition_floors(
         )
     whole = len(split.train)
     split = dataclasses.replace(split, train=drawn(split.train, RECORDINGS))
-    some = "" if len(split.train) == whole else f", drawn from {whole}"
-    learned = f"{counted(len(split.train), 'training recording')}{some}"
+    learned = counted(len(split.train), "training recording")
     tell(f"beside it 1-NN on positions and random convolutions, which learn from {learned}")
+    if len(split.train) < whole:
+        tell(f"note: they learn from {len(split.train)} of {whole} training recordings, drawn at random")
     if convolutions is None:
         labeled = SkeletonDataset(split.store, split.train, layout, settings)
         convolutions = convolution_recognizer(labeled, rows=RECORDINGS)

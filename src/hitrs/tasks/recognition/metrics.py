@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
+from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.tasks.base import Metrics, ReportTable
@@ -69,6 +69,7 @@ def confidence_metrics(
         if not known.all():
             figures["unknown_recordings"] = int((~known).sum())
             figures["unknown_named"] = round(100 * float(named[~known].mean()), 2)
+            figures["unknown_auroc"] = round(100 * float(roc_auc_score(known, probabilities.max(1))), 2)
     return figures
 
 
@@ -100,6 +101,8 @@ def confidence_tables(metrics: Metrics) -> list[ReportTable]:
     if "unknown_named" in figures:
         unknown = figures["unknown_recordings"]
         rows.append(["unknown classes, named all the same", unknown, _percent(figures["unknown_named"])])
+        both = figures["recordings"] + unknown
+        rows.append(["known against unknown, AUROC (chance: 50)", both, _percent(figures["unknown_auroc"])])
     return [(["how sure it is", "recordings", "%"], rows)]
 
 

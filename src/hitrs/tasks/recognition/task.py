@@ -47,7 +47,7 @@ class RecognitionTask(Task):
     name = "recognition"
     verb = "recognize"
     about = "one class for a recording"
-    needs = "a label; add labels.csv"
+    needs = "a label; add labels.csv (`hitrs cut` makes labeled recordings of segments)"
     config_class = RecognitionConfig
     model_class = RecognitionModel
     columns = (
@@ -92,7 +92,8 @@ class RecognitionTask(Task):
             if validation is not None and _accuracy(model, validation) < alone:
                 model.add_convolutions(None)
         if validation is not None:
-            model.confidence = choose_confidence(collect(model, model, validation), validation.labels)
+            scores = collect(model, model, validation)
+            model.confidence = choose_confidence(scores, validation.labels, settings.eval.refused)
 
     def evaluate(
         self,
