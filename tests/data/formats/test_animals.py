@@ -56,6 +56,17 @@ def dlc_csv(path: Path, xy: np.ndarray, likelihood: np.ndarray | None = None) ->
     return path
 
 
+def dlc_hdf5(h5py, path: Path, xy: np.ndarray, likelihood: np.ndarray) -> Path:
+    frames, animals = xy.shape[:2]
+    values = np.concatenate([xy, likelihood[..., None]], -1).reshape(frames, -1)
+    with h5py.File(path, "w") as file:
+        table = np.zeros(frames, [("index", "<i8"), ("values_block_0", "<f8", (values.shape[1],))])
+        table["index"], table["values_block_0"] = np.arange(frames), values
+        stored = file.create_dataset("df_with_missing/table", data=table)
+        stored.attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(dlc_levels(animals), 0))
+    return path
+
+
 @pytest.mark.parametrize("animals", [1, 2])
 def test_deeplabcut_csv(tmp_path: Path, animals: int) -> None:
     xy = mice(animals=animals)
@@ -75,13 +86,7 @@ def test_deeplabcut_csv(tmp_path: Path, animals: int) -> None:
 def test_deeplabcut_h5_holds_what_the_csv_does(tmp_path: Path, h5py) -> None:
     xy, likelihood = mice(), RNG.uniform(0, 1, (30, 2, 4))
     csv = read_recording(dlc_csv(tmp_path / "a.csv", xy, likelihood))
-    values = np.concatenate([xy, likelihood[..., None]], -1).reshape(30, -1)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        table = np.zeros(30, [("index", "<i8"), ("values_block_0", "<f8", (values.shape[1],))])
-        table["index"], table["values_block_0"] = np.arange(30), values
-        stored = file.create_dataset("df_with_missing/table", data=table)
-        stored.attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(dlc_levels(2), 0))
-    hdf5 = read_recording(tmp_path / "a.h5")
+    hdf5 = read_recording(dlc_hdf5(h5py, tmp_path / "a.h5", xy, likelihood))
     assert np.array_equal(hdf5.valid, csv.valid)
     np.testing.assert_allclose(hdf5.positions, csv.positions, rtol=1e-5)
     store = import_dataset(tmp_path, tmp_path / "store")  # DeepLabCut writes both, and they are one recording

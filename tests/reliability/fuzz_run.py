@@ -14,19 +14,28 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
+from fuzz_lines import Line, traced
 from fuzz_mutations import SUFFIXES, mutate
-from fuzz_seeds import Seed, all_seeds
+from fuzz_seeds import Read, Seed, all_seeds
 
 from hitrs.errors import DataError, LayoutError
 
 SECONDS = 20.0
 MEGABYTES = 1024
-_KINDS = {".json": "json", ".jsonl": "text", ".npz": "zip", ".pkl": "pickle", ".mat": "mat", ".c3d": "binary"}
+BLOCK_SECONDS = 1800.0
+TRACED = 10
+"""Of every so many files one is traced: which lines of the readers it runs."""
+_KINDS = {
+    ".json": "json", ".jsonl": "text", ".npz": "zip", ".pkl": "pickle", ".mat": "mat", ".c3d": "binary",
+    ".pose": "binary", ".npy": "npy", ".h5": "hdf5", ".slp": "hdf5", ".nwb": "hdf5",
+}  # fmt: skip
+DEFECT = "This is a defect of the reader"
 _FORBIDDEN = (
     "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.mkdir", "os.remove", "os.rename",
     "subprocess.Popen", "socket.connect", "pickle.find_class", "ctypes.dlopen", "shutil.rmtree",
@@ -40,7 +49,15 @@ class Tally:
     """What came out."""
 
     files: Counter[str] = field(default_factory=Counter)
-    """Format -> files read."""
+    """Format -> files."""
+    read: Counter[str] = field(default_factory=Counter)
+    """Format -> those that gave recordings; the others were refused."""
+    traced: Counter[str] = field(default_factory=Counter)
+    """Format -> those that were traced."""
+    behind: Counter[str] = field(default_factory=Counter)
+    """Format -> traced ones that got past the header: through half of the lines that the good file takes."""
+    lines: set[Line] = field(default_factory=set)
+    """Of the readers, that ran."""
     outcomes: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
     slowest: tuple[float, str] = (0.0, "")
@@ -48,75 +65,95 @@ class Tally:
     """Megabytes by which the peak of memory was above what stood before."""
 
     def add(self, other: Tally) -> None:
-        self.files += other.files
-        self.outcomes += other.outcomes
+        for name in ("files", "read", "traced", "behind", "outcomes"):
+            getattr(self, name).update(getattr(other, name))
+        self.lines |= other.lines
         self.failures += other.failures
         self.slowest = max(self.slowest, other.slowest)
         self.largest = max(self.largest, other.largest)
 
 
-def cases(count: int, seed: int, part: int = 0, parts: int = 1) -> Iterator[tuple[str, Seed, random.Random]]:
-    """Numbers from 0, dealt to all formats in turn and in them to their seeds; ``part`` of ``parts``."""
+def case(number: int, seed: int) -> tuple[Seed, random.Random]:
+    """All formats come in turn, and in each its seeds."""
+    formats = _formats()
+    turn, which = divmod(number, len(formats))
+    own = formats[which]
+    return own[turn % len(own)], random.Random(f"{seed}:{number}")
+
+
+@cache
+def _formats() -> list[list[Seed]]:
     formats: dict[str, list[Seed]] = {}
     for each in all_seeds():
         formats.setdefault(each.name, []).append(each)
-    names = list(formats)
-    for number in range(part, count, parts):
-        turn, which = divmod(number, len(names))
-        own = formats[names[which]]
-        case = f"{seed}:{number}"
-        yield case, own[turn % len(own)], random.Random(case)
+    return list(formats.values())
 
 
-def run(count: int, seed: int, folder: Path, part: int = 0, parts: int = 1, only: str | None = None) -> Tally:
-    """Read ``count`` spoiled files in ``folder``, or the case ``only``."""
+def run(numbers: Iterable[int], seed: int, folder: Path) -> Tally:
+    """Spoil and read the files of these numbers in ``folder``."""
     tally = Tally()
-    everything = list(cases(count, seed, part, parts))
-    seeds = list({id(own): own for _, own, _ in everything}.values())
     listen()
-    for case, own, dice in everything:
-        other = dice.choice(seeds)
-        place = folder / case.replace(":", "-")
-        canary = place / "canary"
-        kind = _KINDS.get(Path(own.target).suffix, "text")
-        data, how = mutate(own.files[own.target], kind, other.files[other.target], dice, canary)
-        swap = dice.random() < 0.05
-        read = own.forced if own.forced and dice.random() < 0.5 else own.read
-        suffix = dice.choice(SUFFIXES)
-        if only is not None and case != only:
-            continue
-        place.mkdir(parents=True)
-        for name, content in own.files.items():
-            (place / name).write_bytes(content)
-        (place / own.target).write_bytes(data)
-        if swap and own.forced is not None:
-            how += f"+as {suffix}"
-            swapped = (place / own.target).rename(place / f"take{suffix}")
-            read = own.named(swapped.name)
-        _one(case, own, how, read, place, tally)
-        for each in place.iterdir():
-            each.unlink() if each.is_file() else each.rmdir()
-        place.rmdir()
+    with watched():
+        for number in numbers:
+            _spoil_and_read(number, seed, folder / f"{seed}-{number}", tally)
     return tally
 
 
-def _one(case: str, own: Seed, how: str, read: object, place: Path, tally: Tally) -> None:
-    title = f"{case} {own.name} ({how})"
+def _spoil_and_read(number: int, seed: int, place: Path, tally: Tally) -> None:
+    own, dice = case(number, seed)
+    other = dice.choice(all_seeds())
+    kind = _KINDS.get(Path(own.target).suffix, "text")
+    data, how = mutate(own.files[own.target], kind, other.files[other.target], dice, place / "canary")
+    swap = dice.random() < 0.02
+    read = own.forced if own.forced and dice.random() < 0.5 else own.read
+    suffix = dice.choice(SUFFIXES)
+    place.mkdir(parents=True)
+    for name, content in own.files.items():
+        (place / name).write_bytes(content)
+    good = _good_lines(own, place) if dice.randrange(TRACED) == 0 else None
+    (place / own.target).write_bytes(data)
+    if swap and own.named is not None:
+        how += f"+as {suffix}"
+        swapped = (place / own.target).rename(place / f"take{suffix}")
+        read = own.named(swapped.name)
+    _one(f"{seed}:{number} {own.name} ({how})", own.name, read, place, good, tally)
+    for each in place.iterdir():
+        each.unlink() if each.is_file() else each.rmdir()
+    place.rmdir()
+
+
+_good: dict[int, set[Line]] = {}
+
+
+def _good_lines(own: Seed, place: Path) -> set[Line]:
+    """Of the readers, that a good file takes."""
+    if id(own) not in _good:
+        with traced() as lines, suppress(DataError):  # formats without positions refuse every file
+            own.read(place)
+        _good[id(own)] = lines
+    return _good[id(own)]
+
+
+def _one(title: str, name: str, read: Read, place: Path, good: set[Line] | None, tally: Tally) -> None:
     before, names = _memory(reset=True), sorted(each.name for each in place.iterdir())
     start = time.process_time()
+    lines: set[Line] = set()
     try:
-        with heard() as events, alarm():
+        with heard() as events, alarm(), traced() if good is not None else nullcontext(lines) as lines:
             warnings.simplefilter("error")
-            read(place)  # type: ignore[operator]
+            read(place)
         outcome = "read"
     except (DataError, LayoutError) as error:
         outcome = type(error).__name__
         if not str(error) or len(str(error)) > 2000:
             tally.failures.append(f"{title}: a message of {len(str(error))} characters: {str(error)[:300]}")
+        if DEFECT in str(error):  # what a reader did not foresee, made a sentence by the registry
+            outcome = "foreign error"
+            tally.failures.append(f"{title}: {error}")
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        outcome = "failure"
+        outcome = "foreign error"
         tally.failures.append(f"{title}: {''.join(traceback.format_exception(error)[-3:])}")
     took, grown = time.process_time() - start, _memory() - before
     if events:
@@ -125,8 +162,13 @@ def _one(case: str, own: Seed, how: str, read: object, place: Path, tally: Tally
         tally.failures.append(f"{title}: a file came up or vanished: something was carried out")
     if grown > MEGABYTES or took > SECONDS:
         tally.failures.append(f"{title}: took {took:.1f} s and {grown:.0f} MB")
-    tally.files[own.name] += 1
+    tally.files[name] += 1
+    tally.read[name] += outcome == "read"
     tally.outcomes[outcome] += 1
+    if good is not None:
+        tally.lines |= lines
+        tally.traced[name] += 1
+        tally.behind[name] += len(lines & good) >= len(good) / 2
     tally.slowest = max(tally.slowest, (took, title))
     tally.largest = max(tally.largest, (grown, title))
 
@@ -180,15 +222,23 @@ def alarm() -> Iterator[None]:
     def late(*_: object) -> None:
         raise _Late(f"not done after {SECONDS} s")
 
-    faulthandler.dump_traceback_later(30 * SECONDS, exit=True, file=sys.__stderr__)  # stuck in C
     previous = signal.signal(signal.SIGPROF, late)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
         yield
     finally:
-        faulthandler.cancel_dump_traceback_later()
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.signal(signal.SIGPROF, previous)
+
+
+@contextmanager
+def watched() -> Iterator[None]:
+    """End the process, with a traceback, where it is stuck in C; a block of files takes much less."""
+    faulthandler.dump_traceback_later(BLOCK_SECONDS, exit=True, file=sys.__stderr__)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 class _Late(BaseException):

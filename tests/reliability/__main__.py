@@ -1,0 +1,46 @@
+"""``python tests/reliability NAME``: a campaign in full, and its rows of docs/reliability.md.
+
+``all`` runs them one after another; ``--count`` and ``--seed`` change how often and what is drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("data/formats", "data", "cli", ""))]
+
+from campaign import HEAD  # noqa: E402
+
+CAMPAIGNS = ("fuzz",)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", choices=(*CAMPAIGNS, "all"))
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    names = CAMPAIGNS if arguments.name == "all" else (arguments.name,)
+    rows, details, faults = [], [], []
+    for name in names:
+        module = importlib.import_module(name)
+        count = arguments.count or module.COUNT
+        command = f"python tests/reliability {name} --count {count} --seed {arguments.seed}"
+        with tempfile.TemporaryDirectory() as folder:
+            for report in module.reports(count, arguments.seed, Path(folder)):
+                rows.append(report.row(command))
+                details += [report.details] if report.details else []
+                faults += report.faults
+    for fault in faults:
+        print(fault, end="\n\n")
+    print("\n".join([HEAD, *rows, *(f"\n{table}" for table in details)]))
+    return bool(faults)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
