@@ -21,9 +21,7 @@ _BLOCK = 4000
 def reports(count: int, seed: int, folder: Path) -> list[Report]:
     total = Tally()
     report = Report("files of every format, spoiled, then read")
-    with ProcessPoolExecutor(
-        1, get_context("spawn"), faulthandler.enable, max_tasks_per_child=1
-    ) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), faulthandler.enable, max_tasks_per_child=1) as pool:
         blocks = [range(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]
         jobs = [pool.submit(run, block, seed, folder) for block in blocks]
         try:
@@ -35,9 +33,11 @@ def reports(count: int, seed: int, folder: Path) -> list[Report]:
             report.fault(f"the process crashed or was stuck in {left}")
     report.count, report.outcomes = total.files.total(), total.outcomes
     report.faults += total.failures
+    behind = total.behind.total() / max(1, total.traced.total())
+    (seconds, slowest), (memory, largest) = total.slowest, total.largest
     report.measured = (
-        f"past the header: {total.behind.total() / max(1, total.traced.total()):.0%}; slowest "
-        f"{total.slowest[0]:.1f} s ({total.slowest[1]}); most memory {total.largest[0]:.0f} MB ({total.largest[1]})"
+        f"past the header: {behind:.0%}; slowest {seconds:.1f} s ({slowest}); "
+        f"most memory {memory:.0f} MB ({largest})"
     )
     report.details = f"{_formats(total)}\n\n{_modules(total)}"
     return [report]
@@ -47,7 +47,9 @@ def _formats(total: Tally) -> str:
     rows = ["| format | files | read | past the header |", "|---|---|---|---|"]
     for name in sorted(total.files):
         behind = total.behind[name] / max(1, total.traced[name])
-        rows.append(f"| {name} | {total.files[name]:,} | {total.read[name] / total.files[name]:.0%} | {behind:.0%} |")
+        rows.append(
+            f"| {name} | {total.files[name]:,} | {total.read[name] / total.files[name]:.0%} | {behind:.0%} |"
+        )
     return "\n".join(rows)
 
 

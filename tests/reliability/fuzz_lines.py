@@ -51,10 +51,16 @@ def lines_of(path: str) -> frozenset[Line]:
     """All lines of a module's functions that can run."""
     found: set[int] = set()
     with open(path, encoding="utf-8") as file:
-        todo = [each for each in _inner(compile(file.read(), path, "exec")) if each.co_flags & inspect.CO_NEWLOCALS]
+        todo = [
+            each
+            for each in _inner(compile(file.read(), path, "exec"))
+            if each.co_flags & inspect.CO_NEWLOCALS
+        ]
     while todo:
         code = todo.pop()
-        found |= {number for _, _, number in code.co_lines() if number is not None and number > code.co_firstlineno}
+        found |= {
+            number for _, _, number in code.co_lines() if number is not None and number > code.co_firstlineno
+        }
         todo += _inner(code)
     return frozenset((path, number) for number in found)
 

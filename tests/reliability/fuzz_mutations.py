@@ -285,7 +285,9 @@ def _hdf5(data: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]
         way = random.choice(("array", "array", "delete", "link", "attribute", "bomb"))
         if way == "attribute" and len(found.attrs):
             key = random.choice(sorted(found.attrs))
-            found.attrs[key] = random.choice((0, -1, 1e308, "x" * 999, [1, 2], "{", np.void(exploits(canary)[0])))
+            found.attrs[key] = random.choice(
+                (0, -1, 1e308, "x" * 999, [1, 2], "{", np.void(exploits(canary)[0]))
+            )
             return _closed(opened, file), "hdf5 attribute"
         shape = found.shape
         del opened[name]

@@ -1,7 +1,7 @@
 """Reads spoiled files, one after another, and reports every one that did more than a reader may.
 
 A reader may give recordings or raise a DataError or LayoutError; it may neither warn, write, start or load
-anything, take more than ``SECONDS`` of the processor, nor more memory than ``MEGABYTES``.
+anything, take more than ``SECONDS`` of the processor, nor more memory than it is allowed, ``MEGABYTES``.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from fuzz_lines import Line, traced
 from fuzz_mutations import SUFFIXES, mutate
 from fuzz_seeds import Read, Seed, all_seeds
 
+from hitrs.data.formats.memory import memory_limit
 from hitrs.errors import DataError, LayoutError
 
 SECONDS = 20.0
@@ -128,6 +129,8 @@ _good: dict[int, set[Line]] = {}
 def _good_lines(own: Seed, place: Path) -> set[Line]:
     """Of the readers, that a good file takes."""
     if id(own) not in _good:
+        with suppress(DataError):  # what is read once for all files
+            own.read(place)
         with traced() as lines, suppress(DataError):  # formats without positions refuse every file
             own.read(place)
         _good[id(own)] = lines
@@ -139,7 +142,12 @@ def _one(title: str, name: str, read: Read, place: Path, good: set[Line] | None,
     start = time.process_time()
     lines: set[Line] = set()
     try:
-        with heard() as events, alarm(), traced() if good is not None else nullcontext(lines) as lines:
+        with (
+            memory_limit(MEGABYTES << 20),
+            heard() as events,
+            alarm(),
+            traced() if good is not None else nullcontext(lines) as lines,
+        ):
             warnings.simplefilter("error")
             read(place)
         outcome = "read"

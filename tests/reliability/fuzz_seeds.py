@@ -211,7 +211,9 @@ def _animals(scratch: Path) -> Iterable[Seed]:
         import h5py
     except ImportError:  # an extra
         return
-    yield _seed("deeplabcut", "mice.h5", test_animals.dlc_hdf5(h5py, scratch / "mice.h5", xy, sure).read_bytes())
+    yield _seed(
+        "deeplabcut", "mice.h5", test_animals.dlc_hdf5(h5py, scratch / "mice.h5", xy, sure).read_bytes()
+    )
     yield _seed("sleap", "a.analysis.h5", test_animals.analysis(h5py, scratch / "a.h5", xy).read_bytes())
     yield _seed("sleap", "a.slp", test_animals.sleap_project(h5py, scratch / "a.slp").read_bytes())
     nwb = test_animals.nwb(h5py, scratch / "a.nwb", xy[:, 0], sure[:, 0], test_animals.NODES)

@@ -156,6 +156,26 @@ def test_sleap_analysis(tmp_path: Path, h5py) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("tracked", [True, False])
+def test_coordinates_beyond_all_bounds_are_refused(tmp_path: Path, h5py, tracked: bool) -> None:
+    """Nor does following animals by their places warn of them."""
+    xy = mice()
+    xy[3, 0, 1] = 1e300
+    if tracked:
+        path = analysis(h5py, tmp_path / "a.h5", xy)
+    else:
+        path = sleap_project(h5py, tmp_path / "a.slp")
+        with h5py.File(path, "a") as file:
+            points = file["points"][()]
+            points["x"][0] = 1e300
+            file["points"][...] = points
+            instances = file["instances"][()]
+            instances["track"] = -1
+            file["instances"][...] = instances
+    with pytest.raises(DataError, match="a valid joint needs finite ones"):
+        list(read_recordings(path))
+
+
 def test_hundreds_of_tracks_are_few_animals(tmp_path: Path, h5py) -> None:
     """A tracker that loses an animal every second: tracks become persons, not columns."""
     lanes = mice(600, 2)
@@ -232,6 +252,20 @@ def test_ndx_pose(tmp_path: Path, h5py) -> None:
     assert recording.layout.parents == (0, 0, 0, 0)
     assert np.argwhere(~recording.valid).tolist() == [[7, 0, 2]]
     np.testing.assert_allclose(recording.positions[0, 0], xy[0], rtol=1e-6)
+
+
+def test_time_stamps_of_other_frames_tell_no_rate(tmp_path: Path, h5py) -> None:
+    xy = mice(animals=1)[:, 0]
+    path = nwb(h5py, tmp_path / "a.nwb", xy, np.ones(xy.shape[:2]), NODES)
+    with h5py.File(path, "a") as file:
+        names: list[str] = []
+        file.visit(lambda name: names.append(name) if name.endswith("timestamps") else None)
+        for name in names:
+            del file[name]
+            file[name] = np.arange(99.0)
+    recording = read_recording(path)
+    assert recording.fps is None
+    assert "there are 99 time stamps of 30 frames" in " ".join(recording.notes)
 
 
 def test_links_to_other_files_are_not_followed(tmp_path: Path, h5py) -> None:
