@@ -186,7 +186,7 @@ def test_coordinates_beyond_all_bounds_are_refused(tmp_path: Path, h5py, tracked
 
 def test_a_long_analysis_needs_memory_for_each_animal_in_each_frame(tmp_path: Path, h5py) -> None:
     path = analysis(h5py, tmp_path / "a.h5", mice(3000, 2))
-    with memory_limit(5999 << 10), pytest.raises(DataError, match="following 6,000 persons.*--max-memory"):
+    with memory_limit(5999 << 10), pytest.raises(DataError, match=r"following 6,000 persons.*--max-memory"):
         read_recording(path)
     with memory_limit(8000 << 10):
         assert read_recording(path).n_frames == 3000
