@@ -89,6 +89,15 @@ def test_without_model_it_says_what_to_put_where(tmp_path: Path) -> None:
         read_amass(path)
 
 
+def test_a_body_model_that_is_not_finite_is_named(tmp_path: Path) -> None:
+    path, _ = posed(tmp_path)
+    model(tmp_path, J_template=np.where(np.arange(24)[:, None] == 3, np.inf, REST))
+    with pytest.raises(
+        DataError, match=r"smpl_regressor\.npz: 'J_template' holds numbers that are not finite"
+    ):
+        read_amass(path)
+
+
 def test_own_files_are_left_to_npz(tmp_path: Path) -> None:
     for content in ({"positions": 1, "poses": 1, "trans": 1}, {"joints": 1, "fps": 1}, {"poses": 1}):
         np.savez(tmp_path / "a.npz", **content)

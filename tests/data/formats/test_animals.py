@@ -11,6 +11,7 @@ import pytest
 from hitrs.cli.main import main
 from hitrs.data import Store, import_dataset, read_recording
 from hitrs.data.formats import hdf5
+from hitrs.data.formats.memory import memory_limit
 from hitrs.data.formats.registry import read_recordings
 from hitrs.errors import DataError
 
@@ -57,6 +58,17 @@ def dlc_csv(path: Path, xy: np.ndarray, likelihood: np.ndarray | None = None) ->
     return path
 
 
+def dlc_hdf5(h5py, path: Path, xy: np.ndarray, likelihood: np.ndarray) -> Path:
+    frames, animals = xy.shape[:2]
+    values = np.concatenate([xy, likelihood[..., None]], -1).reshape(frames, -1)
+    with h5py.File(path, "w") as file:
+        table = np.zeros(frames, [("index", "<i8"), ("values_block_0", "<f8", (values.shape[1],))])
+        table["index"], table["values_block_0"] = np.arange(frames), values
+        stored = file.create_dataset("df_with_missing/table", data=table)
+        stored.attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(dlc_levels(animals), 0))
+    return path
+
+
 @pytest.mark.parametrize("animals", [1, 2])
 def test_deeplabcut_csv(tmp_path: Path, animals: int) -> None:
     xy = mice(animals=animals)
@@ -73,16 +85,17 @@ def test_deeplabcut_csv(tmp_path: Path, animals: int) -> None:
     assert f"1 of {30 * animals * 4 - 4} points of likelihood 0.6 or less" in recording.notes[0]
 
 
+def test_a_cell_without_end_is_refused(tmp_path: Path) -> None:
+    path = dlc_csv(tmp_path / "a.csv", mice(animals=1))
+    path.write_text(path.read_text().replace("nose", "n" * 200_000, 1))
+    with pytest.raises(DataError, match=r"a\.csv, line 2: field larger than field limit"):
+        read_recording(path, format="deeplabcut")
+
+
 def test_deeplabcut_h5_holds_what_the_csv_does(tmp_path: Path, h5py) -> None:
     xy, likelihood = mice(), RNG.uniform(0, 1, (30, 2, 4))
     csv = read_recording(dlc_csv(tmp_path / "a.csv", xy, likelihood))
-    values = np.concatenate([xy, likelihood[..., None]], -1).reshape(30, -1)
-    with h5py.File(tmp_path / "a.h5", "w") as file:
-        table = np.zeros(30, [("index", "<i8"), ("values_block_0", "<f8", (values.shape[1],))])
-        table["index"], table["values_block_0"] = np.arange(30), values
-        stored = file.create_dataset("df_with_missing/table", data=table)
-        stored.attrs["values_block_0_kind"] = np.bytes_(pickle.dumps(dlc_levels(2), 0))
-    hdf5 = read_recording(tmp_path / "a.h5")
+    hdf5 = read_recording(dlc_hdf5(h5py, tmp_path / "a.h5", xy, likelihood))
     assert np.array_equal(hdf5.valid, csv.valid)
     np.testing.assert_allclose(hdf5.positions, csv.positions, rtol=1e-5)
     store = import_dataset(tmp_path, tmp_path / "store")  # DeepLabCut writes both, and they are one recording
@@ -150,6 +163,34 @@ def test_sleap_analysis(tmp_path: Path, h5py) -> None:
     assert {(layout.joints[a], layout.joints[b]) for a, b in layout.bones()} == {
         ("nose", "tail"), ("left_ear", "nose"), ("right_ear", "nose"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("tracked", [True, False])
+def test_coordinates_beyond_all_bounds_are_refused(tmp_path: Path, h5py, tracked: bool) -> None:
+    """Nor does following animals by their places warn of them."""
+    xy = mice()
+    xy[3, 0, 1] = 1e300
+    if tracked:
+        path = analysis(h5py, tmp_path / "a.h5", xy)
+    else:
+        path = sleap_project(h5py, tmp_path / "a.slp")
+        with h5py.File(path, "a") as file:
+            points = file["points"][()]
+            points["x"][0] = 1e300
+            file["points"][...] = points
+            instances = file["instances"][()]
+            instances["track"] = -1
+            file["instances"][...] = instances
+    with pytest.raises(DataError, match="a valid joint needs finite ones"):
+        list(read_recordings(path))
+
+
+def test_a_long_analysis_needs_memory_for_each_animal_in_each_frame(tmp_path: Path, h5py) -> None:
+    path = analysis(h5py, tmp_path / "a.h5", mice(3000, 2))
+    with memory_limit(5999 << 10), pytest.raises(DataError, match=r"following 6,000 persons.*--max-memory"):
+        read_recording(path)
+    with memory_limit(8000 << 10):
+        assert read_recording(path).n_frames == 3000
 
 
 def test_hundreds_of_tracks_are_few_animals(tmp_path: Path, h5py) -> None:
@@ -228,6 +269,20 @@ def test_ndx_pose(tmp_path: Path, h5py) -> None:
     assert recording.layout.parents == (0, 0, 0, 0)
     assert np.argwhere(~recording.valid).tolist() == [[7, 0, 2]]
     np.testing.assert_allclose(recording.positions[0, 0], xy[0], rtol=1e-6)
+
+
+def test_time_stamps_of_other_frames_tell_no_rate(tmp_path: Path, h5py) -> None:
+    xy = mice(animals=1)[:, 0]
+    path = nwb(h5py, tmp_path / "a.nwb", xy, np.ones(xy.shape[:2]), NODES)
+    with h5py.File(path, "a") as file:
+        names: list[str] = []
+        file.visit(lambda name: names.append(name) if name.endswith("timestamps") else None)
+        for name in names:
+            del file[name]
+            file[name] = np.arange(99.0)
+    recording = read_recording(path)
+    assert recording.fps is None
+    assert "there are 99 time stamps of 30 frames" in " ".join(recording.notes)
 
 
 def test_links_to_other_files_are_not_followed(tmp_path: Path, h5py) -> None:

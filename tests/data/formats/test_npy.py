@@ -72,3 +72,11 @@ def test_damaged(tmp_path: Path) -> None:
     np.save(path, np.zeros((4, 60)))
     with pytest.raises(DataError, match=r"an array \(4, 60\) of float64; expected"):
         read_recording(path, "kinect20")
+
+
+def test_a_header_that_does_not_end(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((4, 20, 3)))
+    data = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(data.replace(b"}", b" "))
+    with pytest.raises(DataError, match="is not an npy file that can be read"):
+        read_recording(tmp_path / "a.npy", "kinect20")

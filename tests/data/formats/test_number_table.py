@@ -57,6 +57,13 @@ def test_frame_numbers_with_gaps_and_time(tmp_path: Path) -> None:
     assert recording.fps == pytest.approx(30)
 
 
+def test_the_time_of_rows_of_joints_is_that_of_their_frame(tmp_path: Path) -> None:
+    rows = [[frame / 25, joint + 1, *XYZ[frame, joint]] for frame in range(6) for joint in range(20)]
+    recording = read(write(tmp_path / "a.txt", np.array(rows)), "time,joint,x,y,z")
+    assert recording.n_frames == 6
+    assert recording.fps == pytest.approx(25)
+
+
 def test_rows_of_joints_in_any_order_and_two_persons(tmp_path: Path) -> None:
     rows = [
         [frame, person, joint + 1, *(XYZ[frame, joint] + person)]

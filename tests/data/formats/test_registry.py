@@ -106,3 +106,14 @@ def test_a_listed_module_that_is_missing_is_no_silent_gap(monkeypatch: pytest.Mo
     monkeypatch.setattr(registry, "_MODULES", ("npz", "json_text"))  # a module without FORMAT
     with pytest.raises(AttributeError, match="FORMAT"):
         registry._packaged_formats.__wrapped__()
+
+
+def test_numbers_beyond_all_bounds_are_refused_without_a_warning(dots: Path, monkeypatch) -> None:
+    def overflows(path: Path, layout: Layout | None) -> Recording:
+        return Recording(FRAMES * 1e300 * np.float64(1e300), layout="kinect20")
+
+    monkeypatch.setitem(registry._registered, "dots", replace(DOTS, read=one(overflows)))
+    with pytest.raises(DataError, match="a valid joint needs finite ones"):
+        hitrs.read_recording(dots / "a.dots")
+    with pytest.warns(RuntimeWarning, match="overflow"):  # of others it is still told
+        np.float64(1e300) * np.float64(1e300)

@@ -131,6 +131,11 @@ def _rest(path: Path, content: dict[str, np.ndarray], joints: int, notes: list[s
         )
     with located(model):
         arrays = load_arrays(model, ("J_template", "J_shapedirs", "v_template", "shapedirs", "J_regressor"))
+        wild = next(
+            (n for n, each in arrays.items() if each.dtype.kind == "f" and not np.isfinite(each).all()), None
+        )
+        if wild is not None:
+            raise DataError(f"'{wild}' holds numbers that are not finite; get this file again.")
         template, directions = _joints_of(arrays)
         _check("J_template", template, template.ndim == 2 and template.shape[0] >= joints
                and template.shape[1] == 3, f"({joints} or more joints, 3)")  # fmt: skip

@@ -308,9 +308,7 @@ def _rate(table: _Table, frames: np.ndarray) -> tuple[float | None, list[str]]:
     """Frames per second by the time stamps, and what is to be said about them."""
     if table.header.time is None:
         return None, []
-    numbers, first = np.unique(frames, return_index=True)
-    times = table.column(table.header.time)[first]
-    return regular_rate(dict(zip(numbers.tolist(), times.tolist(), strict=True)))
+    return regular_rate(frames, table.column(table.header.time))
 
 
 def _number(path: Path, line: int, header: Header, row: list[str], column: int) -> float:

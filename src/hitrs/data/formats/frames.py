@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,18 +46,21 @@ _REGULAR = 0.2
 """Time stamps are regular if no step differs from the median by more than this part."""
 
 
-def regular_rate(times: Mapping[int, float], *, seconds: bool = False) -> tuple[float | None, list[str]]:
-    """Frames per second by the time stamp of each frame, and what is to be said about it.
+def regular_rate(
+    frames: Sequence[int] | np.ndarray, times: Sequence[float] | np.ndarray, *, seconds: bool = False
+) -> tuple[float | None, list[str]]:
+    """Frames per second by time stamps, and what is to be said about it.
 
     Args:
-        times: in seconds or milliseconds.
+        frames: (n,) their frames, in any order; of several time stamps of a frame the first one counts.
+        times: (n,) in seconds or milliseconds.
         seconds: they are certainly seconds.
 
     Returns:
         None where they are irregular or do not rise.
     """
-    order = sorted(times)
-    steps = np.diff([times[frame] for frame in order]) / np.diff(order)
+    order, first = np.unique(frames, return_index=True)
+    steps = np.diff(np.asarray(times)[first].astype(np.float64)) / np.diff(order)
     if len(steps) == 0 or not np.isfinite(steps).all() or not (steps > 0).all():
         return None, ["the time stamps do not rise from frame to frame; the frame rate stays unknown"]
     step = float(np.median(steps))

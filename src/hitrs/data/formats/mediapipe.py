@@ -96,7 +96,7 @@ def read_mediapipe(path: str | Path, layout: Layout | None = None) -> Recording:
     }
     fps = facts.fps
     if fps is None and len(times) == len(frames):
-        fps, said = regular_rate(times)
+        fps, said = regular_rate(list(times), list(times.values()))
         notes += said
     with located(path):
         return Recording(positions, valid, layout, name=name, fps=fps, source=path.name, notes=tuple(notes))

@@ -8,8 +8,9 @@ because opening them could run code.
 from __future__ import annotations
 
 import math
+import tokenize
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ def read_npy(path: str | Path, layout: Layout | None = None) -> Recording:
     path = Path(path)
     try:
         with path.open("rb") as file:
-            shape, dtype = _header(file)
+            shape, dtype = array_header(file)
             if dtype.hasobject:
                 return _bodies(path, plain_value(file.read(), str(path)), layout)
             stored = path.stat().st_size - file.tell()
@@ -70,16 +71,6 @@ def read_npy(path: str | Path, layout: Layout | None = None) -> Recording:
         raise DataError(f"{path} does not say which joints it has. {layout_hint(*array.shape[-2:])}")
     with located(path):
         return Recording(array, layout=layout, name=path.stem, source=path.name)
-
-
-def _header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    version = np.lib.format.read_magic(file)
-    first = version == (1, 0)
-    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
-    if any(size < 0 for size in shape):
-        raise ValueError(f"an array of shape {shape}")
-    return shape, dtype
 
 
 def _bodies(path: Path, value: Any, layout: Layout | None) -> Recording:
@@ -111,6 +102,25 @@ def _bodies(path: Path, value: Any, layout: Layout | None) -> Recording:
     name = path.stem.removesuffix(".skeleton")
     with located(path):
         return Recording(positions, valid, ntu, name=name, source=path.name, notes=notes)
+
+
+def array_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of the array that begins at the place of a file; what follows is not looked at.
+
+    Raises:
+        ValueError, TypeError, SyntaxError, OverflowError, MemoryError: if that is no array's header, which
+            numpy reads as an expression.
+    """
+    version = np.lib.format.read_magic(file)
+    first = version == (1, 0)
+    read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+    try:
+        shape, _, dtype = read(file)
+    except tokenize.TokenError as error:
+        raise ValueError(str(error)) from error
+    if any(size < 0 for size in shape):
+        raise ValueError(f"an array of shape {shape}")
+    return shape, dtype
 
 
 def _matches(head: Head) -> bool:

@@ -25,7 +25,6 @@ import json
 import lzma
 import math
 import sys
-import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -35,6 +34,7 @@ import numpy as np
 
 from hitrs.data.formats.format import Format, Head, one
 from hitrs.data.formats.memory import PER_NUMBER, reserve
+from hitrs.data.formats.npy import array_header
 from hitrs.data.recording import CATEGORIES, Recording, Segment, fit_segments
 from hitrs.errors import DataError, located
 from hitrs.files import atomic_file, explained_writes
@@ -252,7 +252,7 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
     except (
         ValueError, TypeError, RuntimeError, NotImplementedError, EOFError, SyntaxError, MemoryError,
         OverflowError, KeyError, IndexError, UnicodeError, zipfile.BadZipFile, zlib.error,
-        lzma.LZMAError, tokenize.TokenError,
+        lzma.LZMAError,
     ) as error:  # fmt: skip
         raise DataError(
             f"{path} is not an npz file that can be read ({error}); it may be damaged."
@@ -262,14 +262,10 @@ def load_arrays(path: Path, keys: tuple[str, ...]) -> dict[str, np.ndarray]:
 def _load_member(archive: zipfile.ZipFile, path: Path, key: str) -> np.ndarray:
     info = archive.getinfo(f"{key}.npy")
     with archive.open(info) as file:
-        version = np.lib.format.read_magic(file)
-        read_header = (
-            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        )
-        shape, _, dtype = read_header(file)
+        shape, dtype = array_header(file)
     if dtype.hasobject:
         raise DataError(f"{path}: '{key}' holds pickled objects, which are never opened; save plain arrays.")
-    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize > info.file_size:
+    if math.prod(shape) * dtype.itemsize > info.file_size:
         raise DataError(f"{path}: '{key}' declares shape {shape}, more than is there; the file is damaged.")
     count = math.prod(shape)
     reserve(f"{path}: '{key}'", count * (dtype.itemsize + PER_NUMBER), f"{info.file_size:,} bytes unpacked")

@@ -163,16 +163,13 @@ def _recording(
                 f"the joints of {len(each)} rows do not follow one another as those of layout "
                 f"'{layout.name}'; rows in another order need a column 'frame'."
             )
+        fps, about = _rate(frames, once)
         points, seen, frames, persons = join_joints(frames, persons, order, points[:, 0], seen[:, 0], layout)
-        times = once["time"][np.unique(frames, return_index=True)[1]] if "time" in once else None
     else:
         frames = _whole("frame", once["frame"]) if "frame" in once else np.arange(len(each))
-        times = once.get("time")
+        fps, about = _rate(frames, once)
     first, count = frame_span(path, np.unique(frames).tolist(), "Is the column 'frame' a time stamp?")
     positions, valid = seat(path, frames, persons.tolist(), points, seen, first, count, layout, notes)
-    fps, about = (
-        (None, []) if times is None else regular_rate(dict(zip(frames.tolist(), times, strict=False)))
-    )
     return Recording(
         positions,
         valid,
@@ -184,6 +181,10 @@ def _recording(
         source=path.name,
         notes=(*notes, *about),
     )
+
+
+def _rate(frames: np.ndarray, once: dict[str, np.ndarray]) -> tuple[float | None, list[str]]:
+    return regular_rate(frames, once["time"]) if "time" in once else (None, [])
 
 
 def _joint_order(once: dict[str, np.ndarray], persons: np.ndarray, rows: int, layout: Layout) -> np.ndarray:

@@ -186,7 +186,10 @@ def _rate(series: list[_Series]) -> tuple[float | None, list[str]]:
     times = next((each.times for each in series if each.times is not None), None)
     if rate is not None or times is None or times.ndim != 1 or len(times) < 2:
         return rate, []
-    return regular_rate(dict(enumerate(times.tolist())), seconds=True)
+    count = len(series[0].data)
+    if len(times) != count:
+        return None, [f"no frame rate: there are {len(times)} time stamps of {count} frames"]
+    return regular_rate(np.arange(count), times, seconds=True)
 
 
 FORMAT = Format("nwb", "pose estimates in NWB (ndx-pose)", (".nwb",), is_hdf5, read_nwb)

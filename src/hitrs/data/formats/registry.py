@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+
+import numpy as np
 
 from hitrs.data.formats import number_table
 from hitrs.data.formats.format import Format, Head
@@ -76,10 +78,12 @@ def register_format(format: Format) -> Format:
 @contextmanager
 def reader_defects(path: Path) -> Iterator[None]:
     """Report whatever a reader raises like a damaged file: one of 100,000 files must not end an import, and
-    the reader may be somebody else's.
+    the reader may be somebody else's. Numbers beyond all bounds are no reason to warn: what becomes of them
+    is not finite, and refused as such.
     """
     try:
-        yield
+        with np.errstate(all="ignore"):
+            yield
     except LayoutError as error:  # a file that names an unknown layout is one of the damaged files
         raise DataError(str(error) if str(path) in str(error) else f"{path}: {error}") from error
     except HitrsError:
@@ -88,6 +92,18 @@ def reader_defects(path: Path) -> Iterator[None]:
         raise DataError(
             f"{path}: its reader failed ({type(error).__name__}: {error}). This is a defect of the reader."
         ) from error
+
+
+def without_defects(path: Path, read: Callable[[], Iterable[Recording]]) -> Iterator[Recording]:
+    """What a reader gives, one after another; ``reader_defects`` holds for it and not for who takes it."""
+    with reader_defects(path):
+        found = iter(read())
+    while True:
+        with reader_defects(path):
+            recording = next(found, None)
+        if recording is None:
+            return
+        yield recording
 
 
 def get_format(name: str) -> Format:
@@ -171,8 +187,7 @@ def read_recordings(
     if known_format.memory is not None:
         size = path.stat().st_size
         reserve(path, size * known_format.memory, f"{size / 1e6:,.0f} MB of {known_format.name}")
-    with reader_defects(path):
-        yield from known_format.read(path, known)
+    yield from without_defects(path, lambda: known_format.read(path, known))
 
 
 def read_recording(

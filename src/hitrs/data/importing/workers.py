@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -16,8 +16,7 @@ from typing import Any
 
 from hitrs.data.catalog.dataset import SourceFile
 from hitrs.data.formats.memory import memory_limit
-from hitrs.data.formats.registry import reader_defects
-from hitrs.data.recording import Recording
+from hitrs.data.formats.registry import without_defects
 from hitrs.data.shards import ShardWriter
 from hitrs.errors import DataError, HitrsError, WriteError
 from hitrs.skeleton.layout import Layout
@@ -82,7 +81,8 @@ def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[]
 def _read(source: SourceFile, writer: ShardWriter, strict: bool) -> str | None:
     """Write the recordings of a file; why it could not be read (to its end), or None."""
     try:
-        for recording in _recordings(source):
+        # a data set of another package may bring its own reader
+        for recording in without_defects(source.path, source.read):
             writer.add(recording, source.path)
     except WriteError:
         raise
@@ -91,11 +91,6 @@ def _read(source: SourceFile, writer: ShardWriter, strict: bool) -> str | None:
             raise Refused(str(error)) from error
         return str(error)
     return None
-
-
-def _recordings(source: SourceFile) -> Iterator[Recording]:
-    with reader_defects(source.path):  # a data set of another package may bring its own reader
-        yield from source.read()
 
 
 def run_tasks(tasks: Sequence[ImportTask], workers: int, progress: Callable[[int], None]) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hitrs.errors import ConfigError
 from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import RandomConvolutions, convolution_settings
@@ -46,6 +47,8 @@ class RecognitionModel(TaskModel):
         settings = read_settings(RecognitionHeadConfig, card.head, "head")
         found = card.postprocessing.get("confidence", {})
         self._confidence = read_settings(Confidence, found, "postprocessing.confidence")
+        if not card.classes:
+            raise ConfigError("a recognizer needs classes, and there are none")
         self.features, self.norm = video_feature, nn.Identity()
         if encoder is None:
             self.convolutions = RandomConvolutions(

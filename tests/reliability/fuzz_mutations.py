@@ -1,4 +1,8 @@
-"""Spoils files: in bytes and text (``fuzz_bytes``), or inside what they pack (JSON, arrays, pickles)."""
+"""Spoils files: in bytes and text (``fuzz_bytes``), or inside what they pack (JSON, arrays, pickles, HDF5).
+
+Most random changes hit what every reader checks first. So half of the files are spoiled in one place only,
+behind the header, and inside of what packs them: what comes to the numbers themselves.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fuzz_bytes import BYTES, HUGE, TEXT
+from fuzz_bytes import BYTES, HUGE, TEXT, behind
+from scipy.io import loadmat, savemat
 
 SUFFIXES = (
     ".skeleton", ".txt", ".csv", ".tsv", ".bvh", ".amc", ".c3d", ".trc", ".npz", ".json", ".jsonl", ".pkl",
@@ -24,23 +29,29 @@ SUFFIXES = (
 )  # fmt: skip
 BOMB_MEGABYTES = (100, 1100)
 """What bombs unpack to: below and above the limits of the readers."""
-BOMBS = 0.03
+BOMBS = 0.01
 """Share of bombs among what is done to archives; they take longest."""
+BEHIND = 0.6
+"""Share of files that are spoiled in one place behind the header."""
 
 
 def mutate(data: bytes, kind: str, other: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
     """``data`` spoiled once to four times, and in which ways.
 
     Args:
-        kind: "text", "json", "zip", "pickle", "mat" or "binary": what the file is.
+        kind: "text", "json", "zip", "pickle", "mat", "hdf5", "npy" or "binary": what the file is.
         other: another good file, of which parts may be taken.
         canary: file that appears if something in the result is carried out.
     """
-    inside = {"json": _json, "zip": _zip, "pickle": _pickle, "mat": _mat}.get(kind)
+    if random.random() < BEHIND:
+        with suppress(Exception):  # where there is no such place
+            return _BEHIND.get(kind, behind)(data, other, random)
+    inside = {"json": _json, "zip": _zip, "pickle": _pickle, "mat": _mat, "hdf5": _hdf5}.get(kind)
     ways = list(BYTES) + (list(TEXT) * 2 if kind in ("text", "json") else [])
     names = []
     for _ in range(random.choice((1, 1, 1, 2, 3, 4))):
-        if inside is not None and random.random() < 0.5:
+        # the library of HDF5 may crash where it changes a file that is spoiled already
+        if inside is not None and not (kind == "hdf5" and names) and random.random() < 0.5:
             with suppress(Exception):  # what was spoiled before may have no inside any more
                 data, name = inside(data, random, canary)
                 names.append(name)
@@ -260,3 +271,150 @@ def _mat_bomb(megabytes: int) -> bytes:
     packed.append(packer.flush())
     body = b"".join(packed)
     return struct.pack("<II", 15, len(body)) + body
+
+
+# HDF5
+
+
+def _hdf5(data: bytes, random: random.Random, canary: Path) -> tuple[bytes, str]:
+    """One array or attribute replaced by another, deleted, or linked to elsewhere."""
+    import h5py
+
+    file = io.BytesIO(data)
+    with h5py.File(file, "r+") as opened:
+        name, found = random.choice(_datasets(opened))
+        way = random.choice(("array", "array", "delete", "link", "attribute", "bomb"))
+        if way == "attribute" and len(found.attrs):
+            key = random.choice(sorted(found.attrs))
+            found.attrs[key] = random.choice(
+                (0, -1, 1e308, "x" * 999, [1, 2], "{", np.void(exploits(canary)[0]))
+            )
+            return _closed(opened, file), "hdf5 attribute"
+        shape = found.shape
+        del opened[name]
+        if way == "link":
+            opened[name] = random.choice((h5py.ExternalLink("/etc/passwd", "x"), h5py.SoftLink(f"/{name}")))
+        elif way == "bomb":
+            kind = {"dtype": "f8", "chunks": (1 << 16,), "compression": "gzip"}
+            opened.create_dataset(name, (random.choice(BOMB_MEGABYTES) << 17,), **kind)
+        elif way == "array":
+            shape = random.choice(((), (0,), (3,), shape, shape[:-1], (*shape, 1), shape[::-1]))
+            kinds = ("f8", "f2", "i8", "u1", "?", "c16", "S3", h5py.string_dtype(), "f4,i4", ">f4")
+            opened.create_dataset(name, shape, random.choice(kinds))
+        return _closed(opened, file), f"hdf5 {way}"
+
+
+def _datasets(opened: Any) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    opened.visititems(lambda name, each: found.append((name, each)) if hasattr(each, "shape") else None)
+    return found
+
+
+def _closed(opened: Any, file: io.BytesIO) -> bytes:
+    opened.close()
+    return file.getvalue()
+
+
+# Behind the header
+
+
+def _json_behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    """A number at the end of a branch."""
+    content = json.loads(data)
+    holders: list[tuple[Any, Any]] = []
+    _collect(content, holders)
+    numbers = [(holder, key) for holder, key in holders if type(holder[key]) in (int, float)]
+    holder, key = random.choice(numbers)
+    holder[key] = random.choice((None, 0, -1, 7, 1e6, 1e38, 1e308, float("nan"), "1", True, holder[key] + 1))
+    return json.dumps(content).encode(), "json number"
+
+
+def _values(array: np.ndarray, random: random.Random) -> np.ndarray:
+    """Some numbers of an array replaced, or a frame doubled, dropped or exchanged with another."""
+    array = np.array(array)
+    if array.ndim and len(array) > 1 and random.random() < 0.3:
+        kept = list(range(len(array)))
+        way, place = random.randrange(3), random.randrange(len(kept))
+        if way == 0:
+            del kept[place]
+        elif way == 1:
+            kept[place:place] = [place] * random.choice((1, 50))
+        else:
+            kept.reverse()
+        return array[kept]
+    if array.dtype.kind not in "fiu" or not array.size:
+        return array
+    for _ in range(random.choice((1, 1, 5, 50))):
+        value = random.choice((0, -1, 1, 127, 1e5, 1e30, 1e300, np.nan, np.inf, -np.inf))
+        with np.errstate(all="ignore"):
+            array.reshape(-1)[random.randrange(array.size)] = np.array(value).astype(array.dtype)
+    return array
+
+
+def _npy_behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    array = np.load(io.BytesIO(data))
+    return _npy(_values(array, random)), "npy values"
+
+
+def _zip_behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    with np.load(io.BytesIO(data)) as archive:
+        members = dict(archive)
+    name = random.choice([name for name, array in members.items() if array.dtype.kind in "fiub"])
+    members[name] = _values(members[name], random)
+    file = io.BytesIO()
+    np.savez(file, **members)
+    return file.getvalue(), "npz values"
+
+
+def _pickle_behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    """The numbers of an array: bytes of some length among the instructions."""
+    long = [
+        place
+        for code, value, place in pickletools.genops(data)
+        if isinstance(value, bytes | str) and len(value) > 40
+    ]
+    start = random.choice(long) + 9
+    return _flipped(data, start, start + 30, random), "pickle values"
+
+
+def _flipped(data: bytes, start: int, stop: int, random: random.Random) -> bytes:
+    found = bytearray(data)
+    found[random.randrange(start, stop)] ^= 1 << random.randrange(8)
+    return bytes(found)
+
+
+def _mat_behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    content = {name: value for name, value in loadmat(io.BytesIO(data)).items() if name[0] != "_"}
+    name = random.choice(sorted(content))
+    content[name] = _values(content[name], random)
+    file = io.BytesIO()
+    savemat(file, content)
+    return file.getvalue(), "mat values"
+
+
+def _hdf5_behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    import h5py
+
+    file = io.BytesIO(data)
+    with h5py.File(file, "r+") as opened:
+        name, found = random.choice([(n, d) for n, d in _datasets(opened) if d.dtype.kind in "fiuV"])
+        array, attributes = found[()], dict(found.attrs)
+        if array.dtype.kind == "V":
+            field = random.choice([f for f in array.dtype.names if array.dtype[f].base.kind in "fiu"])
+            array[field] = _values(array[field], random)[: len(array[field])]
+        else:
+            array = _values(array, random)
+        del opened[name]
+        opened[name] = array
+        opened[name].attrs.update(attributes)
+        return _closed(opened, file), "hdf5 values"
+
+
+_BEHIND = {
+    "json": _json_behind,
+    "zip": _zip_behind,
+    "npy": _npy_behind,
+    "pickle": _pickle_behind,
+    "mat": _mat_behind,
+    "hdf5": _hdf5_behind,
+}

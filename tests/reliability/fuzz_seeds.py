@@ -10,6 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,7 @@ class Seed:
     """How it is read under another name."""
 
 
+@cache
 def all_seeds() -> list[Seed]:
     """Several of each format of the registry, and of the tables and skeletons that lie beside files."""
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -195,6 +197,7 @@ def _without_names(draw: Callable[..., np.ndarray]) -> Iterable[Seed]:
 def _animals(scratch: Path) -> Iterable[Seed]:
     xy = test_animals.mice(4)
     sure = np.ones(xy.shape[:3])
+    yield _seed("opensim-motion", "walk.mot", test_pose_file.MOT)
     yield _seed("deeplabcut", "mice.csv", test_animals.dlc_csv(scratch / "mice.csv", xy, sure).read_bytes())
     header = "track,frame_idx,instance.score,A.x,A.y,A.score,B.x,B.y,B.score"
     yield _seed("sleap", "a.analysis.csv", f"{header}\nmouse,0,0.9,1,2,0.8,3,4,\nmouse,1,0.9,1,2,0.8,3,4,1\n")
@@ -208,6 +211,9 @@ def _animals(scratch: Path) -> Iterable[Seed]:
         import h5py
     except ImportError:  # an extra
         return
+    yield _seed(
+        "deeplabcut", "mice.h5", test_animals.dlc_hdf5(h5py, scratch / "mice.h5", xy, sure).read_bytes()
+    )
     yield _seed("sleap", "a.analysis.h5", test_animals.analysis(h5py, scratch / "a.h5", xy).read_bytes())
     yield _seed("sleap", "a.slp", test_animals.sleap_project(h5py, scratch / "a.slp").read_bytes())
     nwb = test_animals.nwb(h5py, scratch / "a.nwb", xy[:, 0], sure[:, 0], test_animals.NODES)

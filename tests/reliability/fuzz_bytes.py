@@ -147,3 +147,36 @@ def aliases(data: bytes, other: bytes, random: random.Random) -> bytes:
 
 
 TEXT = (number, number, number, line, line, encoding, nest, aliases)
+
+
+# Behind the header
+
+
+def behind(data: bytes, other: bytes, random: random.Random) -> tuple[bytes, str]:
+    """One number, line or byte in the last two thirds of a file."""
+    start = len(data) // 3
+    head, body = data[:start], data[start:]
+    ways: list[Callable[[bytes, bytes, random.Random], bytes]] = [
+        number,
+        number,
+        line,
+        number_like,
+        flip,
+        cut,
+    ]
+    if b"\0" in data:  # no text
+        ways = [flip, overwrite, cut]
+    way = random.choice(ways)
+    return head + way(body, other, random), f"{way.__name__} behind"
+
+
+def number_like(data: bytes, other: bytes, random: random.Random) -> bytes:
+    """A number in place of another one, as it could stand there."""
+    found = list(_NUMBER.finditer(data))
+    if not found:
+        return data
+    place = random.choice(found)
+    value = random.choice(
+        ("0", "-1", "1", "2", "3.25", "-0.5", "1e4", "12345", random.choice(found).group().decode())
+    )
+    return data[: place.start()] + value.encode() + data[place.end() :]

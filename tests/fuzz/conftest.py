@@ -1,7 +1,0 @@
-"""Lets the test of this folder import the harness, and the harness what the tests of the readers write."""
-
-import sys
-from pathlib import Path
-
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "data" / "formats"), str(HERE.parent / "data")]
