@@ -11,6 +11,7 @@ from tyro.conf import arg
 
 from hitrs.cli.console import (
     Skipped,
+    frames_progress,
     print_findings,
     print_json,
     print_line,
@@ -37,6 +38,7 @@ def run(
     *,
     layout: Name = None,
     columns: Columns = None,
+    pose: Name = None,
     resample: bool = False,
     as_is: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
@@ -52,9 +54,10 @@ def run(
 
     Args:
         model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
-        files: recordings, folders of them, or stores.
+        files: recordings, also videos, folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
+        pose: estimator that looks at videos (docs/video.md); MediaPipe's if left out.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
             or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
@@ -68,6 +71,7 @@ def run(
             known, how many frames after its start an action is named.
         as_json: print the segments as JSON.
     """
+    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.detection.detection import write_csv, write_json, write_pku
     from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.truth import read_truth, to_proposals
@@ -83,7 +87,7 @@ def run(
     truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
     skipped = Skipped()
-    with progress_bar("detecting") as bar:
+    with pose_estimator(pose), progress_bar("detecting") as bar, frames_progress(bar):
         for _, recording in recordings(files, detector.layout, known_layout(layout), columns, skipped):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)

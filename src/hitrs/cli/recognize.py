@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_findings, print_json, print_line, print_nothing, print_table
+from hitrs.cli.console import (
+    Skipped,
+    frames_progress,
+    print_findings,
+    print_json,
+    print_line,
+    print_nothing,
+    print_table,
+    progress_bar,
+)
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
 from hitrs.errors import ConfigError
@@ -29,6 +38,7 @@ def run(
     *,
     layout: Name = None,
     columns: Columns = None,
+    pose: Name = None,
     as_is: bool = False,
     top: int = 3,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
@@ -42,10 +52,11 @@ def run(
 
     Args:
         model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
-        files: recordings of any format that `hitrs import` reads (docs/data.md lists them), folders of them,
-            or stores.
+        files: recordings of any format that `hitrs import` reads, also videos (docs/data.md lists them),
+            folders of them, or stores.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
+        pose: estimator that looks at videos (docs/video.md); MediaPipe's if left out.
         as_is: take coordinates as they are; otherwise those that are in another unit than the training data,
             or have another axis up, are converted, joints that the tracker had lost count as not seen, and it
             is told.
@@ -54,6 +65,7 @@ def run(
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
     """
+    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.inputs import known_layout
     from hitrs.tasks.recognition.recognizer import Recognizer, write_csv
 
@@ -75,10 +87,12 @@ def run(
     usable = _usable(given, recognizer, skipped, as_is)
     recognized: list[tuple[str, Recognition]] = []
     last: Recording | None = None
-    while batch := list(islice(usable, _AT_ONCE)):
-        results = recognizer.recognize([recording for _, recording in batch])
-        recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
-        last = batch[-1][1]
+    with pose_estimator(pose), progress_bar("recognizing") as bar, frames_progress(bar):
+        while batch := list(islice(usable, _AT_ONCE)):
+            results = recognizer.recognize([recording for _, recording in batch])
+            recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
+            last = batch[-1][1]
+            bar.advance(bar.task_ids[0], len(batch))
     rows = [{"file": name, **result.to_dict()} for name, result in recognized]
     if as_json:
         print_json(rows)
