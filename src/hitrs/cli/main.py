@@ -134,7 +134,7 @@ def _print_help() -> None:
     print_line("usage: hitrs COMMAND [OPTIONS]\n")
     print_line("Learn from human-skeleton recordings without labels, then recognize actions.\n")
     for verb, command in COMMANDS.items():
-        print_line(f"  {verb:<11} {command.summary}")
+        print_line(f"  {verb:<10} {command.summary}")
     print_line("\nOptions of a command: hitrs COMMAND --help")
 
 

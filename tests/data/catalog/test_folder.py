@@ -297,7 +297,7 @@ def test_other_skeletons_do_not_slip_in(tmp_path: Path) -> None:
 
 
 def test_files_of_unknown_kinds_are_counted(folder: Path) -> None:
-    for name in ("a.mp4", "b.mp4", "notes.docx", "LICENSE"):
+    for name in ("a.psd", "b.psd", "notes.docx", "LICENSE"):
         (folder / name).write_text("not data")
     (note,) = [note for note in load(folder).meta["notes"] if "other kinds" in note]
-    assert note == "files of other kinds are left out: 2 .mp4, 1 LICENSE, 1 .docx"
+    assert note == "files of other kinds are left out: 2 .psd, 1 LICENSE, 1 .docx"

@@ -29,7 +29,7 @@ DEFAULT = "mediapipe"
 
 
 @dataclass(frozen=True)
-class Pose:
+class EstimatedPose:
     """One person in one picture."""
 
     points: np.ndarray
@@ -64,7 +64,7 @@ class PoseFrame:
     """From 0."""
     seconds: float
     """When, from any start."""
-    poses: tuple[Pose, ...]
+    poses: tuple[EstimatedPose, ...]
 
 
 class PoseEstimator(ABC):
@@ -103,11 +103,11 @@ class PictureEstimator(PoseEstimator):
         ...     name, layout = "center", "coco17"
         ...     def estimate(self, picture):
         ...         height, width, _ = picture.shape
-        ...         return [Pose(np.full((17, 2), (width / 2, height / 2)), np.ones(17))]
+        ...         return [EstimatedPose(np.full((17, 2), (width / 2, height / 2)), np.ones(17))]
     """
 
     @abstractmethod
-    def estimate(self, picture: np.ndarray) -> Sequence[Pose]:
+    def estimate(self, picture: np.ndarray) -> Sequence[EstimatedPose]:
         """The people in a picture (H, W, 3) uint8, red first."""
 
     def frames(self, source: Source, start: int = 0) -> Iterator[PoseFrame]:
@@ -125,7 +125,7 @@ class PictureEstimator(PoseEstimator):
                 ) from error
             yield PoseFrame(video, number, seconds, poses)
 
-    def _scaled(self, pose: Pose, scale: float) -> Pose:
+    def _scaled(self, pose: EstimatedPose, scale: float) -> EstimatedPose:
         """Pixels of the picture that was looked at as those of the video."""
         points, image = np.asarray(pose.points), pose.image
         if image is None and points.shape[-1] == 2:

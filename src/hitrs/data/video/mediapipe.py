@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hitrs.data.video.estimator import Pose, PoseEstimator, PoseFrame, Source, VideoInfo
+from hitrs.data.video.estimator import EstimatedPose, PoseEstimator, PoseFrame, Source, VideoInfo
 from hitrs.data.video.streams import ask, name_of
 from hitrs.errors import DataError
 
@@ -31,7 +31,7 @@ class MediaPipe(PoseEstimator):
                     "landmarks. It is of another version; `hitrs video-setup` makes it anew."
                 )
             poses = tuple(
-                Pose(points, visible, image)
+                EstimatedPose(points, visible, image)
                 for points, visible, image in zip(*(arrays[name] for name in shapes), strict=True)
             )
             yield PoseFrame(VideoInfo(*size), header["number"], header["seconds"], poses)

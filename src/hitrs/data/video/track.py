@@ -265,7 +265,7 @@ def _save(path: Path, track: PoseTrack) -> None:
 def _load(path: Path, layout: Layout) -> PoseTrack | None:
     """What was kept; None where there is nothing, or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as kept:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             facts = json.loads(kept["facts"].tobytes())
             names = ("seconds", "frame", "points", "visible", "image")
             seconds, frame, points, visible, image = (kept[name] for name in names)

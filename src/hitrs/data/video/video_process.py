@@ -32,7 +32,7 @@ PROTOCOL = 1
 _SCALE_COST = 1.01  # pictures hardly larger than asked for stay as they are
 
 
-class Refused(Exception):
+class Unusable(Exception):
     """A sentence for people."""
 
 
@@ -50,7 +50,7 @@ def main():
         else:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             read(request, answers)
-    except Refused as refusal:
+    except Unusable as refusal:
         send(answers, {"kind": "error", "message": str(refusal)})
     except (BrokenPipeError, EOFError):
         pass  # nobody listens any more
@@ -133,9 +133,9 @@ def read(request, answers):
         arrays = [("picture", small)] if estimate is None else estimate(small, width, height)
         send(answers, {"kind": "frame", "number": number, "seconds": seconds}, arrays)
     if not opened and not request.get("start"):
-        raise Refused("it holds no picture that can be decoded; it may be damaged")
+        raise Unusable("it holds no picture that can be decoded; it may be damaged")
     if camera is not None:
-        raise Refused(
+        raise Unusable(
             f"camera {camera} gives no more pictures; was it unplugged, or taken by another program?"
         )
     send(answers, {"kind": "end"})
@@ -147,7 +147,7 @@ class _File:
     def __init__(self, cv2, path):
         self._cv2, self._video = cv2, cv2.VideoCapture(path, cv2.CAP_FFMPEG)
         if not self._video.isOpened():
-            raise Refused(
+            raise Unusable(
                 "it cannot be opened as a video: it is damaged or cut short, or of a codec that OpenCV lacks"
             )
         self._video.set(cv2.CAP_PROP_ORIENTATION_AUTO, 1)  # as the camera was held
@@ -174,7 +174,7 @@ class _Camera:
     def __init__(self, cv2, number):
         self._video = cv2.VideoCapture(number)
         if not self._video.isOpened():
-            raise Refused(
+            raise Unusable(
                 f"there is no camera {number}, or it may not be used (another program has it, or the system "
                 "asks for permission)"
             )
@@ -221,7 +221,7 @@ def _mediapipe(np):
     for name in ("mediapipe", "mediapipe.python.solutions"):
         spec = importlib.util.find_spec(name)
         if spec is None or spec.submodule_search_locations is None:
-            raise Refused("MediaPipe is not installed in the pose environment; run `hitrs video-setup`")
+            raise Unusable("MediaPipe is not installed in the pose environment; run `hitrs video-setup`")
         package = types.ModuleType(name)
         package.__path__, package.__spec__ = list(spec.submodule_search_locations), spec
         sys.modules[name] = package
@@ -259,7 +259,7 @@ def write(request, answers):
             codec = cv2.VideoWriter_fourcc(*"mp4v")
             video = cv2.VideoWriter(request["path"], cv2.CAP_FFMPEG, codec, request["fps"], size)
             if not video.isOpened():
-                raise Refused("OpenCV cannot write there")
+                raise Unusable("OpenCV cannot write there")
         video.write(picture.copy())
     if video is not None:
         video.release()
