@@ -21,6 +21,7 @@ from hitrs.cli.console import (
 )
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
+from hitrs.cli.video import check_video, write_video
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def run(
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     format: Format | None = None,
     timeline: Annotated[Path | None, arg(metavar="PICTURE")] = None,
+    video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
     truth: Annotated[Path | None, arg(metavar="LABELS")] = None,
     online: bool = False,
     as_json: AsJson = False,
@@ -65,6 +67,7 @@ def run(
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.
+        video: write the video with skeleton, class and timeline to this .mp4; for a single video.
         truth: labels to compare with, if the recordings hold none: a store, a segments.csv, or, for a single
             recording, PKU-MMD text.
         online: frame by frame, by past frames only; also tells the time per frame and, where the truth is
@@ -80,6 +83,7 @@ def run(
     form = _format(out, format)
     if not files:
         raise ConfigError("name at least one file to find actions in")
+    check_video(video, files)
     detector = Detector(model)
     stepper = detector.online(as_is=True) if online else None  # recordings are prepared before
     labels = None if truth is None else read_truth(truth, detector.classes)
@@ -127,6 +131,13 @@ def run(
             timeline,
         )
         print_unless_json(f"timeline    {timeline}")
+    if video is not None and detections:
+        from hitrs.viz.video import Span
+
+        found = detections[0]
+        spans = [Span(p.start, p.stop, found.classes[p.label], p.label, p.score) for p in found.proposals]
+        write_video(files[0], pose, spans, found.fps, video)
+        print_unless_json(f"video       {video}")
     skipped.raise_if_any(len(detections))
 
 

@@ -21,6 +21,7 @@ from hitrs.cli.console import (
 )
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AsJson, Columns, Files, ModelArgument, Name
+from hitrs.cli.video import check_video, write_video
 from hitrs.errors import ConfigError
 from hitrs.files import write_json
 
@@ -44,6 +45,7 @@ def run(
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     as_json: AsJson = False,
     gif: Annotated[Path | None, arg(metavar="PICTURE")] = None,
+    video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
 ) -> None:
     """Name the action in each recording; everything that the model needs done to it before is done.
 
@@ -64,6 +66,7 @@ def run(
         out: write the probabilities of all classes to this file (.csv or .json).
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
+        video: write the video with skeleton and class to this .mp4; for a single video.
     """
     from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.inputs import known_layout
@@ -81,6 +84,7 @@ def run(
             if len(files) > 1
             else f"--gif draws one recording, but {files[0]} is a folder; name a file in it"
         )
+    check_video(video, files)
     recognizer = Recognizer(model)
     skipped = Skipped()
     given = recordings(files, recognizer.layout, known_layout(layout), columns, skipped)
@@ -112,6 +116,14 @@ def run(
 
         scores = [(p.label, p.probability) for p in recognized[-1][1].scores]
         animate(last, gif, truth=last.label, scores=scores)
+    if video is not None and last is not None:
+        from hitrs.viz.video import Span
+
+        result = recognized[-1][1]
+        color = recognizer.classes.index(result.scores[0].label)
+        spans = [Span(0, last.n_frames, result.label, color, result.probability)]
+        write_video(files[0], pose, spans, last.fps, video)
+        (print_nothing if as_json else print_line)(f"video       {video}")
     skipped.raise_if_any(len(recognized))
 
 

@@ -31,7 +31,7 @@ class MediaPipe(PoseEstimator):
                     "landmarks. It is of another version; `hitrs video-setup` makes it anew."
                 )
             poses = tuple(
-                EstimatedPose(points, visible, image)
+                EstimatedPose(points, visible, image, person="one")
                 for points, visible, image in zip(*(arrays[name] for name in shapes), strict=True)
             )
             yield PoseFrame(VideoInfo(*size), header["number"], header["seconds"], poses)
