@@ -74,7 +74,7 @@ def main() -> None:
         arrays["visible"][:, 30:] = 0.2
         real.send(out, header, list(arrays.items()))
     if camera:
-        real.send(out, {"kind": "error", "message": "camera 0 gives no more pictures; was it unplugged"})
+        real.send(out, {"kind": "error", "message": "it gives no more pictures; was it unplugged"})
     else:
         real.send(out, {"kind": "end"})
 

@@ -8,6 +8,7 @@ import pytest
 
 from hitrs.cli.main import main
 from hitrs.data.space import Space
+from hitrs.data.video.mediapipe import ESTIMATOR
 from people_models import people_detector, people_recognizer
 from videos import clip, fake
 
@@ -45,6 +46,43 @@ def test_detect(fake, clip: Path, tmp_path: Path, detector: str, said) -> None:
     assert out.read_bytes() == b"a video"
     offline = said("detect", detector, clip, "--online")
     assert "a frame " in offline
+
+
+def test_a_camera_is_watched_until_it_is_unplugged(fake, detector: str, capsys) -> None:
+    fake("normal")
+    assert main(["detect", detector, "--camera", "0"]) == 1
+    shown = capsys.readouterr()
+    assert "watched     40 pictures, 30.0 a second; somebody was seen in 100%" in shown.out
+    assert "camera 0: it gives no more pictures; was it unplugged" in shown.err
+
+
+def test_a_camera_is_watched_until_ctrl_c(fake, detector: str, capsys, monkeypatch) -> None:
+    fake("normal")
+    real = ESTIMATOR.frames
+
+    def interrupted(source, start=0):
+        for frame in real(source, start):
+            if frame.number == 25:
+                raise KeyboardInterrupt
+            yield frame
+
+    monkeypatch.setattr(ESTIMATOR, "frames", interrupted)
+    assert main(["detect", detector, "--camera", "0"]) == 0
+    assert "watched     25 pictures" in capsys.readouterr().out
+    assert main(["detect", detector, "--camera", "0", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["event"] for each in lines].count("started") == [each["event"] for each in lines].count(
+        "ended"
+    )
+
+
+def test_a_camera_goes_without_files(fake, clip: Path, detector: str, fails) -> None:
+    fake("normal")
+    assert "--camera does not go with files or out" in fails(
+        "detect", detector, clip, "--camera", "0", "--out", "found.csv"
+    )
+    fake("refuses")
+    assert "camera 0: it cannot be opened" in fails("detect", detector, "--camera", "0")
 
 
 def test_import(fake, clip: Path, tmp_path: Path, said) -> None:

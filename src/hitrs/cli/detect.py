@@ -35,8 +35,9 @@ Format = Literal["json", "csv", "pku"]
 
 def run(
     model: ModelArgument,
-    files: Files,
+    files: Files = (),
     *,
+    camera: Annotated[int | None, arg(metavar="N")] = None,
     layout: Name = None,
     columns: Columns = None,
     pose: Name = None,
@@ -52,11 +53,14 @@ def run(
 ) -> None:
     """Find the actions in recordings of any length. Frames count from 0; `stop` is the first one behind.
 
+    With `--camera` it watches somebody, tells when an action starts and ends, and goes on until Ctrl-C.
+
     Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
         model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
         files: recordings, also videos, folders of them, or stores.
+        camera: in place of files, the number of a camera, 0 for the first.
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
         pose: estimator that looks at videos (docs/video.md); MediaPipe's if left out.
@@ -80,9 +84,21 @@ def run(
     from hitrs.tasks.detection.truth import read_truth, to_proposals
     from hitrs.tasks.inputs import known_layout
 
+    if camera is not None:
+        unfit = {
+            "files": files, "layout": layout, "columns": columns, "resample": resample, "out": out,
+            "format": format, "timeline": timeline, "video": video, "truth": truth,
+        }  # fmt: skip
+        if wrong := [name for name, value in unfit.items() if value]:
+            raise ConfigError(f"--camera does not go with {' or '.join(wrong)}")
+        from hitrs.cli.camera import watch
+
+        with pose_estimator(pose):
+            watch(Detector(model).online(as_is=as_is), camera, as_json=as_json)
+        return
     form = _format(out, format)
     if not files:
-        raise ConfigError("name at least one file to find actions in")
+        raise ConfigError("name at least one file to find actions in, or a camera (--camera 0)")
     check_video(video, files)
     detector = Detector(model)
     stepper = detector.online(as_is=True) if online else None  # recordings are prepared before

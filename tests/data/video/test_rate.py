@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitrs.data.video.rate import LONGEST_GAP, frame_times
+from hitrs.data.video.rate import LONGEST_GAP, frame_times, held
 
 RATES = st.floats(1, 240)
 
@@ -76,3 +76,26 @@ def test_one_frame_and_leaps_of_hours() -> None:
     leap = frame_times(np.array([0, 0.03, 0.06, 90_000]), 30.0)
     assert (leap.fps, leap.places) == (None, None)
     assert "stays unknown" in leap.notes[0]
+
+
+@given(st.lists(st.floats(0.001, 2.0), max_size=60), st.floats(1, 60), st.floats(0, 1e5))
+def test_frames_that_come_when_they_come_are_held(steps, fps, start) -> None:
+    seconds = start + np.concatenate([[0], np.cumsum(steps)])
+    shown = list(held(((moment, number) for number, moment in enumerate(seconds)), fps))
+    assert abs(len(shown) - ((seconds[-1] - start) * fps + 1)) <= 1 + 1e-6
+    for tick, number in enumerate(shown):
+        moment = start + tick / fps
+        newest = np.searchsorted(seconds, moment + 1e-5) - 1
+        if number is None:
+            assert moment - seconds[newest] > LONGEST_GAP - 1e-4
+        else:
+            assert number in (newest, max(0, newest - 1))
+            assert moment - seconds[number] <= max(LONGEST_GAP, 2e-5) + 1e-4
+
+
+def test_a_long_pause_is_cut_short() -> None:
+    shown = list(held([(0.0, "a"), (3600.0, "b"), (3600.1, "c")], 10))
+    assert len(shown) < 110
+    assert shown[:6] == ["a"] * 6
+    assert set(shown[6:-2]) == {None}
+    assert shown[-1] == "c"

@@ -127,5 +127,5 @@ def test_cut_short_with_its_index(tmp_path: Path, hitrs_data) -> None:
 
 
 def test_there_is_no_camera() -> None:
-    with pytest.raises(DataError, match="there is no camera 97"):
+    with pytest.raises(DataError, match="camera 97: it is not there"):
         next(ask("poses", 97))

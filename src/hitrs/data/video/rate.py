@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
@@ -14,6 +16,10 @@ LONGEST_GAP = 0.5
 """Seconds without a picture that are bridged; in longer gaps nobody is seen."""
 _SPARSE = 10
 """Stamps are wrong where a constant rate would make more than so many frames of one, and a thousand."""
+
+_LONGEST_PAUSE = 10.0
+_SAME = 1e-6  # seconds
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,3 +83,35 @@ def frame_times(seconds: np.ndarray, claimed: float | None) -> FrameTimes:
     if gap.any():
         notes += (f"nobody is seen in {gap.sum()} frames that lie in gaps of more than {LONGEST_GAP:g} s",)
     return FrameTimes(fps, places, gap, notes)
+
+
+def held(frames: Iterable[tuple[float, T]], fps: float) -> Iterator[T | None]:
+    """Frames that come when they come, at a constant rate: at each moment the newest one so far.
+
+    Args:
+        frames: (seconds, frame), rising.
+
+    Yields:
+        One item for every 1 / fps seconds since the first frame; None where the newest frame is older than
+        ``LONGEST_GAP``. A pause of more than ten seconds counts as ten.
+
+    Example:
+        >>> list(held([(0.0, "a"), (0.11, "b"), (0.2, "c")], fps=20))
+        ['a', 'a', 'a', 'b', 'c']
+    """
+    start = before = newest = None
+    tick, left_out = 0, 0.0
+    for seconds, frame in frames:
+        seconds -= left_out
+        if start is None or before is None:
+            start = seconds
+        else:
+            pause = max(0.0, seconds - before - _LONGEST_PAUSE)
+            left_out, seconds = left_out + pause, seconds - pause
+            while (moment := start + tick / fps) < seconds - _SAME:
+                yield newest if moment - before <= LONGEST_GAP else None
+                tick += 1
+        before, newest = seconds, frame
+        if start + tick / fps <= seconds + _SAME:
+            yield newest
+            tick += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ class PoseTrack:
 
     def seen(self) -> np.ndarray:
         """(n, J) bool."""
-        return (self.visible >= VISIBLE) & np.isfinite(self.points).all(-1)
+        return seen_joints(self.points, self.visible)
 
     def recording(self, path: Path, layout: Layout) -> Recording:
         """What was seen, at a constant frame rate.
@@ -116,6 +116,11 @@ class PoseTrack:
                 source=path.name,
                 notes=(*notes, *times.notes),
             )
+
+
+def seen_joints(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
+    """(..., J) bool of points (..., J, C) and their visibility (..., J)."""
+    return (visible >= VISIBLE) & np.isfinite(points).all(-1)
 
 
 def pose_track(path: Path, estimator: PoseEstimator) -> PoseTrack:
@@ -188,7 +193,9 @@ def estimate(path: Path, estimator: PoseEstimator) -> PoseTrack:
     )
 
 
-def all_frames(source: Path | int, estimator: PoseEstimator, notes: list[str]) -> Iterator[PoseFrame]:
+def all_frames(
+    source: Path | int, estimator: PoseEstimator, notes: list[str]
+) -> Generator[PoseFrame, None, None]:
     """The frames of a video or camera; a process that ends is started once more, where it was.
 
     Args:

@@ -22,6 +22,7 @@ this process ends too.
 import importlib.util
 import json
 import os
+import signal
 import struct
 import sys
 import threading
@@ -40,6 +41,7 @@ def main():
     if "--check" in sys.argv:
         check()
         return
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent decides
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what C++ libraries print must not come between the messages
     try:
@@ -135,9 +137,7 @@ def read(request, answers):
     if not opened and not request.get("start"):
         raise Unusable("it holds no picture that can be decoded; it may be damaged")
     if camera is not None:
-        raise Unusable(
-            f"camera {camera} gives no more pictures; was it unplugged, or taken by another program?"
-        )
+        raise Unusable("it gives no more pictures; was it unplugged, or taken by another program")
     send(answers, {"kind": "end"})
 
 
@@ -175,7 +175,7 @@ class _Camera:
         self._video = cv2.VideoCapture(number)
         if not self._video.isOpened():
             raise Unusable(
-                f"there is no camera {number}, or it may not be used (another program has it, or the system "
+                "it is not there, or may not be used (another program has it, or the system "
                 "asks for permission)"
             )
         fps = self._video.get(cv2.CAP_PROP_FPS)
