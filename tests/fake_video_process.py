@@ -57,6 +57,7 @@ def main() -> None:
             print("F0000 out of memory", file=sys.stderr)
             os._exit(3)
         if number == 12 and kind in ("hangs", "hangs once") and (first == 0 or kind == "hangs"):
+            Path(folder, "hangs").touch()
             time.sleep(600)
         seconds = number / 30 + (number > 20 and kind == "variable") * 0.1
         if kind == "still":

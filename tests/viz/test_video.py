@@ -11,12 +11,12 @@ from hitrs.data.video.track import PoseTrack, pose_track
 from hitrs.errors import ConfigError, DataError
 from hitrs.skeleton import get_layout
 from hitrs.viz import video as drawing
-from hitrs.viz.video import Span, draw_video
+from hitrs.viz.video import DrawnSpan, draw_video
 from videos import clip, fake
 
 __all__ = ["clip", "fake"]
 LAYOUT = get_layout("mediapipe33")
-SPANS = [Span(5, 20, "wave", 0, 0.9), Span(25, 30, "bow", 1, 0.5)]
+SPANS = [DrawnSpan(5, 20, "wave", 0, 0.9), DrawnSpan(25, 30, "bow", 1, 0.5)]
 
 
 @pytest.fixture

@@ -148,10 +148,12 @@ def run(
         )
         print_unless_json(f"timeline    {timeline}")
     if video is not None and detections:
-        from hitrs.viz.video import Span
+        from hitrs.viz.video import DrawnSpan
 
         found = detections[0]
-        spans = [Span(p.start, p.stop, found.classes[p.label], p.label, p.score) for p in found.proposals]
+        spans = [
+            DrawnSpan(p.start, p.stop, found.classes[p.label], p.label, p.score) for p in found.proposals
+        ]
         write_video(files[0], pose, spans, found.fps, video)
         print_unless_json(f"video       {video}")
     skipped.raise_if_any(len(detections))

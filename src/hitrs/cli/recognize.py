@@ -117,11 +117,11 @@ def run(
         scores = [(p.label, p.probability) for p in recognized[-1][1].scores]
         animate(last, gif, truth=last.label, scores=scores)
     if video is not None and last is not None:
-        from hitrs.viz.video import Span
+        from hitrs.viz.video import DrawnSpan
 
         result = recognized[-1][1]
         color = recognizer.classes.index(result.scores[0].label)
-        spans = [Span(0, last.n_frames, result.label, color, result.probability)]
+        spans = [DrawnSpan(0, last.n_frames, result.label, color, result.probability)]
         write_video(files[0], pose, spans, last.fps, video)
         (print_nothing if as_json else print_line)(f"video       {video}")
     skipped.raise_if_any(len(recognized))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hitrs.errors import ConfigError
 
 if TYPE_CHECKING:
-    from hitrs.viz.video import Span
+    from hitrs.viz.video import DrawnSpan
 
 
 def check_video(out: Path | None, files: Sequence[Path]) -> None:
@@ -27,7 +27,9 @@ def check_video(out: Path | None, files: Sequence[Path]) -> None:
         raise ConfigError(f"`--video` draws on a video, but {files[0]} holds {known.title}")
 
 
-def write_video(source: Path, pose: str | None, spans: Sequence[Span], fps: float | None, out: Path) -> None:
+def write_video(
+    source: Path, pose: str | None, spans: Sequence[DrawnSpan], fps: float | None, out: Path
+) -> None:
     """Draw on the pictures of a video of which the poses were estimated."""
     from hitrs.data.video.estimator import current_estimator, pose_estimator
     from hitrs.data.video.track import pose_track

@@ -26,7 +26,7 @@ _WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class Span:
+class DrawnSpan:
     """A class from one frame to another, [start, stop), frames of the result that is shown."""
 
     start: int
@@ -38,7 +38,7 @@ class Span:
 
 
 def draw_video(
-    source: Path, track: PoseTrack, layout: Layout, spans: Sequence[Span], fps: float | None, out: Path
+    source: Path, track: PoseTrack, layout: Layout, spans: Sequence[DrawnSpan], fps: float | None, out: Path
 ) -> None:
     """Write the video with the skeleton of each picture, the class there, and all spans as a timeline.
 
@@ -99,7 +99,7 @@ class _Overlay:
         picture: np.ndarray,
         width: int,
         layout: Layout,
-        spans: Sequence[Span],
+        spans: Sequence[DrawnSpan],
         length: int,
         fps: float | None,
     ) -> None:
@@ -173,5 +173,5 @@ class _Overlay:
         return 8 + (self._width - 16) * frame / self._length
 
 
-def _fill(span: Span) -> tuple[int, ...]:
+def _fill(span: DrawnSpan) -> tuple[int, ...]:
     return tuple(round(255 * part) for part in class_style(span.color)["facecolor"])
