@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         write_store,
     )
     from hitrs.data.synthetic import make_synthetic
+    from hitrs.data.video.estimator import pose_estimator, register_pose_estimator
     from hitrs.errors import HitrsError
     from hitrs.experiments.runs import Evaluation, Run, evaluate, finetune, pretrain, probe
     from hitrs.models.card import ModelCard
@@ -83,10 +84,12 @@ _HOMES = {
     "list_layouts": "hitrs.skeleton",
     "load_config": "hitrs.config",
     "make_synthetic": "hitrs.data.synthetic",
+    "pose_estimator": "hitrs.data.video.estimator",
     "pretrain": "hitrs.experiments.runs",
     "probe": "hitrs.experiments.runs",
     "read_recording": "hitrs.data",
     "register_format": "hitrs.data",
+    "register_pose_estimator": "hitrs.data.video.estimator",
     "register_pretext_task": "hitrs.pretext.registry",
     "register_task": "hitrs.tasks.registry",
     "write_npz": "hitrs.data",
@@ -131,10 +134,12 @@ __all__ = [
     "list_layouts",
     "load_config",
     "make_synthetic",
+    "pose_estimator",
     "pretrain",
     "probe",
     "read_recording",
     "register_format",
+    "register_pose_estimator",
     "register_pretext_task",
     "register_task",
     "write_npz",

@@ -45,10 +45,10 @@ def test_files_folders_and_stores(model: str, tmp_path: Path, said) -> None:
 
 def test_what_else_lies_in_a_folder_is_told(model: str, tmp_path: Path, said) -> None:
     write_npz(untrimmed("a", fps=None), tmp_path / "a.npz")
-    (tmp_path / "film.mp4").write_text("not data")
+    (tmp_path / "film.psd").write_text("not data")
     (tmp_path / "again").symlink_to(tmp_path)
     shown = said("detect", model, tmp_path)
-    assert f"note        {tmp_path}: left out because nothing here reads .mp4: film.mp4" in shown
+    assert f"note        {tmp_path}: left out because nothing here reads .psd: film.psd" in shown
     assert "was left out: it is a link to one that is read already" in shown
     assert "split" not in shown  # which only matters where one trains
     assert "frame rate is unknown" in shown

@@ -96,6 +96,20 @@ def progress_bar(what: str) -> Progress:
     return bar
 
 
+@contextmanager
+def frames_progress(bar: Progress) -> Iterator[None]:
+    """A second line of a bar: the frames of the video that is looked at."""
+    from hitrs.data.video.track import watch_frames
+
+    task = bar.add_task("", total=None, visible=False)
+
+    def show(name: str, done: int, of: int | None) -> None:
+        bar.update(task, description=name, completed=done, total=of, visible=done != of)
+
+    with watch_frames(show):
+        yield
+
+
 def print_findings(results: Sequence[Any], print_line: Callable[[str], None] = print_line) -> None:
     """How many of the model's joints recordings have and show, and what was noted on them, each thing once.
 

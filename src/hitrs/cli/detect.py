@@ -11,6 +11,7 @@ from tyro.conf import arg
 
 from hitrs.cli.console import (
     Skipped,
+    frames_progress,
     print_findings,
     print_json,
     print_line,
@@ -20,6 +21,7 @@ from hitrs.cli.console import (
 )
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AS_FILES_SAY, AsJson, Files, ModelArgument, ReadingOptions
+from hitrs.cli.video import check_video, write_video
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
@@ -33,42 +35,63 @@ Format = Literal["json", "csv", "pku"]
 
 def run(
     model: ModelArgument,
-    files: Files,
+    files: Files = (),
     *,
+    camera: Annotated[int | None, arg(metavar="N")] = None,
     reading: ReadingOptions = AS_FILES_SAY,
     resample: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     format: Format | None = None,
     timeline: Annotated[Path | None, arg(metavar="PICTURE")] = None,
+    video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
     truth: Annotated[Path | None, arg(metavar="LABELS")] = None,
     online: bool = False,
     as_json: AsJson = False,
 ) -> None:
     """Find the actions in recordings of any length. Frames count from 0; `stop` is the first one behind.
 
+    With `--camera` it watches somebody, tells when an action starts and ends, and goes on until Ctrl-C.
+
     Recordings that cannot be used are named at the end, and the exit code is then 1.
 
     Args:
         model: a detector: model directory, the run that made it, or `hub://OWNER/NAME`.
-        files: recordings, folders of them, or stores.
+        files: recordings, also videos, folders of them, or stores.
+        camera: in place of files, the number of a camera, 0 for the first.
         reading: how files are read.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
         out: write the segments to this file (pku: a folder with a text file for each recording).
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.
+        video: write the video with skeleton, class and timeline to this .mp4; for a single video.
         truth: labels to compare with, if the recordings hold none: a store, a segments.csv, or, for a single
             recording, PKU-MMD text.
         online: frame by frame, by past frames only; also tells the time per frame and, where the truth is
             known, how many frames after its start an action is named.
         as_json: print the segments as JSON.
     """
+    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.detection.detection import write_csv, write_json, write_pku
     from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.truth import read_truth, to_proposals
 
+    if camera is not None:
+        unfit = {
+            "files": files, "layout": reading.layout, "columns": reading.columns, "fps": reading.fps,
+            "resample": resample, "out": out, "format": format, "timeline": timeline, "video": video,
+            "truth": truth,
+        }  # fmt: skip
+        if wrong := [name for name, value in unfit.items() if value]:
+            raise ConfigError(f"--camera does not go with {' or '.join(wrong)}")
+        from hitrs.cli.camera import watch
+
+        with pose_estimator(reading.pose):
+            watch(Detector(model).online(as_is=reading.as_is), camera, as_json=as_json)
+        return
     form = _format(out, format)
     if not files:
-        raise ConfigError("name at least one file to find actions in")
+        raise ConfigError("name at least one file to find actions in, or a camera (--camera 0)")
+    check_video(video, files)
     detector = Detector(model)
     stepper = detector.online(as_is=True) if online else None  # recordings are prepared before
     labels = None if truth is None else read_truth(truth, detector.classes)
@@ -76,7 +99,7 @@ def run(
     truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
     skipped, print_unless_json = Skipped(), print_nothing if as_json else print_line
-    with progress_bar("detecting") as bar:
+    with pose_estimator(reading.pose), progress_bar("detecting") as bar, frames_progress(bar):
         for _, recording in recordings(files, detector.layout, reading, skipped, print_unless_json):
             with skipped.one():
                 recording = recording if labels is None else labels(recording)
@@ -115,6 +138,15 @@ def run(
             timeline,
         )
         print_unless_json(f"timeline    {timeline}")
+    if video is not None and detections:
+        from hitrs.viz.video import DrawnSpan
+
+        found = detections[0]
+        spans = [
+            DrawnSpan(p.start, p.stop, found.classes[p.label], p.label, p.score) for p in found.proposals
+        ]
+        write_video(files[0], reading.pose, spans, found.fps, video)
+        print_unless_json(f"video       {video}")
     skipped.raise_if_any(len(detections))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from tyro.conf import Positional, arg
 
-from hitrs.cli.console import print_line, progress_bar
+from hitrs.cli.console import frames_progress, print_line, progress_bar
 from hitrs.cli.options import Columns, Name, Size
 from hitrs.errors import ConfigError
 from hitrs.files import atomic_folder
@@ -34,6 +34,7 @@ def run(
     layout: Name = None,
     format: Name = None,
     columns: Columns = None,
+    pose: Name = None,
     to: Name = None,
     test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
     split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
@@ -60,6 +61,7 @@ def run(
         format: file format of your own files, where it cannot be found by content.
         columns: of tables without a header, what their columns are, as x,y,z or frame,joint,x,y,z,confidence
             (docs/data.md); LAYOUT says how many joints there are.
+        pose: estimator that looks at videos (docs/video.md); MediaPipe's if left out.
         to: layout to which all recordings are mapped.
         test_subjects: your own files: subjects that test; about 28% of them if left out.
         split: your own files: `random` splits by file instead of by subject.
@@ -79,8 +81,8 @@ def run(
     from hitrs.data.synthetic import make_synthetic
 
     own: dict[str, Any] = {
-        "dataset": dataset, "layout": layout, "format": format, "columns": columns, "to": to,
-        "test_subjects": test_subjects, "split": split,
+        "dataset": dataset, "layout": layout, "format": format, "columns": columns, "pose": pose,
+        "to": to, "test_subjects": test_subjects, "split": split,
     }  # fmt: skip
     files = {
         **own,
@@ -113,7 +115,7 @@ def run(
         )
         job = ImportJob(src, dst, options)
         with _kept(job):
-            with progress_bar("reading") as bar:
+            with progress_bar("reading") as bar, frames_progress(bar):
                 job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))
             if share is not None:
                 print_line(

@@ -47,6 +47,7 @@ COMMANDS = {
     "detect": Command("hitrs.cli.detect", "find the actions in recordings of any length"),
     "predict": Command("hitrs.cli.predict", "continue a recording by the frames that come next"),
     "convert": Command("hitrs.cli.convert", "read or write checkpoints of the authors' code"),
+    "video-setup": Command("hitrs.cli.video_setup", "install what opens videos, in a place of its own"),
     "bench": Command("hitrs.cli.bench", "what training, recognition, streaming and loading cost here"),
     "demo": Command("hitrs.cli.demo", "the whole way on synthetic motion, with a report at the end"),
 }

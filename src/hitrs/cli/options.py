@@ -33,6 +33,8 @@ class Reading:
     """Joint layout of files that do not say it themselves, a name or a layout file."""
     columns: Columns = None
     """Of tables without a header, what their columns are, as x,y,z (docs/data.md)."""
+    pose: Name = None
+    """Estimator that looks at videos (docs/video.md); MediaPipe's if left out."""
     fps: Annotated[float | None, arg(metavar="FPS")] = None
     """Frames per second of files that do not say it themselves."""
     as_is: bool = False

@@ -43,13 +43,15 @@ def run(
     """
     import numpy as np
 
+    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.prediction.predictor import Predictor
 
     write = _writer(out)
     if out is not None and out.exists() and out.samefile(file):
         raise ConfigError(f"--out is the recording itself; what was observed in {file} would be lost")
     predictor = Predictor(model)
-    given = read(file, predictor.layout, reading)
+    with pose_estimator(reading.pose):
+        given = read(file, predictor.layout, reading)
     continuation = predictor(given, resample=resample, as_is=reading.as_is, at=at)
     recording = continuation.recording
     rate = "" if recording.fps is None else f", {len(continuation.positions) / recording.fps:.2f} s"

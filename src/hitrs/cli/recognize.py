@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import arg
 
-from hitrs.cli.console import Skipped, print_findings, print_json, print_line, print_nothing, print_table
+from hitrs.cli.console import (
+    Skipped,
+    frames_progress,
+    print_findings,
+    print_json,
+    print_line,
+    print_nothing,
+    print_table,
+    progress_bar,
+)
 from hitrs.cli.inputs import recordings
 from hitrs.cli.options import AS_FILES_SAY, AsJson, Files, ModelArgument, ReadingOptions
+from hitrs.cli.video import check_video, write_video
 from hitrs.errors import ConfigError
 from hitrs.files import write_json
 
@@ -32,6 +42,7 @@ def run(
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
     as_json: AsJson = False,
     gif: Annotated[Path | None, arg(metavar="PICTURE")] = None,
+    video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
 ) -> None:
     """Name the action in each recording; everything that the model needs done to it before is done.
 
@@ -40,14 +51,16 @@ def run(
 
     Args:
         model: a recognizer: model directory, the run that made it, or `hub://OWNER/NAME`.
-        files: recordings of any format that `hitrs import` reads (docs/data.md lists them), folders of them,
-            or stores.
+        files: recordings of any format that `hitrs import` reads, also videos (docs/data.md lists them),
+            folders of them, or stores.
         reading: how files are read.
         top: how many classes to name for each recording.
         out: write the probabilities of all classes to this file (.csv or .json).
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
+        video: write the video with skeleton and class to this .mp4; for a single video.
     """
+    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.recognition.recognizer import Recognizer, write_csv
 
     if not files:
@@ -62,6 +75,7 @@ def run(
             if len(files) > 1
             else f"--gif draws one recording, but {files[0]} is a folder; name a file in it"
         )
+    check_video(video, files)
     recognizer = Recognizer(model)
     skipped = Skipped()
     told = print_nothing if as_json else print_line
@@ -69,10 +83,12 @@ def run(
     usable = _usable(given, recognizer, skipped, reading.as_is)
     recognized: list[tuple[str, Recognition]] = []
     last: Recording | None = None
-    while batch := list(islice(usable, _AT_ONCE)):
-        results = recognizer.recognize([recording for _, recording in batch])
-        recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
-        last = batch[-1][1]
+    with pose_estimator(reading.pose), progress_bar("recognizing") as bar, frames_progress(bar):
+        while batch := list(islice(usable, _AT_ONCE)):
+            results = recognizer.recognize([recording for _, recording in batch])
+            recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
+            last = batch[-1][1]
+            bar.advance(bar.task_ids[0], len(batch))
     rows = [{"file": name, **result.to_dict()} for name, result in recognized]
     if as_json:
         print_json(rows)
@@ -92,6 +108,14 @@ def run(
 
         scores = [(p.label, p.probability) for p in recognized[-1][1].scores]
         animate(last, gif, truth=last.label, scores=scores)
+    if video is not None and last is not None:
+        from hitrs.viz.video import DrawnSpan
+
+        result = recognized[-1][1]
+        color = recognizer.classes.index(result.scores[0].label)
+        spans = [DrawnSpan(0, last.n_frames, result.label, color, result.probability)]
+        write_video(files[0], reading.pose, spans, last.fps, video)
+        (print_nothing if as_json else print_line)(f"video       {video}")
     skipped.raise_if_any(len(recognized))
 
 

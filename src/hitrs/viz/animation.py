@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator, Sequence
-from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -18,6 +16,7 @@ from hitrs.errors import ConfigError, DataError
 from hitrs.files import atomic_file, explained_writes
 from hitrs.viz.canvas import BLUE, GREEN, INK, MUTED, PALE, RED
 from hitrs.viz.skeleton import FLOOR, LEFT, MIDLINE, RIGHT, SHADOW, Scene, on_white, paler
+from hitrs.viz.text import fitted, font, one_line
 
 _TRACK = "#ECECEC"
 _GIF_FPS = 25.0  # more frames a second would only make the file larger
@@ -86,10 +85,10 @@ def _compose(scene: Scene, frame: int, panel: Image.Image) -> Image.Image:
     if recording.fps is not None:
         clock = f"{frame / recording.fps:.2f} s"
     draw = ImageDraw.Draw(picture)
-    draw.text((size - 12, 10), clock, fill=MUTED, font=_font(13), anchor="ra")
+    draw.text((size - 12, 10), clock, fill=MUTED, font=font(13), anchor="ra")
     if recording.layout.pairs:
-        draw.text((12, 10), "left", fill=LEFT, font=_font(13))
-        draw.text((44, 10), "right", fill=RIGHT, font=_font(13))
+        draw.text((12, 10), "left", fill=LEFT, font=font(13))
+        draw.text((44, 10), "right", fill=RIGHT, font=font(13))
     return picture
 
 
@@ -98,7 +97,7 @@ def _panel(
 ) -> Image.Image:
     """Caption, predicted and true class, bars of the three best; of no height if there is nothing to tell."""
     best = sorted(scores, key=lambda score: -score[1])[:3]
-    small, text, large = _font(13), _font(14), _font(19, bold=True)
+    small, text, large = font(13), font(14), font(19, bold=True)
     lines: list[tuple[str, str, ImageFont.FreeTypeFont, int]] = []  # text, color, font, height
     if caption:
         lines.append((caption, MUTED, text, 26))
@@ -115,13 +114,13 @@ def _panel(
     panel = Image.new("RGB", (width, height + 14 if height else 0), "white")
     draw = ImageDraw.Draw(panel)
     room = width - 2 * margin
-    for line, color, font, step in lines:
-        draw.text((margin, y), _fitted(line, room, font), fill=color, font=font)
+    for line, color, face, step in lines:
+        draw.text((margin, y), fitted(line, room, face), fill=color, font=face)
         y += step
-    names = min(0.5 * room, max((small.getlength(_one_line(name)) for name, _ in best), default=0.0) + 1)
+    names = min(0.5 * room, max((small.getlength(one_line(name)) for name, _ in best), default=0.0) + 1)
     start, end = margin + names + 10, width - margin - 48
     for place, (name, probability) in enumerate(best):
-        draw.text((margin, y), _fitted(name, names, small), fill=INK, font=small)
+        draw.text((margin, y), fitted(name, names, small), fill=INK, font=small)
         draw.rectangle([start, y + 3, end, y + 13], fill=_TRACK)
         length = (end - start) * min(max(probability, 0.0), 1.0)
         if length >= 1:
@@ -129,27 +128,6 @@ def _panel(
         draw.text((width - margin, y), f"{100 * probability:.0f}%", fill=INK, font=small, anchor="ra")
         y += row
     return panel
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
-
-
-def _fitted(text: str, width: float, font: ImageFont.FreeTypeFont) -> str:
-    """The text on one line, cut with an ellipsis if it is wider than ``width`` pixels."""
-    text = _one_line(text)
-    if font.getlength(text) <= width:
-        return text
-    while text and font.getlength(text + "…") > width:
-        text = text[:-1]
-    return text.rstrip() + "…"
-
-
-@cache
-def _font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, which comes with matplotlib and hence is on every machine."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", name)), size)
 
 
 def _durations(frames: int, rate: float) -> list[int]:

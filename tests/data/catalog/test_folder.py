@@ -350,24 +350,24 @@ def test_an_import_tells_the_unit_of_segments(folder: Path) -> None:
 
 
 def test_files_of_unknown_kinds_are_named(folder: Path) -> None:
-    for name in ("a.mp4", "b.mp4", "notes.docx", "LICENSE"):
+    for name in ("a.psd", "b.psd", "notes.docx", "LICENSE"):
         (folder / name).write_text("not data")
     assert [note for note in load(folder).meta["notes"] if note.startswith("left out")] == [
-        "left out because nothing here reads .mp4: a.mp4, b.mp4",
+        "left out because nothing here reads .psd: a.psd, b.psd",
         "left out because nothing here reads files without a suffix: LICENSE",
         "left out because nothing here reads .docx: notes.docx",
     ]
     for number in range(30):
-        (folder / f"{number:02}.mp4").write_text("not data")
-    (note,) = [note for note in load(folder, overwrite=True).meta["notes"] if "mp4" in note]
-    assert note.endswith("18.mp4, 19.mp4 and 12 more")
+        (folder / f"{number:02}.psd").write_text("not data")
+    (note,) = [note for note in load(folder, overwrite=True).meta["notes"] if "psd" in note]
+    assert note.endswith("18.psd, 19.psd and 12 more")
 
 
 def test_a_folder_of_other_things_is_told_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "src" / "deep").mkdir(parents=True)
     with pytest.raises(DataError, match="known data set or file format, but nothing at all"):
         load(tmp_path / "src")
-    for name in ("a.mp4", "deep/b.MP4", "LICENSE"):
+    for name in ("a.psd", "deep/b.PSD", "LICENSE"):
         (tmp_path / "src" / name).write_text("not data")
-    with pytest.raises(DataError, match=r"there are 3 files: 2 \.mp4, 1 without a suffix"):
+    with pytest.raises(DataError, match=r"there are 3 files: 2 \.psd, 1 without a suffix"):
         load(tmp_path / "src")

@@ -38,6 +38,8 @@ class ImportOptions:
     """File format of your own files, where it cannot be found by content."""
     columns: str | None = None
     """What the columns of tables without a header are, for example "x,y,z" (see ``formats.number_table``)."""
+    pose: str | None = None
+    """Name of the pose estimator that looks at videos; by default MediaPipe's (see ``video.estimator``)."""
     to: Layout | str | Path | None = None
     """Layout to which every recording is mapped, so that files of several layouts make one store."""
     test_subjects: Sequence[str] | None = None

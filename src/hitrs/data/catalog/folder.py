@@ -102,7 +102,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
         suffixes = frozenset(columns_format(columns, format).suffixes)
     else:
         suffixes = frozenset(get_format(format).suffixes) if format else known_suffixes()
-    files, notes = _files(source, suffixes)
+    files, notes = _files(source, suffixes, choose=format is None and columns is None)
     if not files:
         return None
     table = read_label_table(source / LABELS) if (source / LABELS).is_file() else None
@@ -142,14 +142,19 @@ def _units(seconds: set[bool]) -> list[str]:
     ]
 
 
-def _files(source: Path, suffixes: frozenset[str]) -> tuple[dict[str, Path], list[str]]:
+def _files(source: Path, suffixes: frozenset[str], *, choose: bool) -> tuple[dict[str, Path], list[str]]:
     """Name -> file, in natural order, and what is to be said about what is left out.
 
     Of the files of one recording (one a frame) it is the first; of two files of one name that hold the same
     (DeepLabCut writes a .csv beside each .h5) the first.
+
+    Args:
+        choose: leave out videos beside other recordings, as nobody has named the format.
     """
     by_frame = [(each.frames, each) for each in all_formats() if each.frames is not None]
     paths, notes = walk_files(source)
+    if choose:
+        paths = _without_estimated(source, paths, notes)
     files: dict[str, Path] = {}
     series: set[tuple[Path, str]] = set()
     others: dict[str, list[str]] = {}
@@ -209,6 +214,21 @@ def kinds(source: Path) -> str:
     return (
         f"; there {'is' if len(paths) == 1 else 'are'} {counted(len(paths), 'file')}: {', '.join(some)}{more}"
     )
+
+
+def _without_estimated(source: Path, paths: list[Path], notes: list[str]) -> list[Path]:
+    """The files without videos, unless they are all there is: beside recordings they are what those were made
+    of, and would take minutes each."""
+    suffixes = {suffix for each in all_formats() if each.estimated for suffix in each.suffixes}
+    others = [path for path in paths if path.suffix.lower() not in suffixes]
+    tables = {source / table for table in _TABLES}
+    if len(others) == len(paths) or all(_kind(path) is None for path in others if path not in tables):
+        return paths
+    notes.append(
+        f"{counted(len(paths) - len(others), 'video')} left out, beside files that hold positions; `--format "
+        "video` reads videos alone"
+    )
+    return others
 
 
 def _kind(path: Path) -> Format | None:
@@ -277,6 +297,9 @@ def _layout(files: Sequence[Path], format: str | None, columns: str | None) -> L
     problem = None
     for path in files:
         try:
+            known = find_format(path, format) if columns is None else None
+            if known is not None and known.layout is not None:
+                return known.layout()
             first = next(iter(read_recordings(path, format=format, columns=columns)), None)
         except DataError as error:
             problem = problem or error  # the message of the first file, if none can be read

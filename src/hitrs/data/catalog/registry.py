@@ -66,12 +66,12 @@ def find_dataset(source: Path, options: ImportOptions) -> Dataset:
         if dataset is None:
             continue
         layout = None if options.layout is None else get_layout(options.layout)
-        others = (options.format, options.columns, options.test_subjects, options.split)
+        others = (options.format, options.columns, options.pose, options.test_subjects, options.split)
         if layout not in (None, dataset.layout) or any(value is not None for value in others):
             raise DataError(
                 f"{source} is {public}, which has a fixed layout ({dataset.layout.name}) and a published "
-                "split; layout, format, columns, test subjects and split can only be chosen for a folder "
-                f"of your own files (to read it as one: --dataset {folder.NAME})."
+                "split; layout, format, columns, pose estimator, test subjects and split can only be "
+                f"chosen for a folder of your own files (to read it as one: --dataset {folder.NAME})."
             )
         return dataset
     if name in (None, folder.NAME):

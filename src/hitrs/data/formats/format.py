@@ -75,6 +75,11 @@ class Format:
     positions: bool = True
     """Whether its files hold positions. Those that do not are known only so that the reader can say what they
     hold instead; a file of the same name that does is preferred."""
+    layout: Callable[[], Layout] | None = None
+    """The layout of all its files, so that none needs to be read to know it; None: a file says it."""
+    estimated: bool = False
+    """Whether its files show people of whom positions are only estimated: they are read where a folder holds
+    no others, or the format is named."""
 
 
 def one(read: Callable[[Path, Layout | None], Recording]) -> Reader:

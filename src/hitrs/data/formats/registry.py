@@ -27,7 +27,7 @@ from hitrs.skeleton.layout import Layout, get_layout
 _MODULES = (
     "ntu", "pku_mmd", "precog", "expmap", "bvh", "asf_amc", "c3d_file", "trc", "amass", "ui_prmd", "npz",
     "nw_ucla", "openpose", "alphapose", "coco", "mediapipe", "pyskl", "utd_mhad", "penn_action",
-    "deeplabcut", "sleap", "nwb", "pose_file", "opensim_motion", "npy", "number_table", "csv_table",
+    "deeplabcut", "sleap", "nwb", "pose_file", "opensim_motion", "video", "npy", "number_table", "csv_table",
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ from hitrs.data.importing.workers import ImportTask, Refused, run_tasks
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, read_index, shard_name
 from hitrs.data.store import Store, check_destination
+from hitrs.data.video.estimator import pose_estimator
 from hitrs.data.writer import finish_store
 from hitrs.errors import DataError, HitrsError, WriteError
 from hitrs.files import replace_folder
@@ -59,7 +60,7 @@ class ImportJob:
             raise DataError(f"there is no folder {self.source} to import from.")
         close_plan(self.target)  # a kill may have come before
         check_destination(self.target, options.overwrite)
-        with memory_limit(options.max_memory):
+        with memory_limit(options.max_memory), pose_estimator(options.pose):
             dataset = find_dataset(self.source, options)
         self.dataset = dataset if options.keep_lost else _without_lost(dataset)
         if options.to is not None:
@@ -119,6 +120,7 @@ class ImportJob:
                 sources=self.parts[n],
                 strict=self.strict,
                 max_memory=self._options.max_memory,
+                pose=self._options.pose,
             )
             for n in missing
         ]
@@ -143,6 +145,7 @@ class ImportJob:
             "format": self._options.format,
             "keep_lost": self._options.keep_lost,
             "columns": self._options.columns,
+            "pose": self._options.pose,
             "strict": self.strict,
         }
         open_plan(self.target, self.source, self.dataset.sources, decisive)

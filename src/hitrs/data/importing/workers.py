@@ -18,6 +18,7 @@ from hitrs.data.catalog.dataset import SourceFile
 from hitrs.data.formats.memory import memory_limit
 from hitrs.data.formats.registry import without_defects
 from hitrs.data.shards import ShardWriter
+from hitrs.data.video.estimator import pose_estimator
 from hitrs.errors import DataError, HitrsError, WriteError
 from hitrs.skeleton.layout import Layout
 
@@ -50,6 +51,8 @@ class ImportTask:
     """Whether a file that cannot be read ends the import."""
     max_memory: int | None = None
     """Bytes that a reader may take for one file; None = the default."""
+    pose: str | None = None
+    """Pose estimator that looks at videos; None = the default."""
 
 
 def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[], bool]) -> None:
@@ -69,7 +72,7 @@ def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[]
         for source in task.sources:
             if stopped():
                 raise Stopped
-            with memory_limit(task.max_memory):
+            with memory_limit(task.max_memory), pose_estimator(task.pose):
                 reason = _read(source, writer, task.strict)
             if reason is not None:
                 where = source.path.relative_to(task.root).as_posix()
