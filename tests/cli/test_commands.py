@@ -492,33 +492,30 @@ def test_a_causal_detector_of_an_encoder_that_saw_the_whole_recording(
     assert "sets preprocessing.align of the encoder to running; it was yaw" in capsys.readouterr().out
 
 
-def test_a_detector_is_trained_and_evaluated(folder, quick, fails, capsys) -> None:
-    store = str(untrimmed_store(folder / "untrimmed").path)
-    options = [
-        "--config",
-        quick,
-        "--detect.optim.steps",
-        "2",
-        "--detect.head.hidden",
-        "8",
-        "--detect.optim.batch-size",
-        "2",
-    ]
-    out = str(folder / "detector")
-    words = ["finetune", store, "--task", "detection", *options, "--protocol", "leave-subject-0-out"]
-    assert main([*words, "--out", out]) == 0
+@pytest.fixture(scope="module")
+def detector(folder, quick) -> str:
+    store, out = str(untrimmed_store(folder / "untrimmed").path), str(folder / "detector")
+    options = ["--detect.optim.steps", "2", "--detect.head.hidden", "8", "--detect.optim.batch-size", "2"]
+    words = ["finetune", store, "--task", "detection", "--config", quick, *options]
+    assert main([*words, "--protocol", "leave-subject-0-out", "--out", out]) == 0
+    return out
+
+
+def test_a_detector_is_trained_and_evaluated(folder, detector, fails, capsys) -> None:
+    store = str(folder / "untrimmed")
+    assert main(["evaluate", store, detector, "--protocol", "subjects"]) == 0
     assert "mAP@0.5 (VOC)" in capsys.readouterr().out
-    assert main(["evaluate", store, out, "--protocol", "subjects", "--json"]) == 0
+    assert main(["evaluate", store, detector, "--protocol", "subjects", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)["metrics"]["all"]
     assert found["segments"] == 6
     assert set(found["voc/ap@0.5"]) == {"wave", "nod", "bow"}
-    said = fails("evaluate", store, out, "--protocol", "subjects", "--seen-as", "ntu25")
-    assert f"--seen-as does not apply to detection, which {out} is for" in said
+    said = fails("evaluate", store, detector, "--protocol", "subjects", "--seen-as", "ntu25")
+    assert f"--seen-as does not apply to detection, which {detector} is for" in said
 
 
-def test_other_frame_rates_are_told(folder, quick, fails, capsys) -> None:
+def test_other_frame_rates_are_told(folder, quick, detector, fails, capsys) -> None:
     fast = str(untrimmed_store(folder / "fast", rates=(60.0,)).path)
-    said = fails("evaluate", fast, folder / "detector", "--protocol", "subjects")
+    said = fails("evaluate", fast, detector, "--protocol", "subjects")
     assert "60 frames a second, the model was trained at 30" in said
     mixed = str(untrimmed_store(folder / "mixed", rates=(30.0, 30.0, 60.0, 60.0)).path)
     words = ["finetune", mixed, "--task", "detection", "--config", quick, "--out", str(folder / "of-mixed")]
@@ -550,12 +547,12 @@ def test_validation_subjects_choose_the_segments(folder, quick, fails) -> None:
     assert "nobody is left to train on" in fails(*words, "0", "--out", folder / "nobody")
 
 
-def test_models_of_several_tasks_are_not_evaluated_together(folder, store, tuned, fails) -> None:
+def test_models_of_several_tasks_are_not_evaluated_together(store, tuned, detector, fails) -> None:
     assert (
         "models are evaluated together for one task only; these are for recognition and detection"
-        in fails("evaluate", store, tuned, folder / "detector")
+        in fails("evaluate", store, tuned, detector)
     )
-    assert "has labeled segments, which detection needs" in fails("evaluate", store, folder / "detector")
+    assert "has labeled segments, which detection needs" in fails("evaluate", store, detector)
 
 
 def test_recognize_takes_folders_and_stores_and_writes_csv(
