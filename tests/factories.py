@@ -21,6 +21,18 @@ LAYOUT = Layout(
 )
 JOINTS = LAYOUT.n_joints
 CLASSES = ("wave", "nod", "bow")
+QUICK = """
+model: {width: 8, heads: 2, head_width: 4, layers: 1, dropout: 0.0}
+augment: {policy: views}
+pretext: {views: 1.0}
+pretrain: {optim: {steps: 4, batch_size: 4, accumulation_steps: 1, lr: 1e-3, warmup_steps: 1, log_every: 1}}
+recognize: {optim: {steps: 4, batch_size: 4, accumulation_steps: 1, lr: 1e-3, log_every: 1}}
+detect: {optim: {steps: 4, batch_size: 2, log_every: 1}, head: {hidden: 8, layers: 2}}
+predict:
+  optim: {steps: 4, batch_size: 4}
+  head: {observed: 14, predicted: 5, context: 14, width: 8, layers: 1}
+"""
+"""A configuration that trains in a moment."""
 
 
 def tiny(**changes) -> ModelConfig:

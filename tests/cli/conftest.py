@@ -8,20 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from factories import small_store
+from factories import QUICK, small_store
 from hitrs.cli.main import main
-
-QUICK = """
-model: {width: 8, heads: 2, head_width: 4, layers: 1, dropout: 0.0}
-augment: {policy: views}
-pretext: {views: 1.0}
-pretrain: {optim: {steps: 4, batch_size: 4, accumulation_steps: 1, lr: 1e-3, warmup_steps: 1, log_every: 1}}
-recognize: {optim: {steps: 4, batch_size: 4, accumulation_steps: 1, lr: 1e-3, log_every: 1}}
-detect: {optim: {steps: 4, batch_size: 2, log_every: 1}, head: {hidden: 8, layers: 2}}
-predict:
-  optim: {steps: 4, batch_size: 4}
-  head: {observed: 14, predicted: 5, context: 14, width: 8, layers: 1}
-"""
 
 
 @pytest.fixture(scope="session")

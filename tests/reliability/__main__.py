@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("data/formats"
 
 from campaign import HEAD  # noqa: E402
 
-CAMPAIGNS = ("fuzz",)
+CAMPAIGNS = ("fuzz", "kills")
 
 
 def main() -> int:
