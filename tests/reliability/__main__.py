@@ -16,7 +16,7 @@ sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("data/formats"
 
 from campaign import HEAD  # noqa: E402
 
-CAMPAIGNS = ("fuzz", "kills")
+CAMPAIGNS = ("fuzz", "kills", "starts", "full_disk", "hostile", "streams", "reader_memory")
 
 
 def main() -> int:

@@ -24,7 +24,20 @@ from hitrs.cli.main import main
 from hitrs.data import Store, write_npz
 
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["torch", "accelerate", "tyro", "hitrs.cli.main", "hitrs.experiments.runs"])
+_CONTEXT.set_forkserver_preload(
+    [
+        "torch._dynamo",
+        "tyro",
+        "hitrs.viz",
+        "matplotlib.backends.backend_agg",
+        "sklearn.neighbors",
+        "hitrs.cli.main",
+    ]
+    + [
+        f"hitrs.{each}"
+        for each in ("experiments.runs", "experiments.runner", "experiments.tables", "data.importing")
+    ]
+)
 _PLAN = """
 name: small-table
 set: {model.width: 8, model.layers: 1, pretrain.optim.steps: 3, pretrain.optim.batch_size: 4,
@@ -119,7 +132,7 @@ class Workshop:
         self.folder = folder
         self.store = small_store(folder / "stores" / "store", count=24).path
         self.config, self.plan, self.log = folder / "quick.yaml", folder / "plan.yaml", folder / "log.txt"
-        training = "steps: 6, checkpoint_seconds: 0, batch_size: 4, accumulation_steps"
+        training = "steps: 4, checkpoint_seconds: 0, batch_size: 4, accumulation_steps"
         self.config.write_text(QUICK.replace("steps: 4, batch_size: 4, accumulation_steps", training))
         self.plan.write_text(_PLAN)
         store = Store.open(self.store)

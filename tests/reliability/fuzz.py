@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import shutil
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -21,16 +22,17 @@ _BLOCK = 4000
 def reports(count: int, seed: int, folder: Path) -> list[Report]:
     total = Tally()
     report = Report("files of every format, spoiled, then read")
-    with ProcessPoolExecutor(1, get_context("spawn"), faulthandler.enable, max_tasks_per_child=1) as pool:
-        blocks = [range(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK)]
-        jobs = [pool.submit(run, block, seed, folder) for block in blocks]
-        try:
-            for job in jobs:
-                total.add(job.result())
-                print(f"{total.files.total()} files, {total.outcomes}", file=sys.stderr, flush=True)
-        except BrokenProcessPool:
-            left = ", ".join(each.name.replace("-", ":") for each in folder.iterdir())
-            report.fault(f"the process crashed or was stuck in {left}")
+    for start in range(0, count, _BLOCK):
+        block = range(start, min(start + _BLOCK, count))
+        # a process of its own for each, because what crashes takes all that it knows with it
+        with ProcessPoolExecutor(1, get_context("spawn"), faulthandler.enable) as pool:
+            try:
+                total.add(pool.submit(run, block, seed, folder).result())
+            except BrokenProcessPool:
+                left = ", ".join(each.name for each in folder.iterdir())
+                report.fault(f"the process crashed or was stuck in {left}, one of files {block}")
+                shutil.rmtree(folder)
+        print(f"{total.files.total()} files, {total.outcomes}", file=sys.stderr, flush=True)
     report.count, report.outcomes = total.files.total(), total.outcomes
     report.faults += total.failures
     behind = total.behind.total() / max(1, total.traced.total())

@@ -138,7 +138,7 @@ def _good_lines(own: Seed, place: Path) -> set[Line]:
 
 
 def _one(title: str, name: str, read: Read, place: Path, good: set[Line] | None, tally: Tally) -> None:
-    before, names = _memory(reset=True), sorted(each.name for each in place.iterdir())
+    before, names = peak_memory(reset=True), sorted(each.name for each in place.iterdir())
     start = time.process_time()
     lines: set[Line] = set()
     try:
@@ -163,7 +163,7 @@ def _one(title: str, name: str, read: Read, place: Path, good: set[Line] | None,
             raise
         outcome = "foreign error"
         tally.failures.append(f"{title}: {''.join(traceback.format_exception(error)[-3:])}")
-    took, grown = time.process_time() - start, _memory() - before
+    took, grown = time.process_time() - start, peak_memory() - before
     if events:
         tally.failures.append(f"{title}: did {events[:3]}")
     if names != sorted(each.name for each in place.iterdir()):
@@ -181,7 +181,7 @@ def _one(title: str, name: str, read: Read, place: Path, good: set[Line] | None,
     tally.largest = max(tally.largest, (grown, title))
 
 
-def _memory(reset: bool = False) -> float:
+def peak_memory(reset: bool = False) -> float:
     """Peak of resident memory in MB since it was reset; 0 where the system does not tell (not Linux)."""
     try:
         if reset:

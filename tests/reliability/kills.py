@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -18,11 +17,8 @@ _POLITE = (signal.SIGINT, signal.SIGTERM)
 
 
 def reports(count: int, seed: int, folder: Path) -> list[Report]:
-    workshop, found = Workshop(folder), []
-    for name in NAMES:
-        found += command_reports(workshop, name, count, seed, None)
-        print(*(report.row("") for report in found[-3:]), sep="\n", file=sys.stderr, flush=True)
-    return found
+    workshop = Workshop(folder)
+    return [each for name in NAMES for each in command_reports(workshop, name, count, seed, None)]
 
 
 def command_reports(

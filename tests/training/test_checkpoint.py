@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from hitrs.errors import CheckpointError
+from hitrs.files import sha256_of
 from hitrs.training import checkpoint
 from hitrs.training.checkpoint import list_checkpoints, load_checkpoint, save_checkpoint
 
@@ -178,3 +180,19 @@ def test_files_have_the_mode_that_the_user_wants(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert {oct(file.stat().st_mode & 0o777) for file in path.iterdir()} == {"0o640"}
+
+
+@pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors"])
+def test_complex_numbers_are_no_weights(tmp_path: Path, file: str) -> None:
+    module, optimizer = make()
+    update(module, optimizer, 0)
+    folder = save_checkpoint(tmp_path, module, optimizer, {"step": 3})
+    tensors = load_file(folder / file)
+    name = sorted(tensors)[0]
+    save_file({**tensors, name: tensors[name].to(torch.complex64)}, folder / file)
+    state = json.loads((folder / "state.json").read_text())
+    state["files"][file] = sha256_of(folder / file)
+    del state["sha256"]
+    (folder / "state.json").write_text(json.dumps(state))
+    with pytest.raises(CheckpointError, match=f"belongs to another model: {name} is complex64"):
+        load_checkpoint(tmp_path, module, optimizer)

@@ -92,6 +92,9 @@ def load_checkpoint(
         )
         raise CheckpointError(f"{path} cannot be read: {error}; {advice}") from error
     try:
+        for name, value in {**weights, **tensors}.items():
+            if value.is_complex():  # torch would drop the imaginary part
+                raise TypeError(f"{name} is {str(value.dtype).removeprefix('torch.')}")
         module.load_state_dict(weights)
         _restore(optimizer, tensors, state.pop("scalars"))
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:

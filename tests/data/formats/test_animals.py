@@ -83,6 +83,13 @@ def test_deeplabcut_csv(tmp_path: Path, animals: int) -> None:
     assert f"1 of {30 * animals * 4 - 4} points of likelihood 0.6 or less" in recording.notes[0]
 
 
+def test_a_cell_without_end_is_refused(tmp_path: Path) -> None:
+    path = dlc_csv(tmp_path / "a.csv", mice(animals=1))
+    path.write_text(path.read_text().replace("nose", "n" * 200_000, 1))
+    with pytest.raises(DataError, match=r"a\.csv, line 2: field larger than field limit"):
+        read_recording(path, format="deeplabcut")
+
+
 def test_deeplabcut_h5_holds_what_the_csv_does(tmp_path: Path, h5py) -> None:
     xy, likelihood = mice(), RNG.uniform(0, 1, (30, 2, 4))
     csv = read_recording(dlc_csv(tmp_path / "a.csv", xy, likelihood))

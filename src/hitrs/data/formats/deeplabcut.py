@@ -156,7 +156,10 @@ def _csv(path: Path) -> _Table:
         while "coords" not in levels:
             line = file.readline()
             number += 1
-            cells = next(csv.reader([line]), [])
+            try:
+                cells = next(csv.reader([line]), [])
+            except csv.Error as error:
+                raise DataError(f"{path}, line {number}: {error}.") from error
             if not cells or cells[0] not in _LEVELS or cells[0] in levels:
                 raise DataError(
                     f"{path}, line {number}: expected one of {', '.join(_LEVELS)} in the first cell."
