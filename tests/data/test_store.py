@@ -301,6 +301,15 @@ def test_a_hostile_header_is_refused_in_words(small: Store) -> None:
             (small.path / "store.json").write_text(original, encoding="utf-8")
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_a_pipe_in_place_of_a_file_is_refused(small: Store) -> None:
+    (empty,) = small.path.glob("notes.utf8")
+    empty.unlink()
+    os.mkfifo(empty)
+    with pytest.raises(DataError, match=r"lacks its file notes.utf8: not an ordinary file"):
+        Store.open(small.path)
+
+
 @pytest.mark.parametrize(
     "name", ["../outside.npy", "/etc/passwd", "shards/../../outside.npy", "a/b/c.npy", ""]
 )

@@ -100,6 +100,7 @@ def test_hostile_cards(kind: str, recognizer: Path, detecting: Path, tmp_path: P
         (("persons",), 10**12, "persons must be a whole number from 1"),
         (("persons",), "5000 digits", "could not be read|cannot be read|more than 18 digits"),
         (("classes",), ["a", "a", "b"], "classes must differ"),
+        (("classes",), [], "a recognizer needs classes"),
         (("classes",), "abc", "classes must be a list"),
         (("fps",), -1, "fps must be positive"),
         (("head", "dropout"), "0.1", r"head\.dropout must be a number"),

@@ -32,6 +32,7 @@ from hitrs.files import sha256_of
 from hitrs.models.card import ModelCard
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.training.checkpoint import load_checkpoint, save_checkpoint
+from hitrs.training.log import Averages
 
 COUNT = 200
 MEGABYTES = 512
@@ -90,7 +91,8 @@ def _training() -> tuple[torch.nn.Module, torch.optim.Optimizer]:
 def _resume(path: Path) -> None:
     state = load_checkpoint(path.parent, *_training())
     if state is not None:
-        int(state["step"]), float(state["seconds"])
+        assert state["step"] + 1 + state["seconds"] > 0
+        Averages(state["averages"]).take()
 
 
 def _read_store(path: Path) -> None:

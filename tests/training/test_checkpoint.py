@@ -182,6 +182,26 @@ def test_files_have_the_mode_that_the_user_wants(tmp_path: Path) -> None:
     assert {oct(file.stat().st_mode & 0o777) for file in path.iterdir()} == {"0o640"}
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("step", None), ("step", -1), ("step", 2.5), ("seconds", "x"), ("seconds", float("nan")),
+        ("averages", 3), ("averages", {"loss": [1.0, 0]}), ("averages", {"loss": None}), ("files", 7),
+        ("scalars", []),
+    ],
+)  # fmt: skip
+def test_a_state_of_other_kinds_is_named(tmp_path: Path, key: str, value: object) -> None:
+    module, optimizer = make()
+    update(module, optimizer, 0)
+    at = {"step": 3, "seconds": 1.5, "averages": {"loss": [2.0, 1]}}
+    folder = save_checkpoint(tmp_path, module, optimizer, at)
+    state = json.loads((folder / "state.json").read_text())
+    del state["sha256"]
+    (folder / "state.json").write_text(json.dumps({**state, key: value}))
+    with pytest.raises(CheckpointError, match=f"'{key}' of state.json is not what a checkpoint has there"):
+        load_checkpoint(tmp_path, module, optimizer)
+
+
 @pytest.mark.parametrize("file", ["model.safetensors", "optimizer.safetensors"])
 def test_complex_numbers_are_no_weights(tmp_path: Path, file: str) -> None:
     module, optimizer = make()

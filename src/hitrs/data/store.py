@@ -50,7 +50,7 @@ from hitrs.data.writer import (
     split_column,
 )
 from hitrs.errors import ConfigError, DataError
-from hitrs.files import atomic_folder, read_json, recover_folder, sha256_of
+from hitrs.files import atomic_folder, check_ordinary, read_json, recover_folder, sha256_of
 from hitrs.schema import section, text, texts, whole
 from hitrs.skeleton.layout import Layout, get_layout
 
@@ -122,6 +122,7 @@ class Store:
         files = header["files"]
         for name, expected in files.items():
             try:
+                check_ordinary(path / name)
                 size = (path / name).stat().st_size
             except OSError as error:
                 raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
@@ -120,10 +121,33 @@ def _read_state(path: Path) -> dict[str, Any]:
     expected = state.pop("sha256", None)  # the first releases of this version wrote none
     if expected is not None and expected != _checksum(state):
         raise ValueError(f"{STATE} does not match its checksum")
-    for name, checksum in dict(state.pop("files", {})).items():
+    _check_state(state)
+    for name, checksum in state.pop("files", {}).items():
         if name in (WEIGHTS, OPTIMIZER) and sha256_of(path / name) != checksum:
             raise ValueError(f"{name} does not match its checksum")
     return state
+
+
+def _check_state(state: dict[str, Any]) -> None:
+    """ValueError unless what training goes on from is of the kinds that ``save_checkpoint`` was given."""
+
+    def numbers(*values: Any) -> bool:
+        return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
+
+    step, averages = state.get("step"), state.get("averages") or {}
+    mean = isinstance(averages, dict) and all(
+        isinstance(pair, list) and len(pair) == 2 and numbers(*pair) and pair[1] > 0
+        for pair in averages.values()
+    )
+    for fits, what in (
+        (isinstance(step, int) and 0 <= step < 1 << 53, "step"),
+        (numbers(state.get("seconds", 0)), "seconds"),
+        (mean, "averages"),
+        (isinstance(state.get("files", {}), dict), "files"),
+        (isinstance(state.get("scalars", {}), dict), "scalars"),
+    ):
+        if not fits:
+            raise ValueError(f"'{what}' of {STATE} is not what a checkpoint has there")
 
 
 def _is_whole(path: Path) -> bool:

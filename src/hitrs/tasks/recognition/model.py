@@ -7,6 +7,7 @@ import dataclasses
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hitrs.errors import ConfigError
 from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import RandomConvolutions, convolution_settings
@@ -34,6 +35,8 @@ class RecognitionModel(TaskModel):
         super().__init__()
         self.encoder, self.card, self.beside = encoder, card, None
         settings = read_settings(RecognitionHeadConfig, card.head, "head")
+        if not card.classes:
+            raise ConfigError("a recognizer needs classes, and there are none")
         self.features, self.norm = video_feature, nn.Identity()
         if encoder is None:
             self.convolutions = RandomConvolutions(
