@@ -48,7 +48,7 @@ def small_disk_report(workshop: Workshop, name: str, count: int) -> Report:
         expected, needed = command.made(out), _used(out)
     report = Report(f"`hitrs {name}` on a file system too small for it")
     for number in range(count):
-        pages = 2 + number * (needed // 4096) // count
+        pages = 1 + number * (needed // 4096) // count
         with workshop.place() as out, _disk(out, str(pages * 4096)):
             title = f"{name}, {pages} of {needed // 4096} pages"
             _full_then_free(workshop, command, out, expected, None, report, title)

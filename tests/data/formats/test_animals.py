@@ -10,6 +10,7 @@ import pytest
 
 from hitrs.cli.main import main
 from hitrs.data import Store, import_dataset, read_recording
+from hitrs.data.formats.memory import memory_limit
 from hitrs.data.formats.registry import read_recordings
 from hitrs.errors import DataError
 
@@ -181,6 +182,14 @@ def test_coordinates_beyond_all_bounds_are_refused(tmp_path: Path, h5py, tracked
             file["instances"][...] = instances
     with pytest.raises(DataError, match="a valid joint needs finite ones"):
         list(read_recordings(path))
+
+
+def test_a_long_analysis_needs_memory_for_each_animal_in_each_frame(tmp_path: Path, h5py) -> None:
+    path = analysis(h5py, tmp_path / "a.h5", mice(3000, 2))
+    with memory_limit(5999 << 10), pytest.raises(DataError, match=r"following 6,000 persons.*--max-memory"):
+        read_recording(path)
+    with memory_limit(8000 << 10):
+        assert read_recording(path).n_frames == 3000
 
 
 def test_hundreds_of_tracks_are_few_animals(tmp_path: Path, h5py) -> None:

@@ -24,7 +24,7 @@ MAX_GAP = 15
 """A person who is not detected for more frames than this is taken for a new one."""
 _ACTIVE = 64
 """So many persons are waited for at a time, so that a file of ghosts cannot cost unbounded time."""
-_DETECTION = 1 << 10
+DETECTION = 1 << 10
 """Bytes of one person in one frame while persons are followed."""
 _SPARSE = 10
 """A file that spans more than this many times the frames it has does not count frames."""
@@ -145,6 +145,11 @@ def arrange(
     return positions, valid
 
 
+def reserve_detections(path: Path, count: int) -> None:
+    """Refuse more persons in frames than may be followed; DataError as ``reserve`` raises it."""
+    reserve(path, count * DETECTION, f"following {count:,} persons in frames")
+
+
 def seat(
     path: Path,
     frames: np.ndarray,
@@ -172,7 +177,7 @@ def seat(
     """
     slots = {person: slot for slot, person in enumerate(dict.fromkeys(persons))}
     if len(slots) > MAX_PERSONS:
-        reserve(path, len(frames) * _DETECTION, f"{len(frames):,} rows of {len(slots):,} persons")
+        reserve_detections(path, len(frames))
         rows = zip(frames.tolist(), points, seen, persons, strict=True)
         return arrange(path, [DetectedPerson(*row) for row in rows], first, count, layout, notes)
     reserve_joints(path, count * len(slots) * layout.n_joints)

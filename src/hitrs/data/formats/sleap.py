@@ -19,7 +19,7 @@ from hitrs.data.formats.csv_table import read_csv
 from hitrs.data.formats.format import Format, Head
 from hitrs.data.formats.hdf5 import array, group, holds, is_hdf5, json_value, open_hdf5, text, texts
 from hitrs.data.formats.markers import MAX_JOINTS, chosen_joints, edge_layout
-from hitrs.data.formats.people import DetectedPerson, arrange, frame_span
+from hitrs.data.formats.people import DetectedPerson, arrange, frame_span, reserve_detections
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
 from hitrs.skeleton import Layout
@@ -71,9 +71,11 @@ def _analysis(path: Path, layout: Layout | None) -> Recording:
     bones = [] if edges is None or edges.ndim != 2 or edges.shape[1] != 2 else edges.tolist()
     points = tracks.transpose(3, 0, 2, 1)  # (T, P, J, C)
     seen = np.isfinite(points).all(-1)
+    where = np.argwhere(seen.any(-1))
+    reserve_detections(path, len(where))
     found = [
         DetectedPerson(int(frame), points[frame, track], seen[frame, track], int(track))
-        for frame, track in np.argwhere(seen.any(-1))
+        for frame, track in where
     ]
     return _recording(path, path.stem, nodes, bones, points.shape[-1], found, 0, len(points), layout)
 
@@ -146,6 +148,7 @@ def _instances(
     frames, instances = tables["frames"], tables["instances"]
     assert frames is not None
     assert instances is not None
+    reserve_detections(path, len(instances))
     points = {_USER: _xy(path, tables["points"], shift), _PREDICTED: _xy(path, tables["pred_points"], shift)}
     result: dict[int, tuple[list[int], list[DetectedPerson]]] = {}
     where = ("video", "frame_idx", "instance_id_start", "instance_id_end")
