@@ -6,12 +6,13 @@ PYTEST_ARGS ?= -n auto --maxprocesses 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test lint format clean
+.PHONY: help setup demo test reliability lint format clean
 
 help:
 	@echo "make setup    install the package and its tools into .venv"
 	@echo "make demo     pre-train, recognize and write a report, on made-up motion"
 	@echo "make test     run the tests"
+	@echo "make reliability   spoil, kill and starve it for hours; prints the table of docs/reliability.md"
 	@echo "make lint     check style, format and types"
 	@echo "make format   repair style and format"
 	@echo "make clean    remove caches and build products (not .venv, runs or stores)"
@@ -29,6 +30,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+reliability: setup
+	$(BIN)/python tests/reliability all
 
 lint: setup
 	$(BIN)/ruff check

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("data/formats", "data", "cli", ""))]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("data/formats", "data", ""))]
 
 from campaign import HEAD  # noqa: E402
 

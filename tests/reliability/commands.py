@@ -32,10 +32,10 @@ _CONTEXT.set_forkserver_preload(
         "matplotlib.backends.backend_agg",
         "sklearn.neighbors",
         "hitrs.cli.main",
-    ]
-    + [
-        f"hitrs.{each}"
-        for each in ("experiments.runs", "experiments.runner", "experiments.tables", "data.importing")
+        "hitrs.data.importing",
+        "hitrs.experiments.runner",
+        "hitrs.experiments.runs",
+        "hitrs.experiments.tables",
     ]
 )
 _PLAN = """
@@ -202,7 +202,7 @@ class Workshop:
         left = [
             path.relative_to(out).as_posix()
             for path in out.rglob("*")
-            if path.name.endswith((".part", ".old", ".importing"))
+            if path.name.endswith((".part", ".old", ".importing", ".probing"))
         ]
         if left:
             return f"left over: {', '.join(left[:5])}"

@@ -4,4 +4,4 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "data" / "formats"), str(HERE.parent / "data")]
+sys.path[:0] = [str(HERE), *(str(HERE.parent / each) for each in ("data/formats", "data", ""))]

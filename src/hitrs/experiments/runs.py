@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import dataclasses
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
+from hitrs.files import locked
 from hitrs.models.card import PRETRAINING, ModelCard, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
@@ -332,35 +334,48 @@ def probe(
         convolutions: write it with the random convolutions beside it; the probabilities are averaged.
         notify: called with lines about what is converted because the encoder was trained on another unit or
             up axis; a warning each if left out.
+
+    Raises:
+        ConfigError: if there is something at ``out`` already.
+        DataError: if another process is about to write there.
+
     Returns:
         the split, and the metrics of "knn", "linear", "knn, all levels", "linear, all levels", "ridge" and
         "ridge with convolutions"; beside them "knn on positions" and "random convolutions", which need no
         encoder.
     """
-    if out is not None and Path(out).exists():
-        raise ConfigError(f"{out} exists already; choose another place for the recognizer")
-    data = _opened(store)
-    settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
-    encoder = HiTRS.from_pretrained(model)
-    card = encoder.card
-    split = protocol_split(_converted(data, card, notify), protocol)
-    own = dataclasses.replace(settings, preprocessing=card.preprocessing)
-    train = split.train
-    if label_fraction != 1:
-        train = train[stratified_subset(split.store.labels[train], label_fraction, label_subset)]
-    split = dataclasses.replace(split, train=train)
-    labeled = SkeletonDataset(split.store, train, card.layout, card.preprocessing)
-    ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
-    reports = {
-        **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
-        "knn on positions": nearest_positions(split, train, card.layout, own),
-        "random convolutions": get_task("recognition").evaluate([without], split),
-    }
-    if out is not None:
-        if convolutions:
-            ridge.add_convolutions(without)
-        ridge.save_pretrained(out)
-    return split, reports
+    with nullcontext() if out is None else _claimed(Path(out)):
+        data = _opened(store)
+        settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
+        encoder = HiTRS.from_pretrained(model)
+        card = encoder.card
+        split = protocol_split(_converted(data, card, notify), protocol)
+        own = dataclasses.replace(settings, preprocessing=card.preprocessing)
+        train = split.train
+        if label_fraction != 1:
+            train = train[stratified_subset(split.store.labels[train], label_fraction, label_subset)]
+        split = dataclasses.replace(split, train=train)
+        labeled = SkeletonDataset(split.store, train, card.layout, card.preprocessing)
+        ridge, without = ridge_recognizer(encoder, labeled, settings), convolution_recognizer(labeled)
+        reports = {
+            **probe_encoder(encoder, split, settings, ridge=ridge, convolutions=without),
+            "knn on positions": nearest_positions(split, train, card.layout, own),
+            "random convolutions": get_task("recognition").evaluate([without], split),
+        }
+        if out is not None:
+            if convolutions:
+                ridge.add_convolutions(without)
+            ridge.save_pretrained(out)
+        return split, reports
+
+
+@contextmanager
+def _claimed(out: Path) -> Iterator[None]:
+    """Nobody else writes a recognizer to this place meanwhile; ConfigError if there is something already."""
+    with locked(out.with_name(f"{out.name}.probing"), f"the recognizer {out}", target=out):
+        if out.exists():
+            raise ConfigError(f"{out} exists already; choose another place for the recognizer")
+        yield
 
 
 def evaluate(
