@@ -98,9 +98,8 @@ def _hdf5(folder: Path) -> Iterable[Worst]:
     }
     numbers = {"sleap": 8, "deeplabcut": 13, "nwb": 16}
     for format, path in made.items():
-        if format == "sleap":  # each animal in each frame is followed
-            each += people.DETECTION * 20_000 / (8 * 20_000 * numbers[format])
-        yield Worst(format, path.name, path.read_bytes(), 8 * 20_000 * numbers[format], each)
+        followed = people.DETECTION / (8 * numbers[format]) if format == "sleap" else 0.0
+        yield Worst(format, path.name, path.read_bytes(), 8 * 20_000 * numbers[format], each + followed)
 
 
 def reports(count: int, seed: int, folder: Path) -> list[Report]:

@@ -1,6 +1,7 @@
 """metrics.jsonl: one object a line, also after a kill, on a full disk and without TensorBoard."""
 
 import builtins
+import errno
 import json
 from pathlib import Path
 
@@ -44,6 +45,22 @@ def test_a_damaged_line_is_named(tmp_path: Path, damage: str) -> None:
     path.write_text(f'{{"step": 1}}\n{damage}\n{{"step": 3}}\n')
     with pytest.raises(TrainingError, match=r"metrics\.jsonl, line 2 is not a JSON object with a step"):
         read_metrics(path)
+
+
+def test_tensorboard_on_a_full_disk_prints_no_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    gfile = pytest.importorskip("tensorboard.compat.tensorflow_stub.io.gfile")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(gfile.LocalFileSystem, "_write", full)
+    told = pytest.raises(TrainingError, match=r"No space left on device; free some space and go on")
+    with told, MetricsLog(tmp_path, 0) as log:
+        for step in range(100_000):  # a thread writes: its error comes back a little later
+            log.write({"step": step, "loss": 1.0})
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

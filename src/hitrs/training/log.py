@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,10 @@ class MetricsLog:
         try:
             with atomic_file(self.path) as part:
                 part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+            self._board = _tensorboard(folder / "tensorboard", first_step)
         except (OSError, DataError) as error:
             raise self._unwritable(error) from error
-        self._board = _tensorboard(folder / "tensorboard", first_step)
+        self._excepthook = threading.excepthook
 
     def _unwritable(self, error: Exception) -> TrainingError:
         return TrainingError(f"could not write {self.path}: {error}; free some space and go on with --resume")
@@ -34,19 +37,28 @@ class MetricsLog:
         try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(row) + "\n")
+            if self._board is not None:
+                for key, value in row.items():
+                    if key != "step":
+                        self._board.add_scalar(key, value, row["step"])
         except OSError as error:
             raise self._unwritable(error) from error
-        if self._board is not None:
-            for key, value in row.items():
-                if key != "step":
-                    self._board.add_scalar(key, value, row["step"])
 
     def __enter__(self) -> MetricsLog:
+        threading.excepthook = self._told_later
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._board is not None:
-            self._board.close()
+            with suppress(OSError):  # that the disk is full is told by what matters more, the checkpoint
+                self._board.close()
+        threading.excepthook = self._excepthook
+
+    def _told_later(self, failure: threading.ExceptHookArgs) -> None:
+        """TensorBoard's thread would print a traceback; its error is raised again where one writes next."""
+        of_board = type(failure.thread).__module__.startswith("tensorboard.")
+        if not (of_board and isinstance(failure.exc_value, OSError)):
+            self._excepthook(failure)
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
