@@ -25,9 +25,10 @@ class MetricsLog:
         try:
             with atomic_file(self.path) as part:
                 part.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-            self._board = _tensorboard(folder / "tensorboard", first_step)
         except (OSError, DataError) as error:
             raise self._unwritable(error) from error
+        self._first_step = first_step
+        self._board: Any = None
         self._excepthook = threading.excepthook
 
     def _unwritable(self, error: Exception) -> TrainingError:
@@ -46,6 +47,11 @@ class MetricsLog:
 
     def __enter__(self) -> MetricsLog:
         threading.excepthook = self._told_later
+        try:
+            self._board = _tensorboard(self.path.parent / "tensorboard", self._first_step)
+        except OSError as error:
+            threading.excepthook = self._excepthook
+            raise self._unwritable(error) from error
         return self
 
     def __exit__(self, *_: object) -> None:
