@@ -26,19 +26,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     names = CAMPAIGNS if arguments.name == "all" else (arguments.name,)
-    rows, details, faults = [], [], []
+    details, faults = [], []
+    print(HEAD)
     for name in names:
         module = importlib.import_module(name)
         count = arguments.count or module.COUNT
         command = f"python tests/reliability {name} --count {count} --seed {arguments.seed}"
         with tempfile.TemporaryDirectory() as folder:
             for report in module.reports(count, arguments.seed, Path(folder)):
-                rows.append(report.row(command))
+                print(report.row(command), flush=True)
                 details += [report.details] if report.details else []
                 faults += report.faults
-    for fault in faults:
-        print(fault, end="\n\n")
-    print("\n".join([HEAD, *rows, *(f"\n{table}" for table in details)]))
+    for text in (*details, *faults):
+        print(f"\n{text}")
     return bool(faults)
 
 

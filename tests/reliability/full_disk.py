@@ -17,13 +17,12 @@ COUNT = 20
 NAMES = ("import", "pretrain", "finetune", "table", "probe", "detect")
 
 
-def reports(count: int, seed: int, folder: Path) -> list[Report]:
-    workshop, found = Workshop(folder), []
+def reports(count: int, seed: int, folder: Path) -> Iterator[Report]:
+    workshop = Workshop(folder)
     for name in NAMES:
-        found.append(refused_report(workshop, name, count))
+        yield refused_report(workshop, name, count)
         if small_disk_works(folder):
-            found.append(small_disk_report(workshop, name, count))
-    return found
+            yield small_disk_report(workshop, name, count)
 
 
 def refused_report(workshop: Workshop, name: str, count: int) -> Report:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign import Report
@@ -16,13 +17,14 @@ NAMES = ("import", "import, 2 processes", "pretrain", "finetune", "table", "prob
 _POLITE = (signal.SIGINT, signal.SIGTERM)
 
 
-def reports(count: int, seed: int, folder: Path) -> list[Report]:
+def reports(count: int, seed: int, folder: Path) -> Iterator[Report]:
     workshop = Workshop(folder)
-    return [each for name in NAMES for each in command_reports(workshop, name, count, seed, None)]
+    for name in NAMES:
+        yield from command_reports(workshop, name, count, seed)
 
 
 def command_reports(
-    workshop: Workshop, name: str, count: int, seed: int, most_events: int | None
+    workshop: Workshop, name: str, count: int, seed: int, most_events: int | None = None
 ) -> list[Report]:
     """Kills at any time, before each change of a file (at most so many, evenly), and signals that ask."""
     command = workshop.commands[name]

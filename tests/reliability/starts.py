@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from campaign import Report
@@ -14,9 +15,10 @@ REFUSALS = ("is in use by process", "exists already", "finished before")
 """What may be said to who comes second: while the first one works, and when that is done."""
 
 
-def reports(count: int, seed: int, folder: Path) -> list[Report]:
+def reports(count: int, seed: int, folder: Path) -> Iterator[Report]:
     workshop = Workshop(folder)
-    return [command_report(workshop, name, count) for name in NAMES]
+    for name in NAMES:
+        yield command_report(workshop, name, count)
 
 
 def command_report(workshop: Workshop, name: str, count: int) -> Report:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -18,8 +17,6 @@ import streams
 from campaign import Report
 from commands import Workshop
 from events import Trap
-
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and file systems as Linux has them")
 
 
 @pytest.fixture(scope="module")
