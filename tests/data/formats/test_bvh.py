@@ -115,8 +115,9 @@ def test_deep_nesting_and_many_joints(tmp_path: Path) -> None:
         read_bvh(written(tmp_path, deep))
 
 
-def test_frame_time_without_sense(tmp_path: Path) -> None:
-    recording = read_bvh(written(tmp_path, TEXT.replace("0.0333333", "0")))
+@pytest.mark.parametrize("seconds", ["0", "1e-320"])
+def test_frame_time_without_sense(tmp_path: Path, seconds: str) -> None:
+    recording = read_bvh(written(tmp_path, TEXT.replace("0.0333333", seconds)))
     assert recording.fps is None
     assert any("no frame rate" in note for note in recording.notes)
 

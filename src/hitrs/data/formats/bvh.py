@@ -71,23 +71,24 @@ def read_bvh(path: str | Path, layout: Layout | None = None) -> Recording:
             f"{path} declares {declared} frames, but has {len(positions)}; the file may be cut off. If all "
             "its frames are there, correct the number after 'Frames:'."
         )
-    notes = (_UNIT,) if seconds > 0 else (_UNIT, f"no frame rate: the file's frame time is {seconds:g}")
+    fps = _rate(seconds)
+    notes = (_UNIT,) if fps is not None else (_UNIT, f"no frame rate: the file's frame time is {seconds:g}")
     with located(path):
         return Recording(
             positions,
             np.ones(positions.shape[:-1], bool),
             check_layout(path, layout, own_layout),
             name=path.stem,
-            fps=_rate(seconds),
+            fps=fps,
             source=path.name,
             notes=notes,
         )
 
 
 def _rate(seconds: float) -> float | None:
-    if seconds <= 0:
+    rate = 1 / seconds if seconds > 0 else math.inf
+    if math.isinf(rate):
         return None
-    rate = 1 / seconds
     whole = round(rate)
     return float(whole) if whole and abs(rate - whole) < _ROUNDING * rate else rate
 
