@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import test_asf_amc
 import test_c3d_file
 import test_memory
 from campaign import Report
@@ -49,8 +48,6 @@ def worst_files(folder: Path) -> Iterable[Worst]:
         ),
         "openpose": ("a_000000000000_keypoints.json", '{"people":[' + ",".join(["{}"] * (size // 3)) + "]}"),
         "mediapipe": ("a.json", '{"frames":[' + ",".join(["{}"] * (size // 3)) + "]}"),
-        "amc": ("02_01.amc", test_asf_amc.AMC + "".join(f"{n}\nroot 0\n" for n in range(3, size // 12))),
-        "precog": ("Seq1_1.csv", ",".join(["0"] * 62) + "\n" + (",".join(["0"] * 62) + "\n") * (size // 124)),
     }
     for format, (name, text) in texts.items():
         yield Worst(format, name, text.encode(), len(text), get_format(format).memory or 0)
@@ -106,7 +103,6 @@ def reports(count: int, seed: int, folder: Path) -> list[Report]:
     report = Report("the most memory that a reader takes, for files made to take much")
     rows = ["| format | bytes declared | times that, taken | times that, stated |", "|---|---|---|---|"]
     most: dict[str, tuple[float, str]] = {}
-    (folder / "02.asf").write_text(test_asf_amc.ASF)
     for worst in worst_files(folder):
         path = folder / worst.name
         path.write_bytes(worst.content)

@@ -112,6 +112,15 @@ def test_declarations_that_are_not_true(tmp_path: Path, body: bytes, message: st
         load_mat(path, ["x"])
 
 
+def test_flags_that_we_and_scipy_read_otherwise(tmp_path: Path) -> None:
+    """As one small element they are of a known class, as a long one of none, where scipy has no answer."""
+    data = bytearray(HEADER + matrix(6, (1, 1), b"x", element(9, bytes(8))))
+    data[139], data[142], data[144] = 16, 2, 70
+    (tmp_path / "a.mat").write_bytes(data)
+    with pytest.raises(DataError, match="is not a MATLAB file that can be read"):
+        load_mat(tmp_path / "a.mat", ["x"])
+
+
 def test_other_files(tmp_path: Path) -> None:
     path = tmp_path / "a.mat"
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM" + bytes(64))

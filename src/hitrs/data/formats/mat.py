@@ -32,10 +32,10 @@ _TEXT = 4
 _PLAIN_CLASSES = frozenset((_TEXT, *range(6, 16)))  # text and numbers
 _STORED_NUMBERS = frozenset((*range(1, 8), 9, 12, 13))
 _STORED_TEXT = _STORED_NUMBERS | {16, 17, 18}
-# scipy has no common error for files it cannot read
+# scipy has no common error for files it cannot read; the last is a defect of it, over unknown classes
 _UNREADABLE = (
     MatReadError, ValueError, TypeError, OSError, NotImplementedError, EOFError, IndexError, KeyError,
-    zlib.error, struct.error, OverflowError, MemoryError,
+    zlib.error, struct.error, OverflowError, MemoryError, UnboundLocalError,
 )  # fmt: skip
 
 
