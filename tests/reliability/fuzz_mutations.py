@@ -1,6 +1,6 @@
 """Spoils files: in bytes and text (``fuzz_bytes``), or inside what they pack (JSON, arrays, pickles, HDF5).
 
-Most random changes hit what every reader checks first. So half of the files are spoiled in one place only,
+Most random changes hit what every reader checks first. So most files are spoiled in one place only,
 behind the header, and inside of what packs them: what comes to the numbers themselves.
 """
 
