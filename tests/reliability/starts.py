@@ -11,7 +11,7 @@ from commands import Process, Workshop
 
 COUNT = 11
 NAMES = ("import", "pretrain", "finetune", "table", "probe")
-REFUSALS = ("is in use by process", "exists already", "finished before")
+REFUSALS = ("is in use by", "exists already", "finished before")
 """What may be said to who comes second: while the first one works, and when that is done."""
 
 

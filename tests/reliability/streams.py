@@ -11,24 +11,31 @@ import psutil
 from campaign import Report
 
 from detectors import detector, light
-from factories import JOINTS
-from hitrs import OnlineDetector
+from factories import CLASSES, JOINTS, LAYOUT, tiny
+from hitrs import OnlineDetector, OnlineRecognizer
+from hitrs.models.card import ModelCard
+from hitrs.tasks.recognition.model import RecognitionModel
 
 COUNT = 100_000
 MEGABYTES = 8
 """By which memory may be above that after the first tenth: what the allocator keeps."""
-MODELS: dict[str, Callable[[], OnlineDetector]] = {
+MODELS: dict[str, Callable[[], OnlineDetector | OnlineRecognizer]] = {
     "a detector": lambda: OnlineDetector(detector(), as_is=True),
     "a light detector": lambda: OnlineDetector(light(), as_is=True),
+    "a recognizer": lambda: OnlineRecognizer(recognizer(), as_is=True),
 }
+
+
+def recognizer() -> RecognitionModel:
+    return RecognitionModel.untrained(ModelCard(tiny(), LAYOUT, classes=CLASSES)).eval()
 
 
 def reports(count: int, seed: int, folder: Path) -> list[Report]:
     return [_report(name, make(), count, seed) for name, make in MODELS.items()]
 
 
-def _report(name: str, online: OnlineDetector, count: int, seed: int) -> Report:
-    report = Report(f"frames through {name} (`OnlineDetector`), one after another")
+def _report(name: str, online: OnlineDetector | OnlineRecognizer, count: int, seed: int) -> Report:
+    report = Report(f"frames through {name} (`{type(online).__name__}`), one after another")
     rng = np.random.default_rng(seed)
     process, tenths, memory = psutil.Process(), [], []
     for _ in range(10):

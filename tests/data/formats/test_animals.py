@@ -307,6 +307,27 @@ def test_a_text_without_end_does_not_hang(tmp_path: Path, h5py) -> None:
         read_recording(path)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="signals are those of POSIX")
+@pytest.mark.parametrize(
+    ("visitor", "said"),
+    [
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the library of HDF5 crashes on it"),
+        ("import time; time.sleep(60)", "has not read its texts after 0.2 s"),
+    ],
+)
+def test_what_would_crash_the_library_is_refused(
+    tmp_path: Path, h5py, monkeypatch: pytest.MonkeyPatch, visitor: str, said: str
+) -> None:
+    """A process of its own reads every text of a file first, which a damaged length can end."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["tracks"] = np.zeros((1, 2, 3, 4))
+    monkeypatch.setattr(hdf5, "VISITOR", visitor)
+    monkeypatch.setattr(hdf5, "_SECONDS", 0.2 if "sleep" in visitor else 60)
+    with pytest.raises(DataError, match=said):
+        read_recording(path)
+
+
 def test_a_file_is_gone_through_once_however_many_formats_ask(
     tmp_path: Path, h5py, monkeypatch: pytest.MonkeyPatch
 ) -> None:

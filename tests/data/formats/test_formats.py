@@ -121,7 +121,7 @@ def test_a_layout_by_name(tmp_path: Path) -> None:
         ({"positions": np.ones((2, 20, 3)), "segments": [[0, 1]]}, "segments need"),
         ({"positions": np.ones((2, 20, 3)), "segments": [[0, 1]], "segment_labels": "a"}, "segments need"),
         (
-            {"positions": np.ones((2, 20, 3)), "segments": [[0, 3]], "segment_labels": ["a"]},
+            {"positions": np.ones((2, 20, 3)), "segments": [[0, 4]], "segment_labels": ["a"]},
             "within its 2 frames",
         ),
         ({"positions": np.array([None])}, "pickled objects"),

@@ -9,6 +9,9 @@ from __future__ import annotations
 import json
 import math
 import mmap
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -23,6 +26,32 @@ from hitrs.errors import DataError
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _HEAP, _OBJECT = b"GCOL\x01\0\0\0", 16
+_SECONDS = 60
+VISITOR = """
+import sys
+import h5py
+
+def look(action):
+    try:
+        return action()
+    except Exception:  # what is refused here is refused there, with its reason
+        return None
+
+def visit(item, depth):
+    for key in look(lambda: list(item.attrs)) or ():
+        look(lambda: item.attrs[key])
+    if isinstance(item, h5py.Dataset) and item.dtype.hasobject and item.size and not item.external:
+        look(lambda: item[()])
+    if isinstance(item, h5py.Group) and depth:
+        for key in look(lambda: list(item)) or ():
+            if look(lambda: isinstance(item.get(key, getlink=True), h5py.HardLink)):
+                child = look(lambda: item[key])
+                if child is not None:
+                    look(lambda: visit(child, depth - 1))
+
+with h5py.File(sys.argv[1]) as file:
+    visit(file, 16)
+"""
 _WRONG = (
     OSError, ValueError, TypeError, KeyError, IndexError, RuntimeError, AttributeError, OverflowError,
     MemoryError, NotImplementedError, RecursionError,
@@ -41,7 +70,7 @@ def holds(head: Head, *names: str) -> bool:
     try:
         import h5py
 
-        _check_heaps(head.path)
+        _check(head.path)
         with h5py.File(head.path) as file:
             return set(names) <= set(file)
     except (ImportError, DataError, *_WRONG):
@@ -62,7 +91,7 @@ def open_hdf5(path: Path) -> Iterator[Any]:
             f'{path} is an HDF5 file, which needs h5py: pip install "hitrs[hdf5]" (or pip install h5py).'
         ) from error
     try:
-        _check_heaps(path)
+        _check(path)
         with h5py.File(path) as file:
             yield file
     except DataError:
@@ -73,15 +102,35 @@ def open_hdf5(path: Path) -> Iterator[Any]:
         ) from error
 
 
-def _check_heaps(path: Path) -> None:
-    """Refuse heaps of texts that the library would walk for ever, because an object in them takes no room."""
+def _check(path: Path) -> None:
+    """Refuse what the library would not survive: heaps of texts without end, and whatever makes it crash."""
     state = path.stat()
-    _walk_heaps(path, state.st_ino, state.st_size, state.st_mtime_ns)
+    _check_once(path, state.st_ino, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=64)
-def _walk_heaps(path: Path, *_: int) -> None:
-    """Go through a whole file, once while it is the same: several formats ask what is in it."""
+def _check_once(path: Path, *_: int) -> None:
+    """Once while the file is the same: several formats ask what is in it."""
+    _walk_heaps(path)
+    _visit(path)
+
+
+def _visit(path: Path) -> None:
+    """Let a process of its own read every attribute and text: a length in them that is damaged can make the
+    library read where nothing is, which would end this process."""
+    command = [sys.executable, "-I", "-c", VISITOR, os.fspath(path)]
+    try:
+        code = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False).returncode
+    except subprocess.TimeoutExpired as error:
+        raise DataError(
+            f"{path}: the library of HDF5 has not read its texts after {_SECONDS} s; the file may be damaged."
+        ) from error
+    if code < 0 or code > 255:  # a signal, or what Windows calls an exception
+        raise DataError(f"{path} is damaged: the library of HDF5 crashes on it.")
+
+
+def _walk_heaps(path: Path) -> None:
+    """Objects of a heap follow each other; the library would walk one for ever that takes no room."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         start = data.find(_HEAP)
         while start >= 0:
