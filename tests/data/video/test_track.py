@@ -59,7 +59,7 @@ def test_damaged_poses_that_were_kept_are_made_again(fake, clip: Path, tmp_path:
 
 @pytest.fixture
 def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits for a process that says that it hangs has waited long enough, on a busy machine, too."""
+    """Whoever waits for a process that says that it hangs has waited long enough, on any machine."""
     sign = tmp_path / "counts" / "hangs"
 
     class Impatient(queue.Queue):

@@ -90,7 +90,7 @@ def set_up(python: str | None, tell: Callable[[str], None]) -> Path:
         options = ["--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--no-input", "-q"]
         _call(
             [own, "-I", "-m", "pip", "install", *options, "-r", str(REQUIREMENTS)],
-            "cannot install MediaPipe (its wheels are for Linux on x86-64, Windows and macOS, and the "
+            "cannot install MediaPipe (there are wheels for Linux on x86-64, Windows and macOS, and the "
             "network is needed once)",
         )
         _call([own, "-I", str(SCRIPT), "--check"], "MediaPipe is installed, but does not run here")
