@@ -84,12 +84,11 @@ def test_nothing_is_said_where_nothing_changes(store, tmp_path) -> None:
     assert not [line for line in said if "preprocessing" in line]
 
 
-def test_a_causal_one_needs_running_forms_and_runs_online(store, tmp_path) -> None:
+def test_a_causal_one_goes_by_the_frames_so_far_and_runs_online(store, tmp_path) -> None:
     causal = CONFIG.changed({"detect.head.causal": True})
-    with pytest.raises(ConfigError, match=r"--preprocessing\.align running --preprocessing\.scale running"):
-        hitrs.finetune(store, tmp_path / "refused", task="detection", config=causal)
-    causal = causal.changed({"preprocessing.align": "running", "preprocessing.scale": "running"})
     run = hitrs.finetune(store, tmp_path / "run", task="detection", config=causal)
+    settings = read_card(run.model)[0].preprocessing
+    assert (settings.align, settings.scale) == ("running", "running")
     whole, online = hitrs.Detector(run.model), hitrs.OnlineDetector(run.model)
     recording = store[1]
     expected = whole(recording).probabilities
