@@ -92,16 +92,30 @@ def stream_bodies(
         keep = torch.ones(valid.shape[:2], dtype=torch.bool, device=valid.device)
     recording, person = keep.nonzero(as_tuple=True)
     positions, valid, lengths = positions[keep], valid[keep], batch.lengths[recording]
-    if settings.frames:
-        positions, valid, lengths = resample(positions, valid, lengths, settings.frames)
-    positions, valid = take_stream(positions, valid, settings.stream, layout)
-    if settings.tubelet > 1:
-        positions, valid, lengths = tubelets(positions, valid, lengths, settings.tubelet)
+    positions, valid, lengths = to_tokens(positions, valid, lengths, settings, layout)
     if slots is None:
         seen = valid.flatten(1).any(1)
         positions, valid, lengths = positions[seen], valid[seen], lengths[seen]
         recording, person = recording[seen], person[seen]
     return Bodies(positions, valid, lengths, recording, person)
+
+
+def to_tokens(
+    positions: Tensor, valid: Tensor, lengths: Tensor, settings: PreprocessingConfig, layout: Layout
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Preprocessed bodies as the encoder takes them: resampled, in the model's stream, as tubelets.
+
+    Args:
+        positions: (S, T, J, C); valid: (S, T, J); lengths: (S,).
+    Returns:
+        positions, valid and lengths in tokens.
+    """
+    if settings.frames:
+        positions, valid, lengths = resample(positions, valid, lengths, settings.frames)
+    positions, valid = take_stream(positions, valid, settings.stream, layout)
+    if settings.tubelet > 1:
+        positions, valid, lengths = tubelets(positions, valid, lengths, settings.tubelet)
+    return positions, valid, lengths
 
 
 def resample(positions: Tensor, valid: Tensor, lengths: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,6 +15,7 @@ from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, FinetuneJob, MetricColumn, Metrics, RunConfig, Task, TaskModel
 from hitrs.tasks.detection.choose import choose_settings
 from hitrs.tasks.detection.config import DetectionConfig
+from hitrs.tasks.detection.graph import AnsweredDetector, detection_graph
 from hitrs.tasks.detection.job import DetectionJob
 from hitrs.tasks.detection.metrics.frames import latency
 from hitrs.tasks.detection.metrics.score import score_detection, to_percent
@@ -22,6 +23,7 @@ from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.segments import propose
 from hitrs.tasks.detection.truth import true_labels, true_segments
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
@@ -97,6 +99,14 @@ class DetectionTask(Task):
             delays = latency(actions, labels, CONFIRM)
             scores |= {key: value if value is None else round(value, 2) for key, value in delays.items()}
         return {"all": scores}
+
+    def graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, DetectionModel)
+        return detection_graph(model)
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        assert isinstance(model, DetectionModel)
+        return AnsweredDetector(model, answer)
 
 
 TASK = DetectionTask()

@@ -9,8 +9,10 @@ from typing import Any, TypeAlias, cast
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.markdown import markdown, mean_text
 from hitrs.tasks.prediction.config import PredictionConfig
+from hitrs.tasks.prediction.graph import AnsweredPredictor, prediction_graph
 from hitrs.tasks.prediction.job import PredictionJob
 from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
@@ -60,6 +62,14 @@ class PredictionTask(Task):
         check_layouts(store.layout, model.card.layout, f"the store {store.path}")
         windows = protocol_windows(store, split.test, model.head_config.span)
         return {part: model_metrics(model, store, part_windows) for part, part_windows in windows.items()}
+
+    def graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, PredictionModel)
+        return prediction_graph(model)
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        assert isinstance(model, PredictionModel)
+        return AnsweredPredictor(model, answer)
 
     def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
         """A table for each part of the test windows: the model, the baselines, the model action by action."""

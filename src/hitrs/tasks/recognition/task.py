@@ -22,8 +22,10 @@ from hitrs.tasks.base import (
     Task,
     TaskModel,
 )
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.recognition.confidence import choose_confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
+from hitrs.tasks.recognition.graph import AnsweredRecognizer, recognition_graph
 from hitrs.tasks.recognition.job import RecognitionJob
 from hitrs.tasks.recognition.metrics import (
     accuracy_table,
@@ -127,6 +129,14 @@ class RecognitionTask(Task):
 
     def report(self, name: str, metrics: Metrics) -> list[ReportTable]:
         return [accuracy_table({name: metrics}), *confidence_tables(metrics)]
+
+    def graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, RecognitionModel)
+        return recognition_graph(model)
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        assert isinstance(model, RecognitionModel)
+        return AnsweredRecognizer(model, answer)
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:
