@@ -46,6 +46,8 @@ class Graph:
     output: Port
     answer: Answer
     """What the model itself gives: what the exported file is compared with."""
+    least: int = 1
+    """Frames from which on answers are told apart by more than rounding."""
     longest: int = 0
     """Frames from which on the graph goes another way, so that it has to be tried with as many; 0: none."""
 

@@ -149,9 +149,10 @@ def tubelets(positions: Tensor, valid: Tensor, lengths: Tensor, size: int) -> tu
     Returns:
         positions (S, ceil(T / size), J, size C), valid, and lengths (S,), counted in groups.
     """
-    missing = -positions.shape[1] % size
-    positions = torch.nn.functional.pad(positions, (0, 0, 0, 0, 0, missing)).unflatten(1, (-1, size))
-    valid = torch.nn.functional.pad(valid, (0, 0, 0, missing)).unflatten(1, (-1, size))
+    count = (positions.shape[1] + size - 1) // size
+    missing = count * size - positions.shape[1]
+    positions = torch.nn.functional.pad(positions, (0, 0, 0, 0, 0, missing)).unflatten(1, (count, size))
+    valid = torch.nn.functional.pad(valid, (0, 0, 0, missing)).unflatten(1, (count, size))
     groups = torch.div(lengths + size - 1, size, rounding_mode="floor")
     return positions.transpose(2, 3).flatten(3), valid.any(2), groups
 

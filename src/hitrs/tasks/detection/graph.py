@@ -48,9 +48,9 @@ class DenseDetector(nn.Module):
         batch = dense_batch(positions)
         probabilities = self._scores(batch).softmax(-1)
         # background where nobody has been seen for as many frames as lie between two clips
-        seen = batch.valid[0].any(-1).any(0).float()
-        step = self.model.clip_times.step
-        lately = F.max_pool1d(F.pad(seen[None], (step - 1, 0), value=1.0), step, 1)[0] > 0  # (T,)
+        seen = batch.valid[0].any(-1).any(0).cumsum(0)  # (T,) frames so far in which somebody was
+        before = F.pad(seen, (self.model.clip_times.step, 0), value=-1)[: seen.shape[0]]
+        lately = seen > before
         nothing = F.one_hot(torch.tensor(probabilities.shape[1] - 1), probabilities.shape[1]).float()
         return torch.where(lately[:, None], probabilities, nothing)
 
@@ -108,7 +108,7 @@ def detection_graph(model: DetectionModel) -> Graph:
     output = Port("probabilities", ("frames", len(card.classes) + 1), about)
     longest = 0 if model.settings.causal else frames_of_chunks(card, model.settings.stride)
     input_ = recording_port(card.layout.n_joints, card.layout.dims)
-    return Graph(DenseDetector(model).eval(), input_, output, answer, longest)
+    return Graph(DenseDetector(model).eval(), input_, output, answer, longest=longest)
 
 
 class AnsweredDetector(DetectionModel):

@@ -30,6 +30,10 @@ from hitrs.tasks.recognition.predict import predict
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.dataset import InMemoryDataset
 
+MOVING = 60
+"""Frames that random convolutions are compared on. What they make of a body that stands still is 0 up to
+rounding, and which of them is the highest is then told by rounding alone, in PyTorch, too."""
+
 
 class DenseRecognizer(nn.Module):
     """Probabilities (classes,) of a recording (T, P, J, C), those of ``RecognitionModel``."""
@@ -73,7 +77,9 @@ def recognition_graph(model: RecognitionModel) -> Graph:
     output = Port("probabilities", (len(card.classes),), "of the classes, in the order of the card's classes")
     longest = 0 if model.encoder is None or card.preprocessing.frames else frames_of_chunks(card)
     input_ = recording_port(card.layout.n_joints, card.layout.dims)
-    return Graph(DenseRecognizer(model).eval(), input_, output, answer, longest)
+    convolved = model.encoder is None or model.beside is not None
+    least = MOVING if convolved else 1
+    return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest)
 
 
 class AnsweredRecognizer(RecognitionModel):
