@@ -23,6 +23,7 @@ RUNNABLE = (
     "docs/detection.md",
     "docs/prediction.md",
     "docs/wrong-data.md",
+    "docs/export.md",
 )
 
 # A block is run if one of these comments stands above it; a block of text behind it is what it says.

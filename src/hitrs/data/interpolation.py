@@ -35,7 +35,7 @@ def interpolate(positions: Any, valid: Any, times: Any, last: Any = None) -> tup
     high = (low + 1).clip(max=last)
     weight = (times - low)[..., None, None, None]
     if times.ndim == 2:  # each sequence of a batch has its own times
-        rows = [[row] for row in range(len(times))]
+        rows = (times == times).cumsum(0)[:, :1] - 1  # 0, 1, ... below each other, of either kind
         low, high = (rows, low), (rows, high)
     lower, upper = positions[low], positions[high]
     if arrays:

@@ -28,7 +28,7 @@ from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
-from hitrs.tasks.base import EvalOptions, Metrics, Task, get_task
+from hitrs.tasks.base import EvalOptions, Metrics, Task, TaskModel, get_task
 from hitrs.tasks.finetune import finetune as train_model
 from hitrs.tasks.inputs import converted_store, store_conversion
 from hitrs.tasks.probe import probe as probe_encoder
@@ -422,9 +422,6 @@ def evaluate(
     task = _task_of(sources)
     options = options or EvalOptions()
     task.check_options(sources, options)
-    usable = task.usable(data)
-    if not usable.any():
-        raise DataError(_lack(data, "", task))
     loaded = [task.load(source) for source in sources]
     data = _converted(data, loaded[0].card, notify)
     for source, model in zip(sources[1:], loaded[1:], strict=True):
@@ -432,26 +429,49 @@ def evaluate(
             raise ConfigError(
                 f"{source} was trained on another unit or up axis than {sources[0]}; evaluate them one by one"
             )
+    if "views" in task.eval_options and options.views is None and len(sources) == 1:
+        options = dataclasses.replace(options, views=_run_options(task, sources[0]).views)
+    return evaluate_loaded(task, loaded, data, protocol, options, trained=sources[0], notify=notify)
+
+
+def evaluate_loaded(
+    task: Task,
+    models: Sequence[TaskModel],
+    data: Store,
+    protocol: str | None = None,
+    options: EvalOptions = EvalOptions(),
+    trained: str | None = None,
+    notify: Notify = _silent,
+) -> Evaluation:
+    """The same for models of a task that are loaded, and a store in their unit.
+
+    Args:
+        trained: model whose labels something simple learns from, to stand beside it; None: nothing does.
+
+    Raises:
+        DataError: if there is nothing to test on, or recordings have another frame rate than a model.
+    """
+    usable = task.usable(data)
+    if not usable.any():
+        raise DataError(_lack(data, "", task))
     split = (
         protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
     )
     if task.needs_rate:
-        for model in loaded:
+        for model in models:
             for index in split.test:
                 if np.isfinite(rate := float(data.fps[index])):
                     check_rate(rate, model.card.fps, f"recording '{data.name(int(index))}' of {data.path}")
-    if "views" in task.eval_options and options.views is None and len(sources) == 1:
-        options = dataclasses.replace(options, views=_run_options(task, sources[0]).views)
-    metrics = task.evaluate(loaded, split, options)
+    metrics = task.evaluate(models, split, options)
     floors: dict[str, Metrics] = {}
-    if len(split.train):
-        own = dataclasses.replace(split, train=_trained_on(sources[0], split, task))
-        floors = task.floors(loaded[0].card, own, metrics, options, notify)
-    else:
+    if trained is not None and len(split.train):
+        own = dataclasses.replace(split, train=_trained_on(trained, split, task))
+        floors = task.floors(models[0].card, own, metrics, options, notify)
+    elif trained is not None:
         notify(
             f"note: {data.path} has no training part, of which something simple could be made to compare with"
         )
-    extra = dict.fromkeys(n for model in loaded for n in model.card.classes if n not in data.classes)
+    extra = dict.fromkeys(n for model in models for n in model.card.classes if n not in data.classes)
     return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics, floors)
 
 

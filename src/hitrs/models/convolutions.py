@@ -85,7 +85,7 @@ class RandomConvolutions(nn.Module):
     @torch.no_grad()
     def forward(self, sequences: Tensor) -> Tensor:
         """Features (N, F) of sequences (N, C, T)."""
-        return torch.cat([self._features(part) for part in sequences.split(CHUNK)])
+        return torch.cat([self.at_once(part) for part in sequences.split(CHUNK)])
 
     def _parts(self, sequences: Tensor) -> list[tuple[Tensor, int, Tensor, Tensor]]:
         """Representation, dilation and the kernels of both families for each pass."""
@@ -98,7 +98,8 @@ class RandomConvolutions(nn.Module):
             )
         ]
 
-    def _features(self, sequences: Tensor) -> Tensor:
+    def at_once(self, sequences: Tensor) -> Tensor:
+        """The same, however many they are."""
         parts = self._parts(sequences)
         features = []
         for (values, dilation, kernels, competing), biases in zip(

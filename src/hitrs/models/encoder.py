@@ -71,19 +71,23 @@ class FrameEncoder(nn.Module):
         return self.stack(x + self.pos_embed.to(x.dtype), bias)
 
 
-@lru_cache(maxsize=64)
-def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
-    """Attention bias of the clip level, (W J + 1, W J + 1); shared, not to be changed.
+def clip_mask(window: int, joints: int) -> Tensor:
+    """Attention bias of the clip level, (W J + 1, W J + 1).
 
     A joint attends to itself, to every joint of the other frames and to the fusion token, not to the other
     joints of its own frame: the clip level adds time, not space again. The fusion token, last, sees all.
     """
+    frame = torch.arange(window).repeat_interleave(joints)
+    hidden = (frame[:, None] == frame[None, :]) & ~torch.eye(window * joints, dtype=torch.bool)
+    hidden = nn.functional.pad(hidden, (0, 1, 0, 1))
+    return torch.zeros(hidden.shape).masked_fill(hidden, -math.inf)
+
+
+@lru_cache(maxsize=64)
+def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
+    """:func:`clip_mask`, shared, not to be changed."""
     with torch.inference_mode(False):  # it is kept, and what inference mode makes cannot be trained with
-        frame = torch.arange(window).repeat_interleave(joints)
-        hidden = (frame[:, None] == frame[None, :]) & ~torch.eye(window * joints, dtype=torch.bool)
-        bias = torch.zeros(window * joints + 1, window * joints + 1)
-        bias[:-1, :-1].masked_fill_(hidden, -math.inf)
-        return bias.to(device)
+        return clip_mask(window, joints).to(device)
 
 
 class ClipEncoder(nn.Module):

@@ -78,10 +78,16 @@ def pool_levels(frames: Frames, clips: Clips, video: Tensor) -> Tensor:
     there = frames.rows >= 0
     joints = unpack(frames.features.flatten(1), frames.rows).float()
     joints = joints.unflatten(2, frames.features.shape[1:])  # (S, F, J, D)
-    seen = (there[..., None] & frames.valid[frames.rows.clamp(min=0)])[..., None]  # (S, F, J, 1)
+    seen = there[..., None] & frames.valid[frames.rows.clamp(min=0)]  # (S, F, J)
+    return torch.cat([video.float(), clip_mean, *pool_joints(joints, seen)], dim=1)
+
+
+def pool_joints(joints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and maximum over time, (S, J D) each, of joints (S, F, J, D) where seen (S, F, J), else 0."""
+    seen = seen[..., None]
     mean = (joints * seen).sum(1) / seen.sum(1).clamp(min=1)
     most = joints.masked_fill(~seen, -math.inf).amax(1).masked_fill(~seen.any(1), 0.0)
-    return torch.cat([video.float(), clip_mean, mean.flatten(1), most.flatten(1)], dim=1)
+    return mean.flatten(1), most.flatten(1)
 
 
 def _over_time(values: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:

@@ -63,7 +63,7 @@ class TransformerLayer(nn.Module):
         ``bias`` is added to the attention scores and must broadcast to (B, H, L, L).
         """
         if last_only:
-            x, mixed = x[:, -1:], self._attend_last(x, bias)  # (B, 1, D), (B, 1, H A)
+            x, mixed = x[:, -1:], self.attend_last(x, bias)  # (B, 1, D), (B, 1, H A)
         else:
             norm = self.attention_norm
             qkv = linear(x, self.qkv.weight, None, layer_norm, norm.weight, norm.bias)  # (B, L, 3 H A)
@@ -73,7 +73,7 @@ class TransformerLayer(nn.Module):
         hidden = linear(x, self.fc1.weight, self.fc1.bias, layer_norm, norm.weight, norm.bias)
         return self.dropout(linear(hidden, self.fc2.weight, self.fc2.bias, F.gelu), x)
 
-    def _attend_last(self, x: Tensor, bias: Tensor | None) -> Tensor:
+    def attend_last(self, x: Tensor, bias: Tensor | None) -> Tensor:
         """What the last token takes from all, (B, 1, H A), without a key or a value of any token.
 
         q . (W_k h) = (W_k^T q) . h and sum_j p_j (W_v h_j) = W_v sum_j p_j h_j: the maps of keys and values

@@ -23,6 +23,7 @@ from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import HiTRS
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
 from hitrs.skeleton.layout import Layout
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.registry import TASKS
 from hitrs.training.config import ProbeConfig
 from hitrs.training.loop import Job
@@ -296,6 +297,24 @@ class Task(ABC):
         cost = "costs" if len(better) == 1 else "cost"
         floor = " and ".join(better)
         return f"the model is no better than {floor}, which {cost} next to nothing: {self.remedies}"
+
+    def graph(self, model: TaskModel) -> Graph:
+        """The model in a form that can leave the package (`hitrs export`); by default it has none.
+
+        Raises:
+            ConfigError: if it cannot be exported.
+        """
+        raise ConfigError(f"a model for {self.name} cannot be exported: its task does not say how")
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        """What ``evaluate`` tests in place of a model to measure the answers of its exported graph.
+
+        Args:
+            answer: from a recording to the output of the graph.
+        Raises:
+            ConfigError: if they cannot be tested.
+        """
+        raise ConfigError(f"the answers of an exported model for {self.name} cannot be tested")
 
     def default_options(self, config: RunConfig) -> EvalOptions:
         """How the configuration of a run wants its model tested."""

@@ -92,16 +92,30 @@ def stream_bodies(
         keep = torch.ones(valid.shape[:2], dtype=torch.bool, device=valid.device)
     recording, person = keep.nonzero(as_tuple=True)
     positions, valid, lengths = positions[keep], valid[keep], batch.lengths[recording]
-    if settings.frames:
-        positions, valid, lengths = resample(positions, valid, lengths, settings.frames)
-    positions, valid = take_stream(positions, valid, settings.stream, layout)
-    if settings.tubelet > 1:
-        positions, valid, lengths = tubelets(positions, valid, lengths, settings.tubelet)
+    positions, valid, lengths = to_tokens(positions, valid, lengths, settings, layout)
     if slots is None:
         seen = valid.flatten(1).any(1)
         positions, valid, lengths = positions[seen], valid[seen], lengths[seen]
         recording, person = recording[seen], person[seen]
     return Bodies(positions, valid, lengths, recording, person)
+
+
+def to_tokens(
+    positions: Tensor, valid: Tensor, lengths: Tensor, settings: PreprocessingConfig, layout: Layout
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Preprocessed bodies as the encoder takes them: resampled, in the model's stream, as tubelets.
+
+    Args:
+        positions: (S, T, J, C); valid: (S, T, J); lengths: (S,).
+    Returns:
+        positions, valid and lengths in tokens.
+    """
+    if settings.frames:
+        positions, valid, lengths = resample(positions, valid, lengths, settings.frames)
+    positions, valid = take_stream(positions, valid, settings.stream, layout)
+    if settings.tubelet > 1:
+        positions, valid, lengths = tubelets(positions, valid, lengths, settings.tubelet)
+    return positions, valid, lengths
 
 
 def resample(positions: Tensor, valid: Tensor, lengths: Tensor, frames: int) -> tuple[Tensor, Tensor, Tensor]:
@@ -135,9 +149,10 @@ def tubelets(positions: Tensor, valid: Tensor, lengths: Tensor, size: int) -> tu
     Returns:
         positions (S, ceil(T / size), J, size C), valid, and lengths (S,), counted in groups.
     """
-    missing = -positions.shape[1] % size
-    positions = torch.nn.functional.pad(positions, (0, 0, 0, 0, 0, missing)).unflatten(1, (-1, size))
-    valid = torch.nn.functional.pad(valid, (0, 0, 0, missing)).unflatten(1, (-1, size))
+    count = (positions.shape[1] + size - 1) // size
+    missing = count * size - positions.shape[1]
+    positions = torch.nn.functional.pad(positions, (0, 0, 0, 0, 0, missing)).unflatten(1, (count, size))
+    valid = torch.nn.functional.pad(valid, (0, 0, 0, missing)).unflatten(1, (count, size))
     groups = torch.div(lengths + size - 1, size, rounding_mode="floor")
     return positions.transpose(2, 3).flatten(3), valid.any(2), groups
 

@@ -82,7 +82,7 @@ class FittedPreprocessing:
 
 def _per_frame(scale: Tensor) -> Tensor:
     """Scales (B,) or (B, T) as a factor of positions (B, P, T, J, C)."""
-    return scale.view(len(scale), 1, -1, 1, 1)
+    return scale.view(scale.shape[0], 1, -1, 1, 1)
 
 
 def fit_preprocessing(
@@ -106,7 +106,7 @@ def fit_preprocessing(
         turn = yaw_matrix(facing_yaw(centered, valid, layout, config.up_axis), config.up_axis)
     if config.align == "running" and positions.shape[-1] == 3:
         past = facing_lines(positions, valid, layout).cumsum(1)  # (B, T, C)
-        turn = yaw_matrix(line_yaw(past, config.up_axis), config.up_axis).to(positions.dtype)
+        turn = yaw_matrix(line_yaw(past.to(positions.dtype), config.up_axis), config.up_axis)
     if config.scale == "running":
         total, count = (each.cumsum(1) for each in bone_lengths(positions, valid, layout))
         scale = _to_typical(total, count).to(positions.dtype)
@@ -174,8 +174,8 @@ class RunningPreprocessing:
         now, seen = positions[None, body, None], valid[None, body, None]  # (1, 1, 1, J, C)
         if self.config.align == "running" and positions.shape[-1] == 3:
             self._line = self._line + facing_lines(now, seen, self.layout)  # (1, 1, C)
-            angle = line_yaw(self._line, self.config.up_axis)
-            turn = yaw_matrix(angle, self.config.up_axis).to(positions.dtype)
+            angle = line_yaw(self._line.to(positions.dtype), self.config.up_axis)
+            turn = yaw_matrix(angle, self.config.up_axis)
         if self.config.scale == "running":
             total, count = bone_lengths(now, seen, self.layout)
             self._bones = self._bones[0] + total, self._bones[1] + count
@@ -235,7 +235,7 @@ def first_center(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     center = list(layout.center)
     seen = valid[..., center].all(-1).flatten(1)  # (B, P T), first body first
     where = seen.float().argmax(1)
-    value = positions[..., center, :].mean(-2).flatten(1, 2)[torch.arange(len(where)), where]
+    value = positions[..., center, :].mean(-2).flatten(1, 2)[torch.arange(where.shape[0]), where]
     weight = valid[..., None].to(positions.dtype)
     mean = (positions * weight).flatten(1, 3).sum(1) / weight.flatten(1, 3).sum(1).clamp(min=1)
     return torch.where(seen.any(1)[:, None], value, mean)
@@ -248,14 +248,27 @@ def frame_centers(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     is first seen, 0.
     """
     center = list(layout.center)
-    index = torch.arange(len(positions), device=positions.device)
+    index = torch.arange(positions.shape[0], device=positions.device)
     first = first_body(valid)
     seen = valid[index, first][..., center].all(-1)  # (B, T)
     value = positions[index, first][..., center, :].mean(-2)  # (B, T, C)
-    frame = torch.arange(seen.shape[1], device=seen.device).expand_as(seen)
-    last = frame.masked_fill(~seen, -1).cummax(1).values
+    last = last_seen(seen, 1)
     taken = value.gather(1, last.clamp(min=0)[..., None].expand_as(value))
     return taken.masked_fill((last < 0)[..., None], 0.0)
+
+
+def last_seen(seen: Tensor, dim: int) -> Tensor:
+    """For each frame the newest one up to it where ``seen`` (bool) is True, -1 before the first; int64.
+
+    Args:
+        dim: which axis is time.
+    """
+    # what cummax would give, which an exported graph does not know: of the frames in order, the n-th is the
+    # newest where n are past
+    frames = torch.arange(seen.shape[dim], device=seen.device).view(-1, *[1] * (seen.ndim - 1 - dim))
+    in_order = torch.where(seen, frames, seen.shape[dim]).sort(dim).values
+    count = seen.cumsum(dim)
+    return torch.where(count > 0, in_order.gather(dim, (count - 1).clamp(min=0)), -1)
 
 
 def first_body(valid: Tensor) -> Tensor:
@@ -293,7 +306,7 @@ def _lines(positions: Tensor, valid: Tensor, layout: Layout, body: Tensor) -> Te
     recording, (B, T, pairs, C); 0 where one of the two was not seen."""
     trunk = [pair for pair in layout.pairs if layout.joints[pair[0]].endswith(("shoulder", "hip"))]
     left, right = torch.tensor(trunk or layout.pairs, dtype=torch.int64).view(-1, 2).T
-    index = torch.arange(len(body))
+    index = torch.arange(body.shape[0])
     own, seen = positions[index, body], valid[index, body]  # (B, T, J, C)
     both = (seen[..., left] & seen[..., right])[..., None]
     return (own[..., left, :] - own[..., right, :]) * both
@@ -324,7 +337,7 @@ def body_scale(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
 def bone_lengths(positions: Tensor, valid: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
     """Sum of the bone lengths that were seen in each frame of the body that is seen first, (B, T) float64,
     and the number of them, (B, T)."""
-    index, body = torch.arange(len(valid)), first_body(valid)
+    index, body = torch.arange(valid.shape[0]), first_body(valid)
     length, both = _bones(positions[index, body], valid[index, body], layout)
     return length.double().sum(-1), both.sum(-1)
 

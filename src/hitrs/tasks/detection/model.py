@@ -167,7 +167,7 @@ class DetectionModel(TaskModel):
             self.clip_times,
             self.clip_features(Clips(clips.features, slots)),
             slots >= 0,
-            torch.tensor(counts, device=slots.device),
+            torch.tensor(counts, dtype=torch.int64, device=slots.device),
             length,
         )
         seen = (in_frame | in_clip)[..., None].float()
@@ -208,10 +208,20 @@ class DetectionModel(TaskModel):
         rows = frames.rows[:, pad : pad - (-length // size)]  # (S, tokens)
         # in the paper's mode there are rows behind the end, too
         there = (rows >= 0) & (torch.arange(rows.shape[1], device=rows.device) < counts[:, None])
-        features = unpack(projected, rows)
-        poses, in_token = self.to_frames(self.token_times, features, there, counts, length)
-        in_frame = torch.ones_like(in_token) if self.paper else present.valid.any(-1)
-        raw = self.input_proj(self.raw_features(present.positions, present.valid)).float()
+        return self.add_raw(unpack(projected, rows), there, counts, present.positions, present.valid)
+
+    def add_raw(
+        self, features: Tensor, there: Tensor, counts: Tensor, positions: Tensor, valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """:meth:`pose_features` from the projection of the frame level's features.
+
+        Args:
+            features: of each token, (S, N, H); there: where there is one, (S, N); counts: tokens, (S,).
+            positions: (S, T, J, C), in the model's stream; valid: (S, T, J).
+        """
+        poses, in_token = self.to_frames(self.token_times, features, there, counts, positions.shape[1])
+        in_frame = torch.ones_like(in_token) if self.paper else valid.any(-1)
+        raw = self.input_proj(self.raw_features(positions, valid)).float()
         return poses + raw * in_frame[..., None], in_frame | in_token
 
     def raw_features(self, positions: Tensor, valid: Tensor) -> Tensor:

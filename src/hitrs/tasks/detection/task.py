@@ -17,6 +17,7 @@ from hitrs.tasks.base import EvalOptions, FinetuneJob, MetricColumn, Metrics, Ru
 from hitrs.tasks.detection.choose import choose_settings
 from hitrs.tasks.detection.config import DetectionConfig
 from hitrs.tasks.detection.floors import detection_floors
+from hitrs.tasks.detection.graph import AnsweredDetector, detection_graph
 from hitrs.tasks.detection.job import DetectionJob
 from hitrs.tasks.detection.metrics.frames import latency
 from hitrs.tasks.detection.metrics.score import score_detection, to_percent
@@ -24,6 +25,7 @@ from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.segments import propose
 from hitrs.tasks.detection.truth import true_labels, true_segments
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.preprocessing import frame_by_frame
@@ -115,6 +117,14 @@ class DetectionTask(Task):
         tell: Callable[[str], None] = lambda line: None,
     ) -> dict[str, Metrics]:
         return detection_floors(split, card, tell)
+
+    def graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, DetectionModel)
+        return detection_graph(model)
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        assert isinstance(model, DetectionModel)
+        return AnsweredDetector(model, answer)
 
 
 TASK = DetectionTask()

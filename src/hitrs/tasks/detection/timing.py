@@ -64,6 +64,6 @@ class Timing:
         part = (since - step * low).clamp(min=0) / step
         near, far = (1 - part) * present.gather(1, low), part * present.gather(1, high)
         weight = near + far
-        row = torch.arange(len(features), device=features.device)[:, None]
+        row = torch.arange(features.shape[0], device=features.device)[:, None]
         values = near[..., None] * features[row, low] + far[..., None] * features[row, high]
         return values / weight.clamp(min=1e-6)[..., None], weight > 0

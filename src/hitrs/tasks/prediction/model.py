@@ -31,6 +31,7 @@ from hitrs.tasks.base import FreezableObjective, TaskModel, check_every_frame
 from hitrs.tasks.prediction.config import PredictionHeadConfig
 from hitrs.training.distributed import share_of_means
 from hitrs.transforms.batch import Batch, stream_bodies
+from hitrs.transforms.preprocessing import last_seen
 from hitrs.transforms.windows import window_table
 
 SCALE = 10.0
@@ -153,12 +154,16 @@ class PredictionModel(TaskModel):
         Args:
             positions: observed and preprocessed, (S, T, J, C); valid: (S, T, J).
         """
+        tokens = None if self.encoder is None else self.encoder_tokens(self.encoder, positions, valid)
+        return self.decode(positions, valid, tokens)
+
+    def decode(self, positions: Tensor, valid: Tensor, tokens: Tensor | None) -> Tensor:
+        """:meth:`forward` with the encoder's tokens."""
         filled, seen = forward_fill(positions, valid, dim=1)
         last = filled[:, -1]  # (S, J, C)
         weight = seen[..., None].to(last.dtype)
         center = (last * weight).sum(1, keepdim=True) / weight.sum(1, keepdim=True).clamp(min=1)
         displacements = (filled - last[:, None]).flatten(2)
-        tokens = None if self.encoder is None else self.encoder_tokens(self.encoder, positions, valid)
         future = self.decoder(displacements, ((last - center) * weight).flatten(1), tokens)
         return last[:, None] + future.unflatten(2, last.shape[1:])
 
@@ -240,9 +245,7 @@ def forward_fill(positions: Tensor, valid: Tensor, dim: int = 0) -> tuple[Tensor
     Returns:
         the positions, and joints that were seen at all: bool, the shape of ``valid`` without the time axis.
     """
-    frames = torch.arange(valid.shape[dim], device=valid.device)
-    frames = frames.view(-1, *[1] * (valid.ndim - 1 - dim))
-    last = torch.where(valid, frames, -1).cummax(dim).values
+    last = last_seen(valid, dim)
     first = valid.int().argmax(dim, keepdim=True)
     index = torch.where(last >= 0, last, first)
     return positions.gather(dim, index[..., None].expand_as(positions)), valid.any(dim)

@@ -11,8 +11,10 @@ from hitrs.data.protocol import ProtocolSplit
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.markdown import markdown, mean_text
 from hitrs.tasks.prediction.config import PredictionConfig
+from hitrs.tasks.prediction.graph import AnsweredPredictor, prediction_graph
 from hitrs.tasks.prediction.job import PredictionJob
 from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
@@ -89,6 +91,14 @@ class PredictionTask(Task):
         return {
             name: {part: values["baselines"][name] for part, values in metrics.items()} for name in BASELINES
         }
+
+    def graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, PredictionModel)
+        return prediction_graph(model)
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        assert isinstance(model, PredictionModel)
+        return AnsweredPredictor(model, answer)
 
     def report(
         self, name: str, metrics: Metrics, floors: Mapping[str, Metrics] | None = None

@@ -70,12 +70,20 @@ class RecognitionModel(TaskModel):
         Not in training: with random convolutions beside the encoder, those of the mean probabilities; and
         at the temperature that held-out recordings chose.
         """
-        features = recording_features(self.encoder, batch, self.card, self.features)
-        scores: Tensor = self.classifier(self.dropout(self.norm(features)))
+        scores = self.classify(recording_features(self.encoder, batch, self.card, self.features))
         if self.training:
             return scores
-        if self.beside is not None:
-            probabilities = scores.float().softmax(1) + self.beside(batch).float().softmax(1)
+        return self.calibrated(scores, None if self.beside is None else self.beside(batch))
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Scores (B, classes) of features of recordings, (B, W)."""
+        scores: Tensor = self.classifier(self.dropout(self.norm(features)))
+        return scores
+
+    def calibrated(self, scores: Tensor, beside: Tensor | None) -> Tensor:
+        """The final scores from those of the encoder and, where there are any, of the random convolutions."""
+        if beside is not None:
+            probabilities = scores.float().softmax(1) + beside.float().softmax(1)
             scores = (probabilities / 2).clamp(min=SMALLEST).log()
         return scores / self.confidence.temperature
 

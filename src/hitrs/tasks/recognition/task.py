@@ -23,9 +23,11 @@ from hitrs.tasks.base import (
     Task,
     TaskModel,
 )
+from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.recognition.confidence import choose_confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.floors import TITLES, recognition_floors
+from hitrs.tasks.recognition.graph import AnsweredRecognizer, recognition_graph
 from hitrs.tasks.recognition.job import RecognitionJob
 from hitrs.tasks.recognition.metrics import (
     accuracy_table,
@@ -159,6 +161,14 @@ class RecognitionTask(Task):
         (_, *head), rows = accuracy_table({"model": metrics, **beside})
         accuracy = [f"accuracy in % ({name})", *head], rows
         return [accuracy, *confidence_tables(metrics), *early_tables(metrics)]
+
+    def graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, RecognitionModel)
+        return recognition_graph(model)
+
+    def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
+        assert isinstance(model, RecognitionModel)
+        return AnsweredRecognizer(model, answer)
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:

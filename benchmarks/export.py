@@ -1,0 +1,78 @@
+"""Exported files beside PyTorch: ``python benchmarks/export.py WORK NAME=MODEL ...``.
+
+Exports each model (a pre-trained one as its encoder) in every precision to WORK, and prints a table in
+Markdown: largest difference to the model's answers, median time of both on one thread, size of the file.
+The recordings are made up, with missing joints and bodies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from hitrs.export import ExportedModel, export_model
+from hitrs.export.encoder import encoder_graph
+from hitrs.export.exported import PRECISIONS
+from hitrs.export.job import largest_difference, made_up_recording
+from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+from hitrs.models.encoder import HiTRS
+from hitrs.tasks.base import get_task
+from hitrs.tasks.markdown import markdown
+
+SIZES = ((1, 1), (50, 1), (200, 2), (1000, 1))
+"""Frames and persons."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("models", nargs="+", metavar="NAME=MODEL")
+    parser.add_argument("--precisions", nargs="+", default=["fp32"], choices=PRECISIONS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    rows = []
+    for name, source in (each.split("=", 1) for each in arguments.models):
+        card, _ = read_card(resolve_pretrained(source))
+        if card.task == PRETRAINING:
+            graph, card = encoder_graph(HiTRS.from_pretrained(source))
+        else:
+            model = get_task(card.task).load(source)
+            graph, card = get_task(card.task).graph(model), model.card
+        frames = graph.input.axes[0]
+        sizes = [(frames, 1), (frames, 2)] if isinstance(frames, int) else SIZES
+        for precision in arguments.precisions:
+            done = export_model(
+                graph,
+                card,
+                arguments.work / f"{name.replace(' ', '-')}-{precision}.onnx",
+                precision=precision,
+            )
+            file = ExportedModel(done.path, threads=1)
+            for size in sizes:
+                positions = made_up_recording(graph, *size, card)
+                difference = largest_difference(graph, file, (size,), card)
+                times = [f"{1000 * seconds(each, positions):.1f}" for each in (file, graph.answer)]
+                row = [f"{name}, {precision}", "{} x {}".format(*size), f"{difference:.1e}", *times]
+                rows.append([*row, f"{done.size / 1e6:.2f}"])
+    head = ["model", "frames x persons", "difference", "file, ms", "PyTorch, ms", "file, MB"]
+    print(markdown(head, rows))
+
+
+def seconds(answer: Callable[[np.ndarray], np.ndarray], positions: np.ndarray, repetitions: int = 7) -> float:
+    """Median time of an answer, the first one left out."""
+    times = []
+    for _ in range(repetitions + 1):
+        start = time.perf_counter()
+        answer(positions)
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""How a model leaves the package, as its task says: a graph of one recording, and what it should answer."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from torch import nn
+
+from hitrs.models.card import ModelCard
+from hitrs.transforms.batch import Batch
+from hitrs.transforms.config import PreprocessingConfig
+
+Answer: TypeAlias = Callable[[np.ndarray], np.ndarray]
+"""From a recording (T, P, J, C), NaN where a joint was not seen, to the output of a graph."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of a graph, float32."""
+
+    name: str
+    axes: tuple[str | int, ...]
+    """Sizes; a name stands for any size from 1 on, the same wherever it stands."""
+    about: str
+    """What it holds, for people."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model in a form that can be exported.
+
+    >>> graph = get_task("recognition").graph(model)
+    >>> graph.module(torch.from_numpy(positions)).shape  # (frames, persons, joints, coordinates)
+    torch.Size([10])
+    """
+
+    module: nn.Module
+    """Takes one tensor, the ``input``, and gives one, the ``output``, without decisions that depend on
+    values."""
+    input: Port
+    """A recording, (frames, persons, joints, coordinates); NaN where a joint was not seen."""
+    output: Port
+    answer: Answer
+    """What the model itself gives: what the exported file is compared with."""
+    least: int = 1
+    """Frames from which on answers are told apart by more than rounding."""
+    longest: int = 0
+    """Frames from which on the graph goes another way, so that it has to be tried with as many; 0: none."""
+
+
+def recording_port(joints: int, coords: int, frames: str | int = "frames") -> Port:
+    """The input of every graph."""
+    about = "one recording in the unit and with the up axis of the card's space; NaN: not seen"
+    return Port("positions", (frames, "persons", joints, coords), about)
+
+
+def frames_of_chunks(card: ModelCard, stride: int | None = None) -> int:
+    """Frames of a recording that has more clips than the video level sees at once."""
+    model = card.model
+    tokens = (model.max_clips + 1) * (stride or model.stride) + model.window * model.dilation
+    return tokens * card.preprocessing.tubelet
+
+
+def raw_card(card: ModelCard) -> ModelCard:
+    """The card of a model that takes recordings as they are, because their preprocessing is part of it."""
+    return dataclasses.replace(card, preprocessing=PreprocessingConfig(up=card.preprocessing.up))
+
+
+def recording_arrays(batch: Batch) -> Iterator[np.ndarray]:
+    """Each recording of a batch as a graph takes it, (T, P, J, C) with NaN for what was not seen."""
+    hidden = batch.positions.masked_fill(~batch.valid[..., None], float("nan")).transpose(1, 2)
+    for positions, length in zip(hidden.cpu().numpy(), batch.lengths.tolist(), strict=True):
+        yield np.ascontiguousarray(positions[:length])

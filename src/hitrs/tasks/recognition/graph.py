@@ -1,0 +1,95 @@
+"""A recognizer as a graph of one recording, preprocessing and probabilities included."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hitrs.models.dense import (
+    dense_batch,
+    dense_bodies,
+    dense_clips,
+    dense_frames,
+    dense_pooled,
+    dense_videos,
+)
+from hitrs.models.features import pooled_features
+from hitrs.tasks.graph import (
+    Answer,
+    Graph,
+    Port,
+    frames_of_chunks,
+    raw_card,
+    recording_arrays,
+    recording_port,
+)
+from hitrs.tasks.inputs import as_recording
+from hitrs.tasks.recognition.model import SMALLEST, RecognitionModel
+from hitrs.tasks.recognition.predict import predict
+from hitrs.transforms.batch import Batch
+from hitrs.transforms.dataset import InMemoryDataset
+
+MOVING = 60
+"""Frames that random convolutions are compared on. What they make of a body that stands still is 0 up to
+rounding, and which of them is the highest is then told by rounding alone, in PyTorch, too."""
+
+
+class DenseRecognizer(nn.Module):
+    """Probabilities (classes,) of a recording (T, P, J, C), those of ``RecognitionModel``."""
+
+    def __init__(self, model: RecognitionModel):
+        super().__init__()
+        self.model = model
+
+    def forward(self, positions: Tensor) -> Tensor:
+        batch = dense_batch(positions)
+        scores = dense_scores(self.model, batch)
+        beside = None if self.model.beside is None else dense_scores(self.model.beside, batch)
+        return self.model.calibrated(scores, beside).softmax(1)[0]
+
+
+def dense_scores(model: RecognitionModel, batch: Batch) -> Tensor:
+    """Scores (1, classes) of one recording without its random convolutions."""
+    card, encoder = model.card, model.encoder
+    slots = card.persons if encoder is not None and encoder.config.mode == "paper" else None
+    bodies = dense_bodies(batch, card.preprocessing, card.layout, slots)
+    if encoder is None:
+        features = model.convolutions.at_once(bodies.positions.flatten(2).transpose(1, 2))
+    else:
+        frames = dense_frames(encoder, bodies)
+        clips = dense_clips(encoder, frames)
+        features, _ = dense_videos(encoder, clips)
+        if model.features is pooled_features:
+            features = dense_pooled(frames, clips, features)
+    present = (bodies.present | (slots is not None)).float()
+    return model.classify((features * present[:, None]).sum(0, keepdim=True) / present.sum().clamp(min=1))
+
+
+def recognition_graph(model: RecognitionModel) -> Graph:
+    """The graph of a recognizer."""
+    card = model.card
+
+    def answer(positions: np.ndarray) -> np.ndarray:
+        recording = as_recording(positions, card.layout)
+        return predict(model, InMemoryDataset([recording], card.layout, card.preprocessing))[0]
+
+    output = Port("probabilities", (len(card.classes),), "of the classes, in the order of the card's classes")
+    longest = 0 if model.encoder is None or card.preprocessing.frames else frames_of_chunks(card)
+    input_ = recording_port(card.layout.n_joints, card.layout.dims)
+    convolved = model.encoder is None or model.beside is not None
+    least = MOVING if convolved else 1
+    return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest)
+
+
+class AnsweredRecognizer(RecognitionModel):
+    """A recognizer with probabilities from elsewhere, an exported file say, so that it can be tested."""
+
+    def __init__(self, model: RecognitionModel, answer: Answer):
+        nn.Module.__init__(self)  # nothing of its own
+        self.card, self.classifier, self._answer = raw_card(model.card), model.classifier, answer
+        self._confidence = model.confidence
+
+    def forward(self, batch: Batch) -> Tensor:
+        rows = [torch.from_numpy(self._answer(positions)) for positions in recording_arrays(batch)]
+        return torch.stack(rows).clamp(min=SMALLEST).log()
