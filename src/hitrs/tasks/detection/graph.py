@@ -49,7 +49,8 @@ class DenseDetector(nn.Module):
         probabilities = self._scores(batch).softmax(-1)
         # background where nobody has been seen for as many frames as lie between two clips
         seen = batch.valid[0].any(-1).any(0).cumsum(0)  # (T,) frames so far in which somebody was
-        before = F.pad(seen, (self.model.clip_times.step, 0), value=-1)[: seen.shape[0]]
+        step = self.model.clip_times.step
+        before = F.pad(F.pad(seen, (1, 0)), (step - 1, 0), value=-1)[: seen.shape[0]]  # by frame t - step
         lately = seen > before
         nothing = F.one_hot(torch.tensor(probabilities.shape[1] - 1), probabilities.shape[1]).float()
         return torch.where(lately[:, None], probabilities, nothing)
