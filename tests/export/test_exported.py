@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
 from io import StringIO
@@ -205,3 +206,20 @@ def test_what_an_encoder_has_no_use_for(folder: Path, capsys: pytest.CaptureFixt
     assert "an encoder alone has no figures" in capsys.readouterr().err
     assert main([*words, "--protocol", "subjects"]) == 1
     assert "name the store" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxscript"])
+def test_the_extra_is_named_where_it_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    model = recognizer()
+    with pytest.raises(ConfigError, match=rf'need {package}: pip install "hitrs\[onnx\]"'):
+        export_model(recognition_graph(model), model.card, tmp_path / "out.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_reading_needs_onnxruntime(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(ConfigError, match=r'need onnxruntime: pip install "hitrs\[onnx\]"'):
+        ExportedModel(folder / "tuned.onnx")

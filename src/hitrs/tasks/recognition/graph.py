@@ -32,7 +32,7 @@ from hitrs.transforms.dataset import InMemoryDataset
 
 MOVING = 60
 """Frames that random convolutions are compared on. What they make of a body that stands still is 0 up to
-rounding, and which of them is the highest is then told by rounding alone, in PyTorch, too."""
+rounding, and which of them is the highest is then told by rounding alone."""
 
 
 class DenseRecognizer(nn.Module):
