@@ -11,10 +11,10 @@ import torch
 from hitrs.bench.case import Case
 from hitrs.bench.measurement import Measurement, chain_layout, count_flops, device, peak_memory, time_steps
 from hitrs.models.card import ModelCard
+from hitrs.tasks.base import get_task
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online import OnlineDetector
 from hitrs.tasks.detection.segments import SegmentSettings
-from hitrs.transforms.preprocessing import frame_by_frame
 
 CLASSES = 51
 """As many actions as PKU-MMD has."""
@@ -48,16 +48,15 @@ def random_detector(case: Case) -> OnlineDetector:
     Alignment and scaling go by the past, and nothing is resampled.
     """
     torch.manual_seed(0)
-    head = dataclasses.replace(case.config.section("detection").head, causal=True)
-    preprocessing = frame_by_frame(dataclasses.replace(case.config.preprocessing, frames=0))
+    config = case.config.changed({"detect.head.causal": True})
     card = ModelCard(
         case.config.model,
         chain_layout(case.joints),
-        preprocessing,
+        get_task("detection").preprocessing(config.preprocessing, config),
         tuple(f"action {n}" for n in range(CLASSES)),
         persons=case.persons,
         task="detection",
-        head=dataclasses.asdict(head),
+        head=dataclasses.asdict(config.section("detection").head),
         postprocessing={"segments": dataclasses.asdict(SegmentSettings())},
     )
     return OnlineDetector(DetectionModel.untrained(card).to(device()).eval())

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_line, print_table
 from hitrs.cli.options import ModelArgument, Name
 from hitrs.errors import ConfigError
+
+if TYPE_CHECKING:
+    from hitrs.tasks.base import TaskModel
 
 
 def run(
@@ -47,12 +50,12 @@ def run(
         raise ConfigError("an encoder alone has no figures to test: leave --store out")
     if protocol is not None and store is None:
         raise ConfigError("--protocol says which part of a store to test: name the store, --store STORE")
+    loaded: TaskModel | None = None
     if alone:
         graph, card = encoder_graph(HiTRS.from_pretrained(model))
     else:
-        task = get_task(card.task)
-        loaded = task.load(model)
-        graph, card = task.graph(loaded), loaded.card
+        loaded = get_task(card.task).load(model)
+        graph, card = get_task(card.task).graph(loaded), loaded.card
     done = export_model(graph, card, out, precision=precision)
     frames = [frames for frames, _ in done.sizes]
     print_line(f"exported    {out} ({done.size / 1e6:.2f} MB, {precision})")
@@ -60,27 +63,25 @@ def run(
         f"checked     in onnxruntime, {len(frames)} recordings of {min(frames)} to {max(frames)} frames with "
         f"missing joints and bodies: answers differ from the model's by {done.difference:.1e} at most"
     )
-    if store is not None:
-        _print_figures(model, out, store, protocol)
+    if store is not None and loaded is not None:
+        _print_figures(loaded, out, store, protocol)
 
 
-def _print_figures(model: str, out: Path, store: Path, protocol: str | None) -> None:
+def _print_figures(loaded: TaskModel, out: Path, store: Path, protocol: str | None) -> None:
     """The model's figures on a store, and the file's."""
     from hitrs.data.store import Store
     from hitrs.experiments.runs import evaluate_loaded
     from hitrs.export import ExportedModel
-    from hitrs.models.card import read_card, resolve_pretrained
     from hitrs.tasks.base import get_task
     from hitrs.tasks.inputs import converted_store
 
-    task = get_task(read_card(resolve_pretrained(model))[0].task)
-    loaded = task.load(model)
+    task = get_task(loaded.card.task)
     data = converted_store(Store.open(store), loaded.card, print_line)
     both = [loaded, task.answered(loaded, ExportedModel(out))]
     ours, files = (evaluate_loaded(task, [each], data, protocol) for each in both)
     rows = []
     for column in task.columns:
-        pair = [done.metrics.get(column.part, {}).get(column.key) for done in (ours, files)]
+        pair = [column.value(done.metrics) for done in (ours, files)]
         if pair[0] is not None:
             rows.append([column.title, *(f"{value:.2f}" for value in pair)])
     print_line()

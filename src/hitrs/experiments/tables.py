@@ -100,10 +100,7 @@ def _task_table(task: Task, results: Sequence[Result]) -> str:
         runs, figures_of_runs = zip(*groups[row], strict=True)
         minutes = sum(run.seconds for run in runs) / len(runs) / 60
         steps = "-" if runs[0].steps is None else str(runs[0].steps)
-        figures = [
-            mean_text([values.get(column.part, {}).get(column.key) for values in figures_of_runs])
-            for column in task.columns
-        ]
+        figures = [mean_text([column.value(values) for values in figures_of_runs]) for column in task.columns]
         rows.append(
             [
                 *row.columns,

@@ -19,10 +19,8 @@ from hitrs.models.dense import (
 )
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import pooled_features
-from hitrs.tasks.graph import Graph, Port, frames_of_chunks, recording_port
-from hitrs.tasks.inputs import as_recording
+from hitrs.tasks.graph import Graph, Port, frames_of_chunks, one_recording, recording_port
 from hitrs.transforms.batch import stream_bodies
-from hitrs.transforms.dataset import InMemoryDataset
 
 
 class DenseFeatures(nn.Module):
@@ -49,7 +47,7 @@ def encoder_graph(encoder: HiTRS) -> tuple[Graph, ModelCard]:
 
     @torch.no_grad()
     def answer(positions: np.ndarray) -> np.ndarray:
-        batch = InMemoryDataset([as_recording(positions, layout)], layout, settings).batch([0])
+        batch = one_recording(positions, card).batch([0])
         bodies = stream_bodies(batch, settings, layout, positions.shape[1] if paper else None)
         features = torch.zeros(positions.shape[1], encoder.pooled_width)
         if len(bodies.lengths):

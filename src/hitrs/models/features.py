@@ -105,6 +105,11 @@ def _over_rows(rows: Tensor, sequence: Tensor, count: int) -> tuple[Tensor, Tens
     return mean, square.sqrt()
 
 
+def body_slots(encoder: HiTRS | None, card: ModelCard) -> int | None:
+    """How many bodies of a recording take part, seen or not (paper mode); None: those that are seen."""
+    return card.persons if encoder is not None and encoder.config.mode == "paper" else None
+
+
 def recording_features(
     encoder: HiTRS | None, batch: Batch, card: ModelCard, body_features: BodyFeatures = video_feature
 ) -> Tensor:
@@ -121,8 +126,7 @@ def recording_features(
         batch: preprocessed recordings.
         card: of the model; its stream is taken.
     """
-    slots = card.persons if encoder is not None and encoder.config.mode == "paper" else None
-    bodies = stream_bodies(batch, card.preprocessing, card.layout, slots)
+    bodies = stream_bodies(batch, card.preprocessing, card.layout, body_slots(encoder, card))
     features = body_features(encoder, bodies.positions, bodies.valid, bodies.lengths).float()
     total = features.new_zeros(len(batch.lengths), features.shape[1]).index_add(0, bodies.recording, features)
     ones = features.new_ones(len(features))

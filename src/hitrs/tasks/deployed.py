@@ -13,6 +13,7 @@ import torch
 from hitrs.data.cleaning import MaskLost
 from hitrs.data.recording import Recording
 from hitrs.data.space import measure_space
+from hitrs.errors import DataError
 from hitrs.skeleton import Layout
 from hitrs.tasks.base import AnyModel, TaskModel
 from hitrs.tasks.inputs import (
@@ -124,6 +125,30 @@ class DeployedModel(Generic[AnyModel]):
                 notes=(*recording.notes, *conversion.notes),
             )
         return at_rate(recording, self.model.card.fps, resample=resample)
+
+    def one_frame(
+        self, frame: np.ndarray, valid: np.ndarray | None, number: int, persons: int | None
+    ) -> Recording:
+        """The next frame of a recording that goes on, as a recording.
+
+        Args:
+            frame: (J, C) or (P, J, C), joints of the model's layout.
+            valid: (J,) or (P, J) bool; default: what is not NaN.
+            number: of the frame, for messages.
+            persons: P of the first frame; None: this is the first one.
+
+        Raises:
+            DataError: if it is malformed, not finite, or has another number of bodies than the first one.
+            LayoutError: if its joints or dimensions are not the model's.
+        """
+        seen = None if valid is None else np.asarray(valid)[None]
+        given = as_recording(np.asarray(frame)[None], self.layout, valid=seen, name=f"frame {number}")
+        if persons not in (None, given.n_persons):
+            raise DataError(
+                f"frame {number} has {given.n_persons} bodies, the first frame had {persons}; give every "
+                "frame as many slots as there will ever be bodies, with `valid` False where one is absent"
+            )
+        return given
 
     def joints_seen(self, recording: Recording) -> JointsSeen:
         """How many of the model's joints a recording has, and shows."""

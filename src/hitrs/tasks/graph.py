@@ -11,8 +11,10 @@ import numpy as np
 from torch import nn
 
 from hitrs.models.card import ModelCard
+from hitrs.tasks.inputs import as_recording
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.config import PreprocessingConfig
+from hitrs.transforms.dataset import InMemoryDataset
 
 Answer: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """From a recording (T, P, J, C), NaN where a joint was not seen, to the output of a graph."""
@@ -68,6 +70,11 @@ def frames_of_chunks(card: ModelCard, stride: int | None = None) -> int:
 def raw_card(card: ModelCard) -> ModelCard:
     """The card of a model that takes recordings as they are, because their preprocessing is part of it."""
     return dataclasses.replace(card, preprocessing=PreprocessingConfig(up=card.preprocessing.up))
+
+
+def one_recording(positions: np.ndarray, card: ModelCard) -> InMemoryDataset:
+    """A recording as a graph takes it, (T, P, J, C), as the model itself reads it."""
+    return InMemoryDataset([as_recording(positions, card.layout)], card.layout, card.preprocessing)
 
 
 def recording_arrays(batch: Batch) -> Iterator[np.ndarray]:

@@ -28,13 +28,12 @@ from hitrs.tasks.graph import (
     Graph,
     Port,
     frames_of_chunks,
+    one_recording,
     raw_card,
     recording_arrays,
     recording_port,
 )
-from hitrs.tasks.inputs import as_recording
 from hitrs.transforms.batch import Batch, tubelets
-from hitrs.transforms.dataset import InMemoryDataset
 
 
 class DenseDetector(nn.Module):
@@ -102,8 +101,7 @@ def detection_graph(model: DetectionModel) -> Graph:
     card = model.card
 
     def answer(positions: np.ndarray) -> np.ndarray:
-        recording = as_recording(positions, card.layout)
-        return predict(model, InMemoryDataset([recording], card.layout, card.preprocessing))[0]
+        return predict(model, one_recording(positions, card))[0]
 
     about = "of each frame: the classes in the order of the card's classes, then background"
     output = Port("probabilities", ("frames", len(card.classes) + 1), about)

@@ -25,7 +25,7 @@ from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.predict import background
 from hitrs.tasks.detection.segments import Proposal
-from hitrs.tasks.inputs import as_recording, conversion_of
+from hitrs.tasks.inputs import conversion_of
 from hitrs.transforms.batch import tubelets
 from hitrs.transforms.preprocessing import RunningPreprocessing
 
@@ -124,16 +124,10 @@ class OnlineDetector(DeployedModel[DetectionModel]):
             LayoutError: if its joints or dimensions are not the model's.
         """
         time = self._stepper.time
-        seen = None if valid is None else np.asarray(valid)[None]
-        given = as_recording(np.asarray(frame)[None], self.layout, valid=seen, name=f"frame {time}")
+        given = self.one_frame(frame, valid, time, self._persons)
         if self._persons is None:
             self._persons = given.n_persons
             self._stepper = OnlineModel(self.model, given.n_persons)
-        if given.n_persons != self._persons:
-            raise DataError(
-                f"frame {time} has {given.n_persons} bodies, the first frame had {self._persons}; give every "
-                "frame as many slots as there will ever be bodies, with `valid` False where one is absent"
-            )
         if not self._as_is:
             given = MaskLost()(given).recording
         notes: tuple[str, ...] = ()

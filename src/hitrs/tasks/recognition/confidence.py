@@ -9,10 +9,11 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from hitrs.errors import ConfigError
+from hitrs.tasks.recognition.config import RecognitionEvalConfig
 
 UNKNOWN = "none of these"
 """What a recognizer says where no class is probable enough."""
-REFUSED = 0.05
+REFUSED = RecognitionEvalConfig.refused
 """Share of the held-out recordings, all of known classes, that the threshold costs unless told otherwise."""
 BINS = 15
 """Of the calibration error."""

@@ -14,21 +14,20 @@ from hitrs.models.dense import (
     dense_pooled,
     dense_videos,
 )
-from hitrs.models.features import pooled_features
+from hitrs.models.features import body_slots, pooled_features
 from hitrs.tasks.graph import (
     Answer,
     Graph,
     Port,
     frames_of_chunks,
+    one_recording,
     raw_card,
     recording_arrays,
     recording_port,
 )
-from hitrs.tasks.inputs import as_recording
 from hitrs.tasks.recognition.model import SMALLEST, RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 from hitrs.transforms.batch import Batch
-from hitrs.transforms.dataset import InMemoryDataset
 
 MOVING = 60
 """Frames that random convolutions are compared on. What they make of a body that stands still is 0 up to
@@ -52,7 +51,7 @@ class DenseRecognizer(nn.Module):
 def dense_scores(model: RecognitionModel, batch: Batch) -> Tensor:
     """Scores (1, classes) of one recording without its random convolutions."""
     card, encoder = model.card, model.encoder
-    slots = card.persons if encoder is not None and encoder.config.mode == "paper" else None
+    slots = body_slots(encoder, card)
     bodies = dense_bodies(batch, card.preprocessing, card.layout, slots)
     if encoder is None:
         features = model.convolutions.at_once(bodies.positions.flatten(2).transpose(1, 2))
@@ -71,8 +70,7 @@ def recognition_graph(model: RecognitionModel) -> Graph:
     card = model.card
 
     def answer(positions: np.ndarray) -> np.ndarray:
-        recording = as_recording(positions, card.layout)
-        return predict(model, InMemoryDataset([recording], card.layout, card.preprocessing))[0]
+        return predict(model, one_recording(positions, card))[0]
 
     output = Port("probabilities", (len(card.classes),), "of the classes, in the order of the card's classes")
     longest = 0 if model.encoder is None or card.preprocessing.frames else frames_of_chunks(card)

@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from hitrs.errors import ConfigError, DataError
-from hitrs.tasks.inputs import as_recording
+from hitrs.errors import ConfigError
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.recognizer import Recognition, Recognizer
@@ -78,15 +77,8 @@ class OnlineRecognizer(Recognizer):
                 too few of the model's joints, or bodies of another size, which no unit explains.
             LayoutError: if its joints or dimensions are not the model's.
         """
-        name = f"frame {self.frames}"
-        seen = None if valid is None else np.asarray(valid)[None]
-        given = as_recording(np.asarray(frame)[None], self.layout, valid=seen, name=name)
-        if self._frames and len(self._frames[0][0]) != given.n_persons:
-            raise DataError(
-                f"{name} has {given.n_persons} bodies, the first one had {len(self._frames[0][0])}; give "
-                "every frame as many slots as there will ever be bodies, with `valid` False where one is "
-                "absent"
-            )
+        persons = len(self._frames[0][0]) if self._frames else None
+        given = self.one_frame(frame, valid, self.frames, persons)
         self._frames.append((given.positions[0].copy(), given.valid[0].copy()))
         self.frames += 1
         positions, valid = (np.stack(parts) for parts in zip(*self._frames, strict=True))
