@@ -167,6 +167,12 @@ def config_of(model: str | Path) -> Config | None:
     return load_run_config(run / "config.yaml", run_of(model).get("format_version", 1))
 
 
+def inherited_config(model: str | Path) -> Config | None:
+    """:func:`config_of` for a run that starts from the model, which has a layout of its own."""
+    own = config_of(model)
+    return None if own is None else dataclasses.replace(own, layout="")
+
+
 def run_of(model: str | Path) -> dict[str, Any]:
     """The record of the run that made a model (``run.json``); empty where there is none.
 

@@ -21,7 +21,7 @@ from hitrs.config import load_config
 from hitrs.data import Recording, Store, write_npz, write_store
 from hitrs.errors import DataError
 from hitrs.files import locked
-from hitrs.models.card import UnfinishedWarning
+from hitrs.models.card import UnfinishedWarning, read_card, resolve_pretrained
 from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.standing import standing_pose
 from hitrs.training.loop import Interrupted
@@ -223,6 +223,34 @@ def test_one_encoder_from_several_stores(
     # each has something to say: with other data or weights it cannot go on
     assert main([*words, "--resume", "--weights", "1", "1"]) == 1
     assert "weights" in capsys.readouterr().err
+
+
+def layout_of(run: Path) -> str:
+    return read_card(resolve_pretrained(run))[0].layout.name
+
+
+def test_an_encoder_that_knows_what_joints_are_takes_another_layout(
+    quick: str, pretrained: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], fails
+) -> None:
+    kinect = small_store(tmp_path / "kinect", layout=get_layout("kinect20")).path
+    markers = str(small_store(tmp_path / "markers", layout=get_layout("plugin_gait39")).path)
+    words = ["--config", quick, "--model.joint-embedding", "descriptor", "--out", str(tmp_path / "encoder")]
+    assert main(["pretrain", str(kinect), *words]) == 0
+    tune = ["finetune", markers, "--from", str(tmp_path / "encoder"), "--layout"]
+    assert main([*tune, "plugin_gait39", "--out", str(tmp_path / "tuned")]) == 0
+    assert layout_of(tmp_path / "tuned") == "plugin_gait39"
+    probe = ["probe", markers, str(tmp_path / "encoder"), "--layout", "plugin_gait39"]
+    assert main([*probe, "--out", str(tmp_path / "ridge")]) == 0
+    assert layout_of(tmp_path / "ridge") == "plugin_gait39"
+    tune.remove("--layout")
+    assert main([*tune, "--out", str(tmp_path / "mapped")]) == 0  # the layout of the encoder, as ever
+    assert layout_of(tmp_path / "mapped") == "kinect20"
+    capsys.readouterr()
+    words = ["finetune", markers, "--from", pretrained, "--layout", "plugin_gait39"]
+    said = fails(*words, "--out", tmp_path / "no")
+    assert "joints of layout 'toy'" in said
+    assert "leave out the layout 'plugin_gait39'" in said
+    assert not (tmp_path / "no").exists()
 
 
 def test_several_stores_must_go_together(

@@ -18,6 +18,7 @@ from hitrs.models.dense import (
 )
 from hitrs.models.encoder import HiTRS, unpack
 from hitrs.models.features import pooled_features
+from hitrs.skeleton.descriptors import joint_descriptors
 from hitrs.transforms.batch import Batch, stream_bodies
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.preprocessing import last_seen, preprocess
@@ -40,7 +41,9 @@ def recording(frames: int, persons: int, seen: float, seed: int) -> torch.Tensor
 
 def encoder(mode: str, sizes: dict, coords: int = 3) -> HiTRS:
     torch.manual_seed(0)
-    model = HiTRS(tiny(mode=mode, max_clips=4, **sizes), JOINTS, coords).eval()
+    config = tiny(mode=mode, max_clips=4, **sizes)
+    known = torch.from_numpy(joint_descriptors(LAYOUT)) if config.joint_embedding == "descriptor" else None
+    model = HiTRS(config, JOINTS, coords, known).eval()
     with torch.no_grad():
         for weight in model.parameters():
             if weight.ndim > 1:
@@ -54,7 +57,14 @@ def encoder(mode: str, sizes: dict, coords: int = 3) -> HiTRS:
     persons=st.integers(1, 4),
     seen=st.sampled_from([1.0, 0.8, 0.1]),
     mode=st.sampled_from(["default", "paper"]),
-    sizes=st.sampled_from([{}, {"window": 5, "stride": 2}, SIDE_BY_SIDE, {**SIDE_BY_SIDE, "stride": 2}]),
+    sizes=st.sampled_from(
+        [
+            {},
+            {"window": 5, "stride": 2, "joint_embedding": "descriptor"},
+            SIDE_BY_SIDE,
+            {**SIDE_BY_SIDE, "stride": 2},
+        ]
+    ),
     seed=st.integers(0, 1000),
 )
 @torch.no_grad()

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from factories import JOINTS, sequences, tiny
+from factories import JOINTS, LAYOUT, sequences, tiny
 from hitrs.errors import ConfigError, LayoutError
 from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import (
@@ -18,6 +18,8 @@ from hitrs.models.encoder import (
     unpack,
 )
 from hitrs.models.layers import TransformerStack
+from hitrs.skeleton.layout import Layout
+from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.windows import window_table
 
 LENGTHS = [23, 1, 40, 6, 14, 2]
@@ -35,6 +37,34 @@ def make(**changes) -> HiTRS:
 @pytest.fixture(scope="module")
 def encoder() -> HiTRS:
     return make()
+
+
+@torch.no_grad()
+def test_joints_told_apart_by_what_they_are_may_stand_in_any_order() -> None:
+    torch.manual_seed(0)
+    config, settings = tiny(joint_embedding="descriptor"), PreprocessingConfig()
+    encoder = HiTRS.untrained(config, LAYOUT, settings).eval()
+    order = [3, 0, 5, 1, 4, 2]
+    where = {joint: place for place, joint in enumerate(order)}
+    turned = Layout(
+        "turned",
+        tuple(LAYOUT.joints[joint] for joint in order),
+        tuple(where[LAYOUT.parents[joint]] for joint in order),
+        tuple((where[left], where[right]) for left, right in LAYOUT.pairs),
+        tuple(where[joint] for joint in LAYOUT.center),
+    )
+    other = HiTRS.untrained(config, turned, settings).eval()
+    other.load_state_dict(encoder.state_dict())
+    positions, valid, lengths = sequences(LENGTHS, seen=0.8)
+    same(
+        other(positions[:, :, order], valid[:, :, order], lengths).video,
+        encoder(positions, valid, lengths).video,
+    )
+    assert not torch.allclose(
+        encoder(positions[:, :, order], valid[:, :, order], lengths).video,
+        encoder(positions, valid, lengths).video,
+        atol=1e-3,
+    )
 
 
 def same(a: Tensor, b: Tensor) -> None:

@@ -11,12 +11,13 @@ import torch
 from huggingface_hub.errors import LocalEntryNotFoundError
 
 from factories import JOINTS, LAYOUT, sequences, tiny
+from hitrs.data.space import Space
 from hitrs.errors import CheckpointError, LayoutError
 from hitrs.models import pretrained
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.pretrained import load_pretrained, load_weights, resolve_pretrained, save_pretrained
-from hitrs.skeleton.layout import get_layout
+from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.transforms.config import PreprocessingConfig
 
 CARD = ModelCard(
@@ -54,6 +55,40 @@ def test_round_trip(encoder: HiTRS, folder: Path) -> None:
 def test_a_run_folder_is_a_model_too(folder: Path) -> None:
     assert resolve_pretrained(folder.parent) == folder
     assert load_pretrained(str(folder.parent))[0] == CARD
+
+
+@torch.no_grad()
+def test_a_model_that_knows_what_joints_are_takes_another_layout(tmp_path: Path) -> None:
+    kinect = get_layout("kinect20")
+    space = Space("meters", "y", tuple(0.1 * (n + 1) for n in range(19)))
+    card = ModelCard(
+        tiny(joint_embedding="descriptor"), kinect, PreprocessingConfig(stream="fused"), space=space
+    )
+    encoder = HiTRS.untrained(card.model, kinect, card.preprocessing)
+    folder = encoder.save_pretrained(tmp_path / "model", card)
+    again = HiTRS.from_pretrained(folder, "ntu25")
+    ntu = get_layout("ntu25")
+    assert again.card.layout == ntu
+    assert again.joints == 25
+    for name, value in encoder.state_dict().items():
+        assert torch.equal(again.state_dict()[name], value)
+    assert again(*sequences([12, 30], joints=25, coords=9)).video.shape == (2, encoder.video_width)
+    bones = dict(zip(ntu.bones(), again.card.space.bones, strict=True))
+    elbow = (ntu.index("left_elbow"), ntu.index("left_shoulder"))
+    assert (
+        bones[elbow] == space.bones[kinect.bones().index((kinect.index("left_elbow"), elbow_parent(kinect)))]
+    )
+    assert bones[(ntu.index("left_thumb"), ntu.parents[ntu.index("left_thumb")])] == 0  # has no counterpart
+
+
+def elbow_parent(layout: Layout) -> int:
+    return layout.parents[layout.index("left_elbow")]
+
+
+def test_a_model_that_counts_joints_takes_its_own_layout_only(folder: Path) -> None:
+    assert HiTRS.from_pretrained(folder, LAYOUT).card == CARD
+    with pytest.raises(LayoutError, match=r"joints of layout 'toy'.*leave out the layout 'ntu25'"):
+        HiTRS.from_pretrained(folder, "ntu25")
 
 
 def test_an_older_model_is_replaced(encoder: HiTRS, folder: Path) -> None:

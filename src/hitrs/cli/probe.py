@@ -16,7 +16,7 @@ from hitrs.config import DEFAULT
 
 def options(arguments: Sequence[str]) -> Any:
     """Where the options start from."""
-    return options_of(starting_config(arguments), ("augment", "probe"))
+    return options_of(starting_config(arguments), ("augment", "probe", "layout"))
 
 
 def run(

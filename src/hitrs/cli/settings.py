@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from hitrs.config import DEFAULT, Config, config_of, load_config, renamed_key
+from hitrs.config import DEFAULT, Config, inherited_config, load_config, renamed_key
 from hitrs.errors import ConfigError
 from hitrs.pretext.registry import ABOUT
 from hitrs.tasks.registry import TASKS, section_name
@@ -39,7 +39,7 @@ def starting_config(arguments: Sequence[str]) -> Config:
             )
         return load_config(saved)
     source = given_option(arguments, "--from")
-    own = config_of(source) if named is None and source is not None else None
+    own = inherited_config(source) if named is None and source is not None else None
     return own or load_config(DEFAULT if named is None else named)
 
 

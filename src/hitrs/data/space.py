@@ -6,6 +6,7 @@ model's card, and whoever hands recordings to a model is told where they do not 
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -82,6 +83,14 @@ class Space:
         unit = {"centimeters": "--unit cm", "millimeters": "--unit mm"}.get(self.unit)
         up = None if self.up in ("y", UNCLEAR) else f"--up={self.up}"
         return " ".join(filter(None, (unit, up)))
+
+    def on_layout(self, own: Layout, other: Layout) -> Space:
+        """The same with the bones of another layout, those that both have."""
+        lengths = {
+            (own.joints[a], own.joints[b]): n for (a, b), n in zip(own.bones(), self.bones, strict=False)
+        }
+        bones = tuple(lengths.get((other.joints[a], other.joints[b]), 0.0) for a, b in other.bones())
+        return dataclasses.replace(self, bones=bones)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values; the mean bone length too, for people."""

@@ -191,7 +191,7 @@ class Runner:
         return {"labels": len(labeled), "metrics": {CONVOLUTIONS: task.evaluate([model], split)}}
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
-        labeled, encoder = self._labeled(cell, split), self._encoder(cell)
+        labeled, encoder = self._labeled(cell, split), self._encoder(cell, config)
         convolutions = self._convolutions_beside(cell)
         metrics = probe(encoder, split, config, labeled, convolutions=convolutions)
         return {"labels": len(labeled), "metrics": metrics}
@@ -211,7 +211,7 @@ class Runner:
 
     def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder, task = self._folder(cell), get_task(cell.task)
-        encoder = self._encoder(cell) if cell.source else None
+        encoder = self._encoder(cell, config) if cell.source else None
         layout = encoder.card.layout if encoder else training_layout(split.store, config.layout)
         settings = task.preprocessing(encoder.card.preprocessing if encoder else config.preprocessing, config)
         dataset = SkeletonDataset(split.store, self._labeled(cell, split), layout, settings)
@@ -246,9 +246,9 @@ class Runner:
         """The run folder of a cell."""
         return self.runs / file_name(cell.name)
 
-    def _encoder(self, cell: Cell) -> HiTRS:
+    def _encoder(self, cell: Cell, config: Config) -> HiTRS:
         assert cell.source is not None
-        return HiTRS.from_pretrained(self._made_by(cell, cell.source))
+        return HiTRS.from_pretrained(self._made_by(cell, cell.source), config.layout)
 
     def _model(self, cell: Cell, source: Cell) -> TaskModel:
         return get_task(source.task).load(self._made_by(cell, source))

@@ -16,7 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from hitrs.config import DEFAULT, Config, config_of, differences, dump_config, load_config, run_of
+from hitrs.config import (
+    DEFAULT,
+    Config,
+    config_of,
+    differences,
+    dump_config,
+    inherited_config,
+    load_config,
+    run_of,
+)
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
@@ -239,7 +248,7 @@ def finetune(
     """
     data, out, downstream, chosen = _opened(store), Path(out), get_task(task), protocol
     config = _configuration(config, out, resume, start)
-    encoder = None if start is None else HiTRS.from_pretrained(start)
+    encoder = None if start is None else HiTRS.from_pretrained(start, config.layout)
     if encoder is None:
         config = fit_to_data(config, data)
     else:
@@ -357,7 +366,7 @@ def probe(
     with nullcontext() if out is None else _claimed(Path(out)):
         data = _opened(store)
         settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
-        encoder = HiTRS.from_pretrained(model)
+        encoder = HiTRS.from_pretrained(model, settings.layout)
         card = encoder.card
         recognition = get_task("recognition")
         if not recognition.usable(data).any():
@@ -511,7 +520,7 @@ def _configuration(
         return config
     if config is None and resume and (out / "config.yaml").is_file():
         return load_config(out / "config.yaml")
-    own = config_of(start) if config is None and start is not None else None
+    own = inherited_config(start) if config is None and start is not None else None
     return own or load_config(DEFAULT if config is None else config)
 
 

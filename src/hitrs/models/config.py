@@ -37,6 +37,9 @@ class ModelConfig:
     frame_drop: float = 0.0
     """Share of the frames of every clip that training leaves out, at random, before F-TRS; needs clips that
     stand side by side (padded false, stride = window, dilation 1)."""
+    joint_embedding: Literal["index", "descriptor"] = "index"
+    """How joints are told apart: index, an embedding learned for each place of the layout; descriptor, one
+    computed from what the joint is (``hitrs.skeleton.descriptors``): the weights then run on any layout."""
     max_clips: int = 200
     """Clips that the video level sees at once; longer recordings are cut into overlapping chunks."""
     mode: Literal["default", "paper"] = "default"

@@ -89,7 +89,7 @@ def dense_frames(encoder: HiTRS, bodies: DenseBodies) -> DenseFrames:
         valid = torch.ones_like(valid)
     present = valid.any(-1)
     level = encoder.frame
-    x = level.embed(positions) + level.pos_embed  # (P, F, J, D)
+    x = level.embed(positions) + level.position_embedding()  # (P, F, J, D)
     # a frame that shows nothing attends to its zeros: softmax over nothing is not a number
     keys = valid | ~present[..., None]
     features = _stack(level.stack, x.flatten(0, 1), key_bias(keys.flatten(0, 1)))
@@ -101,7 +101,7 @@ def dense_clips(encoder: HiTRS, frames: DenseFrames, stride: int | None = None) 
     config, level = encoder.config, encoder.clip
     table = dense_windows(frames.present.shape[1], config.window, stride or config.stride, config.dilation,
                           config.padding)  # fmt: skip
-    x = level.embed(frames.features)[:, table] + level.pos_embed  # (P, N, W, J, 2D)
+    x = level.embed(frames.features)[:, table] + level.position_embedding()  # (P, N, W, J, 2D)
     valid = frames.valid[:, table] & frames.present[:, table][..., None]  # (P, N, W, J)
     tokens = with_last_token(x.flatten(2, 3).flatten(0, 1), level.fusion_token)
     keys = F.pad(valid.flatten(2).flatten(0, 1), (0, 1), value=True)

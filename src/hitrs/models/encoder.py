@@ -6,6 +6,7 @@ than V-TRS sees at once is cut into overlapping chunks.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,9 @@ from hitrs.models.card import ModelCard
 from hitrs.models.config import CheckpointedLevels, ModelConfig
 from hitrs.models.layers import TransformerStack, key_bias, with_last_token
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
+from hitrs.skeleton.descriptors import joint_descriptors
+from hitrs.skeleton.layout import Layout, get_layout
+from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.windows import batch_windows
 
 
@@ -41,14 +45,32 @@ def sinusoidal_embedding_2d(frames: int, joints: int, width: int) -> Tensor:
     return torch.cat([joint, frame], dim=-1).contiguous()
 
 
+class JointEmbedding(nn.Module):
+    """What joints are to embeddings of them, (J, width), for any layout: no part of Hi-TRS."""
+
+    descriptors: Tensor
+
+    def __init__(self, descriptors: Tensor, width: int):
+        super().__init__()
+        self.register_buffer("descriptors", descriptors, persistent=False)
+        self.map = nn.Sequential(nn.Linear(descriptors.shape[1], width), nn.GELU(), nn.Linear(width, width))
+        self.norm = nn.LayerNorm(width, eps=1e-5)
+
+    def forward(self) -> Tensor:
+        return self.norm(self.map(self.descriptors))
+
+
 class FrameEncoder(nn.Module):
     """Joint coordinates to joint features (Hi-TRS): width D, one position embedding per joint."""
 
-    def __init__(self, config: ModelConfig, joints: int, coords: int):
+    def __init__(self, config: ModelConfig, joints: int, coords: int, descriptors: Tensor | None):
         super().__init__()
         width = config.width
         self.embed = nn.Sequential(nn.Linear(coords, width), nn.GELU(), nn.LayerNorm(width, eps=1e-5))
-        self.pos_embed = nn.Parameter(sinusoidal_embedding(joints, width))
+        if descriptors is None:
+            self.pos_embed = nn.Parameter(sinusoidal_embedding(joints, width))
+        else:
+            self.joint_embed = JointEmbedding(descriptors, width)
         self.stack = TransformerStack(
             config.layers, width, width, config.heads, config.head_width, config.dropout
         )
@@ -68,7 +90,11 @@ class FrameEncoder(nn.Module):
             positions = positions.masked_fill(~valid[..., None], 0.0)
             bias = key_bias(valid)
         x = self.embed(positions)
-        return self.stack(x + self.pos_embed.to(x.dtype), bias)
+        return self.stack(x + self.position_embedding().to(x.dtype), bias)
+
+    def position_embedding(self) -> Tensor:
+        """(J, D)."""
+        return self.joint_embed() if hasattr(self, "joint_embed") else self.pos_embed
 
 
 def clip_mask(window: int, joints: int) -> Tensor:
@@ -93,11 +119,15 @@ def clip_bias(window: int, joints: int, device: torch.device) -> Tensor:
 class ClipEncoder(nn.Module):
     """Joint features of a clip's frames to one clip feature (Hi-TRS): width 2 D."""
 
-    def __init__(self, config: ModelConfig, joints: int):
+    def __init__(self, config: ModelConfig, joints: int, descriptors: Tensor | None):
         super().__init__()
         width = 2 * config.width
         self.embed = nn.Linear(config.width, width)
-        self.pos_embed = nn.Parameter(sinusoidal_embedding_2d(config.window, joints, width))
+        if descriptors is None:
+            self.pos_embed = nn.Parameter(sinusoidal_embedding_2d(config.window, joints, width))
+        else:
+            self.joint_embed = JointEmbedding(descriptors, width)
+            self.frame_embed = nn.Parameter(sinusoidal_embedding(config.window, width))
         self.fusion_token = nn.Parameter(torch.rand(width))
         self.stack = TransformerStack(
             config.layers, width, config.width, config.heads, config.head_width, config.dropout
@@ -133,7 +163,7 @@ class ClipEncoder(nn.Module):
         """Clips of w frames each at ``places`` of the window: frames and places (k, w), valid (k, w, J)."""
         # index_select, not indexing: its backward sums in a fixed order, so a run can be repeated bit by bit
         x = embedded.index_select(0, frames.flatten()).unflatten(0, frames.shape)  # (k, w, J, 2D)
-        pos_embed = self.pos_embed.to(x.dtype)
+        pos_embed = self.position_embedding().to(x.dtype)
         if places.shape[1] < len(pos_embed):
             pos_embed = pos_embed.index_select(0, places.flatten()).unflatten(0, places.shape)
         x = with_last_token((x + pos_embed).flatten(1, 2), self.fusion_token)  # (k, wJ+1, 2D)
@@ -143,6 +173,12 @@ class ClipEncoder(nn.Module):
             hidden = nn.functional.pad(hidden, (0, 1))  # the fusion token is never hidden
             bias = (bias.to(x.dtype) + hidden.to(x.dtype)[:, None, :])[:, None]  # (k, 1, wJ+1, wJ+1)
         return self.stack(x, bias, last_only=True)[:, 0]
+
+    def position_embedding(self) -> Tensor:
+        """(W, J, 2D)."""
+        if hasattr(self, "joint_embed"):
+            return self.frame_embed[:, None] + self.joint_embed()
+        return self.pos_embed
 
 
 class VideoEncoder(nn.Module):
@@ -258,28 +294,51 @@ class HiTRS(nn.Module):
         joints: J, joints of the layout.
         coords: C, numbers of a joint: its coordinates, or more of streams or frames that are channels
             (``PreprocessingConfig.channels``).
+        descriptors: (J, K), what each joint is, where the config tells joints apart by that.
     """
 
     card: ModelCard
 
-    def __init__(self, config: ModelConfig, joints: int, coords: int = 3):
+    def __init__(self, config: ModelConfig, joints: int, coords: int = 3, descriptors: Tensor | None = None):
         super().__init__()
         self.config, self.joints, self.coords = config, joints, coords
-        self.frame = FrameEncoder(config, joints, coords)
-        self.clip = ClipEncoder(config, joints)
+        self.frame = FrameEncoder(config, joints, coords, descriptors)
+        self.clip = ClipEncoder(config, joints, descriptors)
         self.video = VideoEncoder(config)
 
     @classmethod
-    def from_pretrained(cls, source: str | Path) -> HiTRS:
+    def untrained(cls, config: ModelConfig, layout: Layout, settings: PreprocessingConfig) -> HiTRS:
+        """An encoder for recordings of a layout, preprocessed with these settings."""
+        known = (
+            torch.from_numpy(joint_descriptors(layout)) if config.joint_embedding == "descriptor" else None
+        )
+        return cls(config, layout.n_joints, settings.channels(layout.dims), known)
+
+    @classmethod
+    def from_pretrained(cls, source: str | Path, layout: Layout | str = "") -> HiTRS:
         """The encoder of a model directory, run folder or ``hub://owner/name``, in eval mode, without heads.
 
         Its ``card`` holds the layout, the preprocessing and, of a recognizer, the classes.
 
+        Args:
+            layout: to encode recordings of this layout (one, its name or file), where the encoder tells
+                joints apart by what they are; its own if left out.
         Raises:
             CheckpointError: if there is no readable model.
+            LayoutError: if the encoder knows the joints of another layout only.
         """
         card, weights = load_pretrained(source)
-        encoder = cls(card.model, card.layout.n_joints, card.channels)
+        wanted = get_layout(layout) if layout else card.layout
+        if wanted != card.layout:
+            if card.model.joint_embedding != "descriptor" or wanted.dims != card.layout.dims:
+                raise LayoutError(
+                    f"{source} was trained on the joints of layout '{card.layout.name}', and recordings are "
+                    f"mapped to these; leave out the layout '{wanted.name}' (an encoder takes any if it was "
+                    "pre-trained with model.joint_embedding = descriptor)"
+                )
+            space = card.space.on_layout(card.layout, wanted)
+            card = dataclasses.replace(card, layout=wanted, space=space)
+        encoder = cls.untrained(card.model, card.layout, card.preprocessing)
         own = {k.removeprefix("encoder."): v for k, v in weights.items() if k.startswith("encoder.")}
         if not own:
             raise CheckpointError(f"{source} is a model for {card.task} without an encoder")
@@ -296,6 +355,7 @@ class HiTRS(nn.Module):
         return {
             "frame.pos_embed",
             "clip.pos_embed",
+            "clip.frame_embed",
             "clip.fusion_token",
             "video.pos_embed",
             "video.fusion_token",

@@ -83,7 +83,7 @@ class PretrainJob:
         space = datasets[0].space
         self.card = ModelCard(config.model, layout, config.preprocessing, space=space)
         torch.manual_seed(seed_of(config.pretrain.optim.seed, "weights"))
-        encoder = HiTRS(config.model, layout.n_joints, config.preprocessing.channels(layout.dims))
+        encoder = HiTRS.untrained(config.model, layout, config.preprocessing)
         self.module = PretextObjective(encoder, config.pretext)
 
     def _long_enough(self, part: SkeletonDataset, first: int) -> np.ndarray:

@@ -102,7 +102,7 @@ class TaskModel(nn.Module):
     @classmethod
     def untrained(cls: type[AnyModel], card: ModelCard) -> AnyModel:
         """A model of the card's sizes with random weights."""
-        return cls(HiTRS(card.model, card.layout.n_joints, card.channels), card)
+        return cls(HiTRS.untrained(card.model, card.layout, card.preprocessing), card)
 
     @classmethod
     def from_pretrained(cls: type[AnyModel], source: str | Path) -> AnyModel:

@@ -56,6 +56,7 @@ def make_optimizer(
             for (decays, encoder), group in groups.items()
         ],
         lr=config.lr,
+        fused=True,  # one pass over the parameters: a tenth of a light model's step
     )
 
 

@@ -126,7 +126,7 @@ class DetectionJob:
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         layout = dataset.layout
         if encoder is None:
-            encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
+            encoder = HiTRS.untrained(config.model, layout, dataset.settings)
         card = ModelCard(
             encoder.config,
             layout,

@@ -67,7 +67,7 @@ class PredictionJob:
         if head.context == 0:
             encoder = None
         elif encoder is None:
-            encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
+            encoder = HiTRS.untrained(config.model, layout, dataset.settings)
         card = ModelCard(
             config.model if encoder is None else encoder.config,
             layout,

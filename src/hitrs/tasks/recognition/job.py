@@ -58,7 +58,7 @@ class RecognitionJob:
         layout = dataset.layout
         torch.manual_seed(seed_of(settings.optim.seed, "weights"))
         if encoder is None:
-            encoder = HiTRS(config.model, layout.n_joints, dataset.settings.channels(layout.dims))
+            encoder = HiTRS.untrained(config.model, layout, dataset.settings)
         # the convolutions are made at the end (``after_training``); a checkpoint has none yet
         head = {**dataclasses.asdict(settings.head), "convolutions": False}
         card = ModelCard(
