@@ -68,7 +68,7 @@ def test_files_that_cannot_be_read(folder: Path, tmp_path: Path) -> None:
     reasons = {each["source"]: each["reason"] for each in store.meta["quarantined"]}
     assert "may be damaged" in reasons["m01_s01_e00.npz"]
     assert "39 markers" in reasons["m01_s01_e02.npz"]
-    assert "no movement 11; its movements are 1 to 10" in reasons["m11_s01_e01.npz"]
+    assert "no action 11; its actions are 1 to 10" in reasons["m11_s01_e01.npz"]
     with pytest.raises(DataError, match="m01_s01_e00"):
         import_dataset(folder, tmp_path / "strict", strict=True)
 

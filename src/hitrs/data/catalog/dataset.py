@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hitrs.data.recording import Recording, natural_order
 from hitrs.data.shards import Facts
 from hitrs.data.writer import SplitFunction, Splits
+from hitrs.errors import DataError
 from hitrs.files import sha256_of
 from hitrs.skeleton.layout import Layout
 
 __all__ = [
     "Dataset", "Download", "Entry", "Facts", "ImportOptions", "SourceFile", "SplitFunction", "Splits",
-    "by_recording", "incomplete", "matching_files", "natural_order",
+    "by_recording", "incomplete", "matching_files", "natural_order", "numbered_files",
 ]  # fmt: skip
 
 
@@ -149,6 +152,38 @@ def matching_files(source: Path, below: str, pattern: re.Pattern[str]) -> list[t
             if files:
                 return files
     return []
+
+
+def numbered_files(
+    source: Path,
+    files: Sequence[tuple[Path, tuple[int, ...]]],
+    read: Callable[[Path], Recording],
+    classes: Sequence[str],
+    title: str,
+) -> list[SourceFile]:
+    """Recordings whose file names number class (from 1) and subject first; ``files`` of ``matching_files``.
+
+    Reading raises DataError, naming the data set by its ``title``, for a number that no class has.
+    """
+    return [
+        SourceFile(path, partial(_read_numbered, source, path, read, tuple(classes), title, *numbers[:2]))
+        for path, numbers in files
+    ]
+
+
+def _read_numbered(
+    source: Path,
+    path: Path,
+    read: Callable[[Path], Recording],
+    classes: tuple[str, ...],
+    title: str,
+    action: int,
+    subject: int,
+) -> tuple[Recording]:
+    if not 1 <= action <= len(classes):
+        raise DataError(f"{path}: {title} has no action {action}; its actions are 1 to {len(classes)}.")
+    label, relative = classes[action - 1], path.relative_to(source).as_posix()
+    return (dataclasses.replace(read(path), label=label, subject=str(subject), source=relative),)
 
 
 def incomplete(count: int, expected: int) -> list[str]:

@@ -8,23 +8,19 @@ by the files nor by their names, so nothing is said about it.
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
-    SourceFile,
     by_recording,
     incomplete,
     matching_files,
+    numbered_files,
     odd_even,
 )
 from hitrs.data.formats.format import Head
 from hitrs.data.formats.ui_prmd import FORMAT, read_ui_prmd
-from hitrs.data.recording import Recording
-from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 
 NAME = "ui-prmd"
@@ -48,23 +44,11 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("plugin_gait39"),
         classes=CLASSES,
-        sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
+        sources=numbered_files(source, files, read_ui_prmd, CLASSES, "UI-PRMD"),
         split=by_recording({"odd-even": odd_even}),
         meta={"title": "UI-PRMD (Vicon)"},
         notes=incomplete(len(files), SEQUENCES),
     )
-
-
-def _read(source: Path, path: Path, movement: int, subject: int, _: int) -> tuple[Recording]:
-    if not 1 <= movement <= len(CLASSES):
-        raise DataError(f"{path}: UI-PRMD has no movement {movement}; its movements are 1 to {len(CLASSES)}.")
-    recording = replace(
-        read_ui_prmd(path),
-        label=CLASSES[movement - 1],
-        subject=str(subject),
-        source=path.relative_to(source).as_posix(),
-    )
-    return (recording,)
 
 
 ENTRY = Entry(

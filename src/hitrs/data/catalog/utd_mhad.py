@@ -6,22 +6,18 @@ The protocol is cross-subject: odd subjects train (431), even subjects test (430
 from __future__ import annotations
 
 import re
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from hitrs.data.catalog.dataset import (
     Dataset,
     Entry,
-    SourceFile,
     by_recording,
     incomplete,
     matching_files,
+    numbered_files,
     odd_even,
 )
 from hitrs.data.formats.utd_mhad import read_utd_mhad
-from hitrs.data.recording import Recording
-from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 
 NAME = "utd-mhad"
@@ -46,23 +42,11 @@ def find(source: Path) -> Dataset | None:
         name=NAME,
         layout=get_layout("utd20"),
         classes=CLASSES,
-        sources=[SourceFile(path, partial(_read, source, path, *numbers)) for path, numbers in files],
+        sources=numbered_files(source, files, read_utd_mhad, CLASSES, "UTD-MHAD"),
         split=by_recording({"odd-even": odd_even}),
         meta={"title": "UTD-MHAD"},
         notes=incomplete(len(files), SEQUENCES),
     )
-
-
-def _read(source: Path, path: Path, action: int, subject: int, _: int) -> tuple[Recording]:
-    if not 1 <= action <= len(CLASSES):
-        raise DataError(f"{path}: UTD-MHAD has no action {action}; its actions are 1 to {len(CLASSES)}.")
-    recording = replace(
-        read_utd_mhad(path),
-        label=CLASSES[action - 1],
-        subject=str(subject),
-        source=path.relative_to(source).as_posix(),
-    )
-    return (recording,)
 
 
 ENTRY = Entry(
