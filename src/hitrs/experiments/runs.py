@@ -243,6 +243,7 @@ def finetune(
     if encoder is None:
         config = fit_to_data(config, data)
     else:
+        downstream.check_encoder(encoder.card, config)
         data = _converted(data, encoder.card, notify)
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing

@@ -215,6 +215,20 @@ class Task(ABC):
         """
         return settings
 
+    def check_encoder(  # noqa: B027  a hook
+        self, card: ModelCard, config: RunConfig
+    ) -> None:
+        """Refuse a pre-trained encoder that a model of this task would leave out, or could not read with; by
+        default none.
+
+        Args:
+            card: of the encoder.
+            config: the whole configuration.
+
+        Raises:
+            ConfigError: with what to do instead.
+        """
+
     def strata(self, store: Store, indices: np.ndarray) -> np.ndarray:
         """(n,) int64: groups of which a subset of the labels takes the same share; by default all are one."""
         return np.zeros(len(indices), np.int64)
