@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.errors import ConfigError
@@ -43,10 +43,11 @@ class PredictionTask(Task):
         MetricColumn(f"mm at frame {h}", "all", f"mpjpe@{h}", headline=True, lower_is_better=True)
         for h in HORIZONS
     )
-    remedies = (
-        "train for more steps or on more recordings, predict fewer frames (`--predict.head.predicted`), or "
-        "look for what is wrong with the data with `hitrs inspect`"
-    )
+    remedies: ClassVar[Mapping[str, str]] = {
+        "steps": "train for more steps or on more recordings",
+        "predicted": "predict fewer frames (`--predict.head.predicted`)",
+        "data": Task.remedies["data"],
+    }
 
     def preprocessing(self, settings: PreprocessingConfig, config: RunConfig) -> PreprocessingConfig:
         """Of what is made for an encoder of groups of frames nothing, where the decoder works alone."""
