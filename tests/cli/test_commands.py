@@ -194,6 +194,22 @@ def test_figures_stand_beside_what_costs_next_to_nothing(
     assert "learn from 18 training recordings" in capsys.readouterr().out
 
 
+def test_advice_that_was_followed_is_not_given(
+    store: str, quick: str, pretrained: str, tmp_path: Path, said
+) -> None:
+    words = ["--config", quick, "--recognize.optim.steps", "1", "--out"]
+    assert "--from general" in said("finetune", store, *words, tmp_path / "scratch")
+    shown = said("finetune", store, "--from", pretrained, *words, tmp_path / "run")
+    assert "no better than" in shown
+    assert "--from general" not in shown
+    again = said("evaluate", store, tmp_path / "run")
+    assert "no better than" in again
+    assert "--from general" not in again
+    probed = said("probe", store, pretrained, "--config", quick)
+    assert "--from general" not in probed
+    assert "more steps" not in probed
+
+
 def test_results_are_there_before_what_stands_beside_them(
     store: str, quick: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from hitrs.models.pretrained import load_pretrained
 from hitrs.pretext.objective import PretextObjective
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.transforms.batch import Batch
+from hitrs.transforms.config import PreprocessingConfig
+from predictors import predictor
 
 CLASSES = ("wave", "nod", "bow")
 
@@ -149,3 +151,36 @@ def test_what_else_can_be_wrong(theirs: dict, layout_file: str, tmp_path: Path, 
     assert not out.exists()
     out.mkdir()
     assert "exists already" in fails("convert", saved(theirs), out, *words)
+
+
+def saved(folder: Path, model: RecognitionModel) -> str:
+    return str(model.save_pretrained(folder))
+
+
+def test_what_the_authors_code_cannot_hold_is_not_written(tmp_path: Path, fails) -> None:
+    """Each of these became a file that could not be read back, or that was another model when it was."""
+    out = tmp_path / "out.pth"
+    assert "model.stride is 4, and there it is 7" in fails("convert", "general", out)
+    fused = PreprocessingConfig(stream="fused")
+    pooled = {"features": "pooled", "norm": False}
+    cards = {
+        "takes 9 numbers of a joint at once": ModelCard(tiny(), LAYOUT, fused, CLASSES),
+        "its classifier reads pooled features": ModelCard(tiny(), LAYOUT, classes=CLASSES, head=pooled),
+        "with random convolutions beside": ModelCard(
+            tiny(), LAYOUT, classes=CLASSES, head={"convolutions": True}
+        ),
+        "model.padded is false, and there it is true": ModelCard(tiny(padded=False), LAYOUT, classes=CLASSES),
+    }
+    for number, (reason, card) in enumerate(cards.items()):
+        model = saved(tmp_path / str(number), RecognitionModel.untrained(card))
+        assert reason in fails("convert", model, out)
+    plain = predictor().save_pretrained(tmp_path / "predictor")
+    assert "it is a model for prediction" in fails("convert", plain, out)
+    assert not out.exists()
+
+
+def test_heads_that_are_left_out_are_named(pretrained: str, tmp_path: Path, said) -> None:
+    """The quick configuration has the views task, which the authors do not."""
+    shown = said("convert", pretrained, tmp_path / "a.pth")
+    assert "their code does not have: views" in shown
+    assert "masked here and zeros there" in shown

@@ -10,6 +10,7 @@ from PIL import Image
 from factories import LAYOUT, small_store
 from hitrs.data import read_recording, write_npz
 from hitrs.data.recording import Recording
+from hitrs.skeleton import get_layout
 from hitrs.tasks.prediction.metrics import bone_lengths
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predictor import Predictor
@@ -123,3 +124,24 @@ def test_finetune_and_evaluate(tmp_path: Path, said, fails) -> None:
     long = ("--predict.head.observed", 60, "--predict.head.context", 6)
     out = ("--out", tmp_path / "other")
     assert "64 frames" in fails("finetune", store, "--task", "prediction", "--config", config, *out, *long)
+
+
+def test_an_encoder_that_a_predictor_would_drop_is_refused(
+    store: str, pretrained: str, quick: str, tmp_path: Path, fails
+) -> None:
+    words = ["finetune", store, "--task", "prediction", "--from", pretrained, "--config", quick]
+    refused = fails(*words, "--predict.head.context", "0", "--out", tmp_path / "run")
+    assert "predict.head.context is 0" in refused
+    assert "leave --from out" in refused
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_of_groups_of_frames_is_refused_by_what_to_do(tmp_path: Path, fails) -> None:
+    store = small_store(tmp_path / "store", count=8, layout=get_layout("kinect20")).path
+    for config in ([], ["--config", "light"]):
+        words = ["finetune", store, "--task", "prediction", "--from", "general", *config]
+        refused = fails(*words, "--out", tmp_path / "run")
+        assert "groups of 4 frames" in refused
+        assert "leave --from out, and the decoder works without an encoder" in refused
+        assert "hitrs pretrain STORE --config small" in refused
+    assert not (tmp_path / "run").exists()

@@ -12,6 +12,7 @@ from bodies import KINECT, people
 from hitrs.data import Recording, Store, import_dataset, summarize_import, write_npz, write_store
 from hitrs.data.cleaning import ToMeters, TurnUp, clean_store
 from hitrs.data.cleaning.operations import TURNS
+from hitrs.data.conversion import convert
 from hitrs.data.space import SAMPLE, Space, measure_space, sample, typical_space
 from hitrs.data.writer import header_checksum
 from hitrs.errors import DataError
@@ -43,6 +44,48 @@ def test_most_recordings_decide_and_others_are_named() -> None:
     space = typical_space([*spaces, Space()])
     assert (space.up, space.lying) == ("y", ("x",))
     assert typical_space([Space()]) == Space()
+
+
+def spaces_of(ups: str, unit: str = "meters") -> list[Space]:
+    return [Space(unit, "unclear" if up == "u" else up, (0.2,)) for up in ups]
+
+
+@pytest.mark.parametrize(("ups", "up"), [
+    ("xxzz", "unclear"),
+    ("xxzzyy", "unclear"),
+    ("xuuuuu", "unclear"),  # the others suggest nothing
+    ("xxz", "x"),
+    ("xxuu", "x"),
+    ("x", "x"),
+])  # fmt: skip
+def test_a_few_that_agree_by_chance_do_not_decide(ups: str, up: str) -> None:
+    space = typical_space(spaces_of(ups))
+    assert space.up == up
+    assert set(space.lying) == {each for each in ups if each not in ("u", up)}
+    units = [*spaces_of("yy"), *spaces_of("yy", "centimeters"), *spaces_of("y", "unclear")]
+    assert typical_space(units).unit == "unclear"
+
+
+def test_recordings_that_do_not_agree_are_not_turned_and_it_is_told() -> None:
+    disagreed = typical_space(spaces_of("xxzz"))
+    conversion = convert(disagreed, Space("meters", "y", (0.2,)))
+    assert not conversion.changes
+    assert conversion.notes == (
+        "which axis points up is unclear (by some recordings x or z, y in the training data): none is turned",
+    )
+    assert "up axis unclear (by some recordings x or z)" in disagreed.describe()
+
+
+def test_noise_has_no_up_axis(tmp_path: Path) -> None:
+    """The recordings of the README, of which two happened to suggest an axis, which then turned all."""
+
+    def walk(seed: int) -> Recording:
+        positions = np.random.default_rng(seed).normal(size=(40, 25, 3)).cumsum(0) / 100
+        return Recording(positions, layout="ntu25", name=str(seed))
+
+    store = write_store(tmp_path / "store", [walk(seed) for seed in range(24)])
+    assert store.space.up == "unclear"
+    assert "do not agree on the axis that points up" in "\n".join(summarize_import(store).lines())
 
 
 def test_a_store_of_before_is_measured_when_asked(tmp_path: Path) -> None:

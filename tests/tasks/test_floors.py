@@ -15,7 +15,7 @@ from hitrs.data.recording import Recording
 from hitrs.data.store import write_store
 from hitrs.models.card import ModelCard
 from hitrs.models.convolutions import RandomConvolutions
-from hitrs.tasks.base import EvalOptions, drawn, get_task
+from hitrs.tasks.base import EvalOptions, drawn, followed_remedies, get_task
 from hitrs.tasks.recognition.floors import nearest_positions
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.transforms.config import PreprocessingConfig
@@ -201,6 +201,27 @@ def test_the_sentence_on_a_model_that_is_no_better() -> None:
     both = RECOGNITION.behind(accuracy(1.0), floors)
     assert both is not None
     assert "1-NN on positions (top-1, all: 1.0 against 71.8) and random convolutions" in both
+
+
+def test_what_was_done_already_is_not_advised() -> None:
+    floors = {"random convolutions": accuracy(92.3)}
+    card = ModelCard(tiny(), LAYOUT, classes=("a", "b"))
+    assert followed_remedies(card) == set()
+    for origin, head, gone in (
+        ("scratch", {}, ()),
+        ("pre-trained encoder", {}, ("--from general",)),
+        ("frozen encoder, ridge classifier", {}, ("--from general", "more steps")),
+        (
+            "frozen encoder, ridge classifier",
+            {"convolutions": True},
+            ("--from general", "more steps", "--convolutions"),
+        ),
+    ):
+        followed = followed_remedies(replace(card, trained={"from": origin}, head=head))
+        said = RECOGNITION.behind(accuracy(80.0), floors, followed)
+        assert said is not None
+        for remedy in ("--from general", "more steps", "--convolutions", "hitrs inspect"):
+            assert (remedy in said) == (remedy not in gone)
 
 
 def test_a_model_that_has_collapsed_is_no_better_than_the_majority() -> None:

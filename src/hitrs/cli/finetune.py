@@ -76,7 +76,8 @@ def run(
         resume: go on with the run in OUT, with its own configuration.
     """
     from hitrs.experiments.runs import finetune
-    from hitrs.tasks.base import get_task
+    from hitrs.models.card import read_card
+    from hitrs.tasks.base import followed_remedies, get_task
     from hitrs.viz import plot_finetuning
 
     whole = changed_config(options)
@@ -109,7 +110,8 @@ def run(
         floors = done.results["floors"]
         for head, rows in get_task(task).report(tested_on, metrics, floors):
             print_table(head, rows)
-        if behind := get_task(task).behind(metrics, floors):
+        followed = followed_remedies(read_card(done.model)[0])
+        if behind := get_task(task).behind(metrics, floors, followed):
             print_line(f"note: {behind}")
         if "confusion" in metrics["all"]:
             from hitrs.viz import plot_confusion

@@ -70,7 +70,8 @@ def run(
     floors = {name: reports[name] for name in KEYS}
     alone = [report for name, report in reports.items() if name not in (*KEYS, "ridge with convolutions")]
     best = max(alone, key=lambda report: report["all"]["top1"])
-    behind = get_task("recognition").behind(best, floors)
+    followed = {"start", "steps", *(["convolutions"] if convolutions else [])}  # nothing is trained
+    behind = get_task("recognition").behind(best, floors, followed)
     if as_json:
         facts = {
             "protocol": split.protocol,

@@ -86,6 +86,12 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
             notes.append(f"turned from {have.up} up to {want.up} up, as the model was trained")
         else:
             notes.append(f"{have.up} seems to point up, but {want.up} did in the training data")
+    if have.up == UNCLEAR and have.lying and want.up != UNCLEAR:
+        axes = " or ".join(have.lying)
+        notes.append(
+            f"which axis points up is unclear (by some recordings {axes}, {want.up} in the training data): "
+            "none is turned"
+        )
     if UNCLEAR not in (have.sides, want.sides) and have.sides != want.sides:
         notes.append("left and right look exchanged, compared with the training data")
     return Conversion(divisor, up, tuple(notes), misfit)

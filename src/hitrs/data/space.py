@@ -22,6 +22,9 @@ from hitrs.skeleton.layout import Layout
 UNCLEAR = "unclear"
 SAMPLE = 64
 """Recordings of a store that are measured, and frames of a recording: enough for medians."""
+OF_CLEAR, OF_ALL = 2 / 3, 1 / 2
+"""A guess counts for a store if so many of the recordings that suggest anything suggest it, and so many of
+all that show a body: a few that agree by chance must not turn the others."""
 SIDES = ("right", "exchanged", UNCLEAR)
 _AXES = ("x", "-x", "y", "-y", "z", "-z")
 # Turns by a quarter or half around one axis. Their determinant is 1: left stays left, nothing is mirrored.
@@ -50,7 +53,8 @@ class Space:
     bones: tuple[float, ...] = ()
     """Length of each bone in the order of ``Layout.bones()``, 0 where it was never seen."""
     lying: tuple[str, ...] = ()
-    """Of several recordings: other axes along which the bodies of some stand, or rather lie."""
+    """Of several recordings: other axes along which the bodies of some stand, or rather lie; all axes where
+    ``up`` is unclear because the recordings do not agree."""
     seen: float = 1.0
     """Share of the joints that bodies show."""
     sides: str = UNCLEAR
@@ -72,7 +76,9 @@ class Space:
         if not self.known:
             return "unknown, no body was seen"
         unit = f"unit {UNCLEAR}" if self.unit == UNCLEAR else self.unit
-        up = f"up axis {UNCLEAR}" if self.up == UNCLEAR else f"{self.up} points up"
+        up = f"{self.up} points up"
+        if self.up == UNCLEAR:
+            up = f"up axis {UNCLEAR}" + f" (by some recordings {' or '.join(self.lying)})" * bool(self.lying)
         sides = ", left and right exchanged" * (self.sides == "exchanged")
         return f"{unit}, {up}, bones of {self.bone_length:.3g} on average{sides}"
 
@@ -152,26 +158,30 @@ def measure_space(positions: np.ndarray, valid: np.ndarray, layout: Layout) -> S
 
 
 def typical_space(spaces: Iterable[Space]) -> Space:
-    """What several recordings of one layout are measured in: most of them; bones by their median."""
+    """What several recordings of one layout are measured in: most of them, else "unclear"; bones by their
+    median."""
     present = [space for space in spaces if space.known]
     if not present:
         return Space()
     lengths = np.array([space.bones for space in present])
-    ups = [up for up, _ in Counter(s.up for s in present if s.up != UNCLEAR).most_common()]
+    ups = [space.up for space in present]
+    up = _agreed(ups)
     return Space(
-        _most(space.unit for space in present),
-        ups[0] if ups else UNCLEAR,
+        _agreed([space.unit for space in present]),
+        up,
         _rounded(np.nan_to_num(masked_median(lengths, lengths > 0))),
-        tuple(ups[1:]),
+        tuple(axis for axis, _ in Counter(ups).most_common() if axis not in (up, UNCLEAR)),
         round(float(np.median([space.seen for space in present])), 3),
-        _most(space.sides for space in present),
+        _agreed([space.sides for space in present]),
     )
 
 
-def _most(guesses: Iterable[str]) -> str:
-    """The most frequent clear guess."""
+def _agreed(guesses: Sequence[str]) -> str:
+    """The guess that a clear majority of the recordings shares."""
     counts = Counter(guess for guess in guesses if guess != UNCLEAR)
-    return counts.most_common(1)[0][0] if counts else UNCLEAR
+    guess, count = max(counts.items(), key=lambda item: item[1], default=(UNCLEAR, 0))
+    enough = count >= OF_CLEAR * counts.total() and count >= OF_ALL * len(guesses)
+    return guess if enough else UNCLEAR
 
 
 def sample(count: int) -> Sequence[int]:

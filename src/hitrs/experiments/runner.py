@@ -212,6 +212,8 @@ class Runner:
     def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder, task = self._folder(cell), get_task(cell.task)
         encoder = self._encoder(cell, config) if cell.source else None
+        if encoder:
+            task.check_encoder(encoder.card, config)
         layout = encoder.card.layout if encoder else training_layout(split.store, config.layout)
         settings = task.preprocessing(encoder.card.preprocessing if encoder else config.preprocessing, config)
         dataset = SkeletonDataset(split.store, self._labeled(cell, split), layout, settings)

@@ -37,7 +37,7 @@ from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
-from hitrs.tasks.base import EvalOptions, Metrics, Task, TaskModel, get_task
+from hitrs.tasks.base import EvalOptions, Metrics, Task, TaskModel, followed_remedies, get_task
 from hitrs.tasks.finetune import finetune as train_model
 from hitrs.tasks.inputs import converted_store, store_conversion
 from hitrs.tasks.probe import probe as probe_encoder
@@ -84,11 +84,13 @@ class Evaluation:
     metrics: Metrics
     floors: Mapping[str, Metrics]
     """The same figures of what costs next to nothing; none where the store has no training part."""
+    followed: frozenset[str] = frozenset()
+    """Of what could be tried where a floor is better, what the model has behind it."""
 
     @property
     def behind(self) -> str | None:
         """A sentence where a floor is better than the model, and what to try."""
-        return get_task(self.task).behind(self.metrics, self.floors)
+        return get_task(self.task).behind(self.metrics, self.floors, self.followed)
 
 
 def pretrain(
@@ -252,6 +254,7 @@ def finetune(
     if encoder is None:
         config = fit_to_data(config, data)
     else:
+        downstream.check_encoder(encoder.card, config)
         data = _converted(data, encoder.card, notify)
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
@@ -481,7 +484,8 @@ def evaluate_loaded(
             f"note: {data.path} has no training part, of which something simple could be made to compare with"
         )
     extra = dict.fromkeys(n for model in models for n in model.card.classes if n not in data.classes)
-    return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics, floors)
+    followed = followed_remedies(models[0].card)
+    return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics, floors, followed)
 
 
 def _check_refuses(task: Task, validation_subjects: Sequence[str]) -> None:

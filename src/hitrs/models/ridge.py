@@ -33,7 +33,10 @@ class Ridge:
     """Factor of the scores before softmax, by which probabilities fit the held-out labels best."""
     strength: float
     held_out: Tensor
-    """(N, classes) probabilities of the rows, each by a fit that did not learn from it (cross-validation)."""
+    """(N, classes) probabilities of the rows, each by a fit that did not learn from it (cross-validation), or
+    from anybody of its fold."""
+    fold: np.ndarray
+    """(N,) the fold of each row in which it was held out."""
 
     def probabilities(self, features: Tensor) -> Tensor:
         """Probabilities (N, classes) of features (N, F)."""
@@ -41,13 +44,22 @@ class Ridge:
         return torch.softmax(self.sharpness * raw, dim=1)
 
 
-def fit_ridge(features: Tensor, labels: np.ndarray, classes: int, groups: np.ndarray, seed: int = 0) -> Ridge:
+def fit_ridge(
+    features: Tensor,
+    labels: np.ndarray,
+    classes: int,
+    groups: np.ndarray,
+    seed: int = 0,
+    people: np.ndarray | None = None,
+) -> Ridge:
     """Ridge regression on targets of 1 for the class and 0 for the others, features standardized.
 
     Args:
         features: (N, F) float32; labels: (N,) int64.
         groups: (N,) what must not be parted in cross-validation, for example the recording of each copy.
         seed: of the folds.
+        people: (N,) int64, who shall not be parted where rows are held out, so that their probabilities are
+            those of somebody new; None: as strength and sharpness are chosen.
     """
     mean, deviation = features.mean(0), features.std(0, correction=0)
     scale = torch.where(deviation > 1e-6, 1 / deviation.clamp(min=1e-6), 0.0) / features.shape[1] ** 0.5
@@ -69,8 +81,25 @@ def fit_ridge(features: Tensor, labels: np.ndarray, classes: int, groups: np.nda
     dual, offset = _solve(gram, targets)
     weight = scaled.T @ dual[best].float() * scale[:, None]
     sharpness = SHARPNESSES[int(losses[best].argmin())]
-    chances = torch.softmax(sharpness * held_out[best], dim=1).float()
-    return Ridge(mean, weight, offset[best, 0].float(), sharpness, STRENGTHS[best], chances)
+    apart = held_out[best]
+    if people is not None:
+        _, numbers = np.unique(people, return_inverse=True)
+        fold = numbers % FOLDS
+        apart = _held_out(gram, targets, fold, STRENGTHS[best])
+    chances = torch.softmax(sharpness * apart, dim=1).float()
+    return Ridge(mean, weight, offset[best, 0].float(), sharpness, STRENGTHS[best], chances, fold)
+
+
+def _held_out(gram: Tensor, targets: Tensor, fold: np.ndarray, strength: float) -> Tensor:
+    """Scores (N, classes) of each fold's rows by a fit of the others'."""
+    scores = torch.zeros_like(targets)
+    for number in np.unique(fold):
+        test = torch.from_numpy(fold == number)
+        kernel, offset = gram[~test][:, ~test], targets[~test].mean(0)
+        kernel.diagonal().add_(1e-3 * strength)
+        dual = torch.cholesky_solve(targets[~test] - offset, torch.linalg.cholesky(kernel))
+        scores[test] = gram[test][:, ~test] @ dual + offset
+    return scores
 
 
 def _solve(gram: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:

@@ -20,16 +20,21 @@ from torch import Tensor
 from hitrs.errors import CheckpointError, ConfigError
 from hitrs.files import atomic_file, explained_writes
 from hitrs.models.authors import from_authors, infer_config, to_authors
-from hitrs.models.card import ModelCard
+from hitrs.models.card import PRETRAINING, ModelCard
+from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import HiTRS
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
+from hitrs.schema import read_settings
 from hitrs.skeleton import Layout, get_layout
+from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel
 
 _MARK = "s_input_map."
 """Every checkpoint of the authors' model has parameters whose names begin like this."""
 _PREFIX = "module."
 """What data-parallel training put before every name in the released files."""
+_FIXED = ("stride", "dilation", "padded")
+"""Settings of the model that the files do not hold: they are read with the paper's."""
 _NTU = (25, 3)
 """Joints and coordinates of the data that the released checkpoints were trained on."""
 
@@ -79,15 +84,57 @@ def read_authors(
 
 
 def write_authors(source: str | Path, out: Path) -> list[str]:
-    """Write a model (directory, run folder, ``hub://owner/name``) for the authors' code; lines about it."""
+    """Write a model (directory, run folder, ``hub://owner/name``) for the authors' code; lines about it.
+
+    Raises:
+        ConfigError: for a model that their code, and so the file, cannot hold: it could not be read back.
+    """
     card, weights = load_pretrained(source)
-    theirs = {_PREFIX + name: value for name, value in to_authors(weights).items()}
+    if reason := _beyond_authors(card):
+        raise ConfigError(
+            f"{source} cannot be written for the authors' code: {reason}. `hitrs export` writes it for other "
+            "programs"
+        )
+    ours = {name: value for name, value in weights.items() if not _is_own_task(name)}
+    theirs = {_PREFIX + name: value for name, value in to_authors(ours).items()}
     content = io.BytesIO()
     torch.save(theirs, content)
     with atomic_file(out) as part, explained_writes(out):
         part.write_bytes(content.getbuffer())
-    count = f"{len(theirs)} parameters in the authors' names, {card.model.heads} heads"
-    return [count, f"checkpoint  {out}"]
+    lines = [f"{len(theirs)} parameters in the authors' names, {card.model.heads} heads"]
+    if left := sorted({name.split(".")[1] for name in weights if _is_own_task(name)}):
+        lines.append(f"left out    heads of pretext tasks that their code does not have: {', '.join(left)}")
+    if card.model.mode != "paper":
+        lines.append(
+            "note        what was not seen is masked here and zeros there, where it answers otherwise"
+        )
+    return [*lines, f"checkpoint  {out}"]
+
+
+def _beyond_authors(card: ModelCard) -> str:
+    """Why the authors' code cannot hold a model; empty if it can."""
+    usual = ModelConfig()
+    for name in _FIXED:
+        if (own := getattr(card.model, name)) != (fixed := getattr(usual, name)):
+            return f"model.{name} is {str(own).lower()}, and there it is {str(fixed).lower()}"
+    if card.channels != card.layout.dims:
+        stream, tubelet = card.preprocessing.stream, card.preprocessing.tubelet
+        return (
+            f"its encoder takes {card.channels} numbers of a joint at once (preprocessing.stream {stream}, "
+            f"preprocessing.tubelet {tubelet}), and theirs the {card.layout.dims} coordinates"
+        )
+    if card.task not in (PRETRAINING, RecognitionModel.task):
+        return f"it is a model for {card.task}, and they have pre-trained encoders and recognizers"
+    head = read_settings(RecognitionHeadConfig, card.head, "head")
+    if card.task == RecognitionModel.task and (head.features != "video" or head.convolutions):
+        beside = " with random convolutions beside it" * head.convolutions
+        return f"its classifier reads {head.features} features{beside}, and theirs the video feature"
+    return ""
+
+
+def _is_own_task(name: str) -> bool:
+    """Whether a parameter is of a pretext task that the authors do not have."""
+    return name.startswith("tasks.") and not to_authors({name: torch.zeros(0)})
 
 
 def _load_plain(path: Path) -> Any:

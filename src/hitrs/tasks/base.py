@@ -7,7 +7,7 @@ behind the entry point "hitrs.tasks" (docs/extend.md).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -192,11 +192,12 @@ class Task(ABC):
     """Fields of a result by which tables of experiments tell rows apart, beside labels, method and start."""
     floor_titles: ClassVar[Mapping[str, str]] = {}
     """What people are shown in place of the key of a floor."""
-    remedies: ClassVar[str] = (
-        "train for more steps, start from a pre-trained encoder (`--from general` comes with the package), "
-        "or look for what is wrong with the data with `hitrs inspect`"
-    )
-    """What to try where a floor is better than the model."""
+    remedies: ClassVar[Mapping[str, str]] = {
+        "steps": "train for more steps",
+        "start": "start from a pre-trained encoder (`--from general` comes with the package)",
+        "data": "look for what is wrong with the data with `hitrs inspect`",
+    }
+    """What to try where a floor is better than the model, by what it changes."""
 
     def usable(self, store: Store) -> np.ndarray:
         """(N,) bool: recordings that have what training and testing need; by default all."""
@@ -214,6 +215,20 @@ class Task(ABC):
             config: the whole configuration, of which the task's own section may matter.
         """
         return settings
+
+    def check_encoder(  # noqa: B027  a hook
+        self, card: ModelCard, config: RunConfig
+    ) -> None:
+        """Refuse a pre-trained encoder that a model of this task would leave out, or could not read with; by
+        default none.
+
+        Args:
+            card: of the encoder.
+            config: the whole configuration.
+
+        Raises:
+            ConfigError: with what to do instead.
+        """
 
     def strata(self, store: Store, indices: np.ndarray) -> np.ndarray:
         """(n,) int64: groups of which a subset of the labels takes the same share; by default all are one."""
@@ -279,8 +294,14 @@ class Task(ABC):
         """
         return {}
 
-    def behind(self, metrics: Metrics, floors: Mapping[str, Metrics]) -> str | None:
-        """A sentence where the model is not better than each floor, and what to try; else None."""
+    def behind(
+        self, metrics: Metrics, floors: Mapping[str, Metrics], followed: Collection[str] = ()
+    ) -> str | None:
+        """A sentence where the model is not better than each floor, and what to try; else None.
+
+        Args:
+            followed: keys of ``remedies`` that were tried already, or that nothing can be done about.
+        """
         better = []
         for name, values in floors.items():
             for column in self.columns:
@@ -296,7 +317,8 @@ class Task(ABC):
             return None
         cost = "costs" if len(better) == 1 else "cost"
         floor = " and ".join(better)
-        return f"the model is no better than {floor}, which {cost} next to nothing: {self.remedies}"
+        left = [remedy for name, remedy in self.remedies.items() if name not in followed]
+        return f"the model is no better than {floor}, which {cost} next to nothing: {'; or '.join(left)}"
 
     def graph(self, model: TaskModel) -> Graph:
         """The model in a form that can leave the package (`hitrs export`); by default it has none.
@@ -358,6 +380,17 @@ def get_task(name: str) -> Task:
         ConfigError: if there is none of this name.
     """
     return TASKS.get(name)
+
+
+def followed_remedies(card: ModelCard) -> frozenset[str]:
+    """Of ``Task.remedies`` those that a model has behind it."""
+    origin = str(card.trained.get("from", ""))
+    found = {
+        "start": origin not in ("", "scratch"),
+        "steps": "ridge classifier" in origin,  # in closed form
+        "convolutions": bool(card.head.get("convolutions")),
+    }
+    return frozenset(name for name, done in found.items() if done)
 
 
 def drawn(indices: np.ndarray, most: int) -> np.ndarray:

@@ -1,31 +1,39 @@
 """Probabilities that hold what they say, and "none of these"."""
 
+import copy
 import dataclasses
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
 
 import hitrs
 from factories import LAYOUT, small_store, tiny
-from hitrs import Recognizer, Store
+from hitrs import Recognizer, Recording, Store
 from hitrs.config import Config
 from hitrs.errors import CheckpointError, ConfigError, DataError
+from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
+from hitrs.models.features import pooled_features
+from hitrs.models.ridge import fit_ridge
 from hitrs.tasks.recognition.confidence import (
     UNKNOWN,
     Confidence,
     calibration_error,
     choose_confidence,
+    choose_limits,
     choose_threshold,
 )
 from hitrs.tasks.recognition.config import RecognitionConfig
-from hitrs.tasks.recognition.ridge import ridge_recognizer
+from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer, train_views
 from hitrs.training.config import FinetuneOptimConfig
+from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
 QUICK = Config(
@@ -69,13 +77,34 @@ def test_a_larger_share_may_be_refused() -> None:
     assert few.threshold < many.threshold
 
 
+@given(st.integers(20, 200), st.integers(0, 99), st.floats(0.01, 0.3))
+def test_both_limits_together_cost_the_share(count: int, seed: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    chances, distances = softmax(4 * rng.normal(size=(count, 3)), 1), rng.gamma(2, size=count)
+    threshold, distance = choose_limits(chances, distances, share)
+    unsure, far = chances.max(1) < threshold, distances > distance
+    assert (unsure | far).mean() <= share
+    assert (unsure | far).mean() >= share - 2 / count - 0.5 * share  # where both fall on the same recordings
+    assert threshold > 1 / 3  # all classes alike are none
+
+
 def test_calibration_error_by_hand() -> None:
     probabilities = np.array([[0.9, 0.1]] * 4 + [[0.45, 0.55]] * 4)
     labels = np.array([0, 0, 0, 1, 1, 1, 1, 1])  # 75% of those with 0.9, all of those with 0.55
     assert calibration_error(probabilities, labels) == pytest.approx(100 * (0.15 + 0.45) / 2)
 
 
-@pytest.mark.parametrize("values", [{"temperature": 0.0}, {"threshold": 1.0}, {"threshold": float("nan")}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"temperature": 0.0},
+        {"threshold": 1.0},
+        {"threshold": float("nan")},
+        {"distance": -1.0},
+        {"distance": float("inf")},
+        {"axes": 10**9},
+    ],
+)
 def test_confidence_has_bounds(values: dict[str, float]) -> None:
     with pytest.raises(ConfigError):
         Confidence(**values)
@@ -126,6 +155,91 @@ def test_a_recognizer_below_its_threshold_names_nothing(store: Store, tmp_path: 
     answer = Recognizer(model.save_pretrained(tmp_path / "strict"))(store[0])
     assert (answer.label, answer.known, answer.to_dict()["label"]) == (UNKNOWN, False, None)
     assert sum(score.probability for score in answer.scores) == pytest.approx(1, abs=1e-5)
+
+
+def without_bow(store: Store) -> SkeletonDataset:
+    """What trains of two of the three classes."""
+    few = store.without_classes(["bow"])
+    train = few.split("subjects", "train")
+    return SkeletonDataset(few, train[np.asarray(few.labels)[train] >= 0], LAYOUT, PreprocessingConfig())
+
+
+@pytest.fixture(scope="module")
+def two_classes(store: Store) -> RecognitionModel:
+    """A ridge classifier on an encoder that has learned nothing, made of two of the three classes."""
+    torch.manual_seed(0)
+    encoder = HiTRS(tiny(), LAYOUT.n_joints)
+    encoder.card = ModelCard(encoder.config, LAYOUT)
+    labeled = without_bow(store)
+    return ridge_recognizer(encoder, labeled, QUICK)
+
+
+def unlike(store: Store, number: int) -> Recording:
+    """Somebody whose joints are elsewhere, so that no class fits."""
+    recording = store[number]
+    away = np.random.default_rng(number).normal(size=(1, 1, LAYOUT.n_joints, 3)).astype(np.float32)
+    return dataclasses.replace(recording, positions=recording.positions + 2 * away, label=None)
+
+
+def test_what_is_unlike_all_that_trained_is_named_nothing(
+    store: Store, two_classes: RecognitionModel
+) -> None:
+    """A classifier of two classes is sure of one of them wherever features lie; they were named at 98%."""
+    recognizer = Recognizer(two_classes)
+    answers = [recognizer(unlike(store, number), as_is=True) for number in range(8)]
+    assert [answer.label for answer in answers] == [UNKNOWN] * 8
+    assert all(answer.probability < 0.51 for answer in answers)  # neither is more probable
+    train = store.split("subjects", "train")
+    own = [store[int(i)] for i in train if store[int(i)].label != "bow"]
+    assert sum(recognizer(recording).known for recording in own) >= 0.9 * len(own)
+
+
+def test_what_was_learned_of_features_is_saved(
+    store: Store, two_classes: RecognitionModel, tmp_path: Path
+) -> None:
+    again = RecognitionModel.from_pretrained(two_classes.save_pretrained(tmp_path / "model"))
+    assert again.confidence == two_classes.confidence
+    assert again.confidence.axes
+    for recording in (store[0], unlike(store, 1)):
+        one, other = (Recognizer(model)(recording, as_is=True) for model in (two_classes, again))
+        assert one == other
+
+
+def test_convolutions_beside_it_change_the_probability_alone(
+    store: Store, two_classes: RecognitionModel, tmp_path: Path
+) -> None:
+    labeled = without_bow(store)
+    convolutions = convolution_recognizer(labeled)
+    assert convolutions.familiarity is not None
+    model = copy.deepcopy(two_classes)
+    model.add_convolutions(convolutions)
+    assert model.confidence.axes == two_classes.confidence.axes
+    again = RecognitionModel.from_pretrained(model.save_pretrained(tmp_path / "model"))
+    assert Recognizer(again)(unlike(store, 0), as_is=True).label == UNKNOWN
+    assert Recognizer(again)(store[0]) == Recognizer(model)(store[0])
+    model.add_convolutions(None)
+    assert model.confidence == two_classes.confidence
+
+
+def test_the_threshold_is_that_of_somebody_new(store: Store, two_classes: RecognitionModel) -> None:
+    """Each recording is held out together with all others of the same person."""
+    held_out = two_classes.held_out
+    assert held_out is not None
+    labeled = without_bow(store)
+    people, labels = np.asarray(labeled.store.subjects)[labeled.indices], labeled.labels
+    encoder = two_classes.encoder
+    assert encoder is not None
+    views = QUICK.probe.train_views
+    features = np.stack(train_views(encoder, labeled, QUICK, pooled_features))
+    whole = fit_ridge(
+        torch.from_numpy(features.reshape(views * len(labeled), -1)), np.tile(labels, views), 2,
+        np.tile(np.arange(len(labeled)), views), people=np.tile(people, views),
+    )  # fmt: skip
+    for person in np.unique(people):
+        folds = whole.fold[: len(labeled)][people == person]
+        assert len(set(folds)) == 1
+    np.testing.assert_allclose(held_out.probabilities, whole.held_out[: len(labeled)], atol=1e-4)
+    assert two_classes.confidence == held_out.confidence()
 
 
 def pretrained() -> Config:

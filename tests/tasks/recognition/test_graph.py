@@ -8,6 +8,8 @@ import torch
 
 from factories import CLASSES, JOINTS, LAYOUT, tiny
 from hitrs.models.card import ModelCard
+from hitrs.models.familiarity import Familiarity
+from hitrs.models.features import collect, recording_features
 from hitrs.tasks.graph import recording_arrays
 from hitrs.tasks.inputs import as_recording
 from hitrs.tasks.recognition.confidence import Confidence
@@ -73,6 +75,29 @@ def test_probabilities_are_those_of_the_model(changes: dict, frames: int, person
     with torch.no_grad():
         found = graph.module(torch.from_numpy(positions)).numpy()
     np.testing.assert_allclose(found, graph.answer(positions), atol=1e-5)
+
+
+def test_what_is_unlike_all_that_trained_is_so_in_the_graph() -> None:
+    model = recognizer(features="pooled", preprocessing=LIGHT, convolutions=True, **SIDE_BY_SIDE)
+    scenes = [scene(30, 1, seed) for seed in range(20)]
+    dataset = InMemoryDataset([as_recording(each, LAYOUT) for each in scenes], LAYOUT, LIGHT)
+    features = torch.from_numpy(
+        collect(
+            lambda batch: recording_features(model.encoder, batch, model.card, model.features), model, dataset
+        )
+    )
+    model.familiarity = Familiarity.of(features)
+    distances = model.familiarity(features)
+    middle = float(distances.median()) + 1e-3
+    model.confidence = Confidence(threshold=0.4, distance=middle, axes=model.familiarity.axes.shape[1])
+    graph, far = recognition_graph(model), []
+    for positions in scenes:
+        with torch.no_grad():
+            found = graph.module(torch.from_numpy(positions)).numpy()
+        np.testing.assert_allclose(found, graph.answer(positions), atol=1e-5)
+        far.append(bool(found.max() < 0.34))
+    assert far == (distances > middle).tolist()
+    assert 5 <= sum(far) <= 15
 
 
 def test_nobody() -> None:

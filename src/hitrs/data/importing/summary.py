@@ -84,6 +84,10 @@ class ImportSummary:
         clear = UNCLEAR not in (self.space.unit, self.space.up)
         usual = not repairs and clear and self.space.sides != "exchanged"
         lines = [f"{'bodies' if usual else '! bodies':<12}{self.space.describe()}, by their looks"]
+        if self.space.up == UNCLEAR and self.space.lying:
+            lines.append(
+                "            recordings do not agree on the axis that points up, so no model has them turned"
+            )
         if repairs:
             lines.append(f"            `hitrs clean STORE CLEANED {repairs}` makes it meters, y up")
         return lines

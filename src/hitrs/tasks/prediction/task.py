@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from typing import Any, ClassVar, TypeAlias, cast
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.errors import ConfigError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
@@ -42,16 +43,34 @@ class PredictionTask(Task):
         MetricColumn(f"mm at frame {h}", "all", f"mpjpe@{h}", headline=True, lower_is_better=True)
         for h in HORIZONS
     )
-    remedies = (
-        "train for more steps or on more recordings, predict fewer frames (`--predict.head.predicted`), or "
-        "look for what is wrong with the data with `hitrs inspect`"
-    )
+    remedies: ClassVar[Mapping[str, str]] = {
+        "steps": "train for more steps or on more recordings",
+        "predicted": "predict fewer frames (`--predict.head.predicted`)",
+        "data": Task.remedies["data"],
+    }
 
     def preprocessing(self, settings: PreprocessingConfig, config: RunConfig) -> PreprocessingConfig:
         """Of what is made for an encoder of groups of frames nothing, where the decoder works alone."""
         if config.section(self.name).head.context:
             return settings
         return dataclasses.replace(settings, stream="joint", frames=0, tubelet=1)
+
+    def check_encoder(self, card: ModelCard, config: RunConfig) -> None:
+        settings, context = card.preprocessing, config.section(self.name).head.context
+        alone = "leave --from out, and the decoder works without an encoder"
+        if settings.frames or settings.tubelet > 1:
+            raise ConfigError(
+                "a predictor needs an encoder that sees every frame as it comes, but this one was "
+                f"pre-trained on groups of {settings.tubelet} frames (preprocessing.frames is "
+                f"{settings.frames}, preprocessing.tubelet {settings.tubelet}): {alone}; or pre-train one "
+                "with `hitrs pretrain STORE --config small`"
+            )
+        if not context:
+            raise ConfigError(
+                "predict.head.context is 0, so that the predictor is the decoder alone, and the encoder "
+                f"that --from names would be dropped: {alone}; or let it see the last observed frames, for "
+                "example `--predict.head.context 26`"
+            )
 
     def job(
         self,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from hitrs.errors import ConfigError
+from hitrs.models.familiarity import MOST
 from hitrs.tasks.recognition.config import RecognitionEvalConfig
 
 UNKNOWN = "none of these"
@@ -20,6 +21,10 @@ BINS = 15
 _TEMPERATURES = (0.05, 20.0)
 _MOST = 0.999
 """Highest threshold."""
+FLAT = 1e-3
+"""Scores of what is unlike anything that trained are multiplied by this: each class is about as probable as
+the others, and the order stays."""
+_ABOVE_FLAT = 1.05
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,11 @@ class Confidence:
     """Scores are divided by it before softmax (temperature scaling, Guo and others 2017)."""
     threshold: float = 0.0
     """A recording whose most probable class is less probable is "none of these"; 0: one is always named."""
+    distance: float = 0.0
+    """A recording whose features are farther from those that trained is unlike all of them, so that no class
+    is more probable than the others; 0: this is not looked at."""
+    axes: int = 0
+    """Along which features are compared."""
 
     def __post_init__(self) -> None:
         if not _TEMPERATURES[0] <= self.temperature <= _TEMPERATURES[1]:
@@ -40,6 +50,35 @@ class Confidence:
             raise ConfigError(f"temperature must lie between {low} and {high}, got {self.temperature}")
         if not 0 <= self.threshold < 1:
             raise ConfigError(f"threshold must lie in [0, 1), got {self.threshold}")
+        if not 0 <= self.distance < float("inf"):
+            raise ConfigError(f"distance must not be negative, got {self.distance}")
+        if not 0 <= self.axes <= MOST:
+            raise ConfigError(f"axes must lie between 0 and {MOST}, got {self.axes}")
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a classifier says of the recordings that it learned from, each by a fit that did not."""
+
+    probabilities: np.ndarray
+    """(N, classes)."""
+    distances: np.ndarray
+    """(N,) of their features to those of the fit."""
+    axes: int
+    """Of the distances; 0: there are none."""
+
+    def beside(self, other: HeldOut) -> HeldOut:
+        """For both classifiers together; only this one's features are looked at."""
+        if len(self.probabilities) != len(other.probabilities):  # one of them learned from fewer
+            return self
+        return replace(self, probabilities=(self.probabilities + other.probabilities) / 2)
+
+    def confidence(self) -> Confidence:
+        """What all but a share of them keep to."""
+        if not self.axes:
+            return Confidence(threshold=choose_threshold(self.probabilities))
+        threshold, distance = choose_limits(self.probabilities, self.distances)
+        return Confidence(threshold=threshold, distance=distance, axes=self.axes)
 
 
 def choose_confidence(scores: np.ndarray, labels: np.ndarray, refused: float = REFUSED) -> Confidence:
@@ -71,6 +110,25 @@ def choose_threshold(probabilities: np.ndarray, refused: float = REFUSED) -> flo
         refused: the share.
     """
     return min(float(np.quantile(probabilities.max(1), refused, method="lower")), _MOST)
+
+
+def choose_limits(
+    probabilities: np.ndarray, distances: np.ndarray, refused: float = REFUSED
+) -> tuple[float, float]:
+    """The probability that a class needs, and the distance that features may have: together they cost a share
+    of held-out recordings of known classes, each about as many.
+
+    Args:
+        probabilities: (N, classes); distances: (N,).
+        refused: the share.
+    """
+    most, classes = probabilities.max(1), probabilities.shape[1]
+    chances, far = np.sort(most), np.sort(distances)[::-1]
+    each = 0
+    for more in range(1, int(refused * len(most)) + 1):
+        if ((most < chances[more]) | (distances > far[more])).mean() <= refused:
+            each = more
+    return min(max(float(chances[each]), _ABOVE_FLAT / classes), _MOST), float(far[each])
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -43,13 +43,13 @@ class DenseRecognizer(nn.Module):
 
     def forward(self, positions: Tensor) -> Tensor:
         batch = dense_batch(positions)
-        scores = dense_scores(self.model, batch)
-        beside = None if self.model.beside is None else dense_scores(self.model.beside, batch)
-        return self.model.calibrated(scores, beside).softmax(1)[0]
+        features, beside = dense_features(self.model, batch), self.model.beside
+        scores = None if beside is None else beside.classify(dense_features(beside, batch))
+        return self.model.answer(features, scores).softmax(1)[0]
 
 
-def dense_scores(model: RecognitionModel, batch: Batch) -> Tensor:
-    """Scores (1, classes) of one recording without its random convolutions."""
+def dense_features(model: RecognitionModel, batch: Batch) -> Tensor:
+    """Features (1, W) of one recording."""
     card, encoder = model.card, model.encoder
     slots = body_slots(encoder, card)
     bodies = dense_bodies(batch, card.preprocessing, card.layout, slots)
@@ -62,7 +62,7 @@ def dense_scores(model: RecognitionModel, batch: Batch) -> Tensor:
         if model.features is pooled_features:
             features = dense_pooled(frames, clips, features)
     present = (bodies.present | (slots is not None)).float()
-    return model.classify((features * present[:, None]).sum(0, keepdim=True) / present.sum().clamp(min=1))
+    return (features * present[:, None]).sum(0, keepdim=True) / present.sum().clamp(min=1)
 
 
 def recognition_graph(model: RecognitionModel) -> Graph:

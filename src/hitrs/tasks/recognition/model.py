@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,10 +13,11 @@ from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import RandomConvolutions, convolution_settings
 from hitrs.models.encoder import HiTRS
+from hitrs.models.familiarity import Familiarity
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
 from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel
-from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
+from hitrs.tasks.recognition.confidence import FLAT, Confidence, HeldOut
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch
 
@@ -37,9 +38,10 @@ class RecognitionModel(TaskModel):
     norm: nn.Module
     beside: RecognitionModel | None
     """Random convolutions that answer too (``recognize.head.convolutions``), once there are any."""
-    held_out: np.ndarray | None
-    """Of a ridge classifier that was just made: (N, classes) probabilities of what it learned from, by
-    cross-validation."""
+    familiarity: Familiarity | None
+    """What tells features that are unlike those that trained, where there is such a thing."""
+    held_out: HeldOut | None
+    """Of a ridge classifier that was just made."""
 
     def __init__(self, encoder: HiTRS | None, card: ModelCard, seed: int = 0):
         super().__init__()
@@ -63,29 +65,46 @@ class RecognitionModel(TaskModel):
             width = encoder.video_width
         self.dropout = nn.Dropout(settings.dropout)
         self.classifier = nn.Linear(width, len(card.classes))
+        axes = self._confidence.axes
+        self.familiarity = Familiarity(width, axes) if axes else None
 
     def forward(self, batch: Batch) -> Tensor:
         """Preprocessed recordings -> scores (B, classes), before softmax.
 
-        Not in training: with random convolutions beside the encoder, those of the mean probabilities; and
-        at the temperature that held-out recordings chose.
+        Not in training: with random convolutions beside the encoder, those of the mean probabilities; at the
+        temperature that held-out recordings chose; and about the same for all classes where the features are
+        unlike all that trained.
         """
-        scores = self.classify(recording_features(self.encoder, batch, self.card, self.features))
+        features = recording_features(self.encoder, batch, self.card, self.features)
         if self.training:
-            return scores
-        return self.calibrated(scores, None if self.beside is None else self.beside(batch))
+            return self.classify(features)
+        return self.answer(features, None if self.beside is None else self.beside.scores(batch))
+
+    def scores(self, batch: Batch) -> Tensor:
+        """Those of the classifier alone."""
+        return self.classify(recording_features(self.encoder, batch, self.card, self.features))
 
     def classify(self, features: Tensor) -> Tensor:
         """Scores (B, classes) of features of recordings, (B, W)."""
         scores: Tensor = self.classifier(self.dropout(self.norm(features)))
         return scores
 
-    def calibrated(self, scores: Tensor, beside: Tensor | None) -> Tensor:
-        """The final scores from those of the encoder and, where there are any, of the random convolutions."""
+    def answer(self, features: Tensor, beside: Tensor | None) -> Tensor:
+        """The final scores (B, classes).
+
+        Args:
+            features: (B, W).
+            beside: scores of the random convolutions, where there are any.
+        """
+        scores = self.classify(features)
         if beside is not None:
             probabilities = scores.float().softmax(1) + beside.float().softmax(1)
             scores = (probabilities / 2).clamp(min=SMALLEST).log()
-        return scores / self.confidence.temperature
+        scores = scores / self.confidence.temperature
+        if self.familiarity is not None:
+            far = self.familiarity(features.float()) > self.confidence.distance
+            scores = torch.where(far[:, None], FLAT * scores, scores)
+        return scores
 
     @property
     def confidence(self) -> Confidence:
@@ -104,15 +123,20 @@ class RecognitionModel(TaskModel):
         Of ridge classifiers that learned from the same rows, both together choose how probable a class must
         be.
         """
-        self.beside = beside
-        parts = [model.held_out for model in (self, beside) if model is not None]
-        known = [part for part in parts if part is not None]
-        if len(known) == len(parts):
-            rows = min(map(len, known))  # the recordings, then as many copies as both have
-            mean = np.mean([part[:rows] for part in known], axis=0)
-            self.confidence = Confidence(threshold=choose_threshold(mean))
+        self.beside = None if beside is None else beside._alone()
+        if self.held_out is not None and beside is None:
+            self.confidence = self.held_out.confidence()
+        elif self.held_out is not None and beside is not None and beside.held_out is not None:
+            self.confidence = self.held_out.beside(beside.held_out).confidence()
         head = {**self.card.head, "convolutions": beside is not None}
         self.card = dataclasses.replace(self.card, head=head)
+
+    def _alone(self) -> RecognitionModel:
+        """Random convolutions that only answer; another model says what is unlike all that trained."""
+        model = RecognitionModel(None, convolution_card(self.card))
+        own = {n: value for n, value in self.state_dict().items() if not n.startswith("familiarity.")}
+        model.load_state_dict(own)
+        return model.to(self.classifier.weight.device).eval()
 
     def _convolved(self, _: None, positions: Tensor, valid: Tensor, lengths: Tensor) -> Tensor:
         """Features of bodies, all resampled to the same number of frames."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from hitrs.models.card import ModelCard
 from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import HiTRS
+from hitrs.models.familiarity import Familiarity
 from hitrs.models.features import (
     BodyFeatures,
     collect,
@@ -23,7 +24,7 @@ from hitrs.models.features import (
 from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import RunConfig, drawn
-from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
+from hitrs.tasks.recognition.confidence import HeldOut
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, convolution_card
 from hitrs.transforms.batch import Batch, stream_bodies
@@ -35,6 +36,8 @@ CONVOLUTION_COPIES = 3
 """Turned and scaled copies of each training recording that they learn from, beside itself."""
 RIDGE_ROWS = 8192
 """A ridge classifier costs the cube of the rows that it learns from: about half a minute for these."""
+FAMILIAR = 1024
+"""Recordings by which features are told that are unlike all that trained: a second."""
 TURNED_AND_SCALED = AugmentConfig("views", ViewsConfig(noise=0.0, drop=0.0))
 
 
@@ -50,7 +53,6 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
     """
     views = train_views(encoder, labeled, config, pooled_features)
     classes = tuple(labeled.store.classes)
-    ridge = _fit_ridge(views, labeled.labels, len(classes))
     trained = {
         "task": "recognition",
         "data": labeled.store.fingerprint,
@@ -66,25 +68,7 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
         space=labeled.space,
         trained=trained,
     )
-    return _with_ridge(RecognitionModel(encoder, card), ridge)
-
-
-def _fit_ridge(
-    train_views: Sequence[np.ndarray], labels: np.ndarray, classes: int, rows: int = RIDGE_ROWS
-) -> Ridge:
-    """A ridge classifier that learns from so many rows at most.
-
-    Where there are more, copies are left out first, then recordings at random.
-
-    Args:
-        train_views: features (N, F) of the training recordings, once for each of their copies.
-        labels: (N,) int64.
-    """
-    views = max(1, min(len(train_views), rows // len(labels)))
-    chosen = drawn(np.arange(len(labels)), rows)
-    features = np.concatenate([view[chosen] for view in train_views[:views]])
-    groups = np.tile(chosen, views)
-    return fit_ridge(torch.from_numpy(features), np.tile(labels[chosen], views), classes, groups)
+    return _with_ridge(RecognitionModel(encoder, card), views, labeled)
 
 
 def convolution_recognizer(
@@ -124,18 +108,68 @@ def convolution_recognizer(
         collect(features, model, labeled, change=turned_and_scaled(labeled, view) if view else None)
         for view in range(copies + 1)
     ]
-    return _with_ridge(model, _fit_ridge(views, labeled.labels, len(classes), rows))
+    return _with_ridge(model, views, labeled, rows)
 
 
-def _with_ridge(model: RecognitionModel, ridge: Ridge) -> RecognitionModel:
-    """The model with the ridge classifier as its linear layer, such that softmax gives its probabilities;
-    cross-validation chooses how probable a class must be."""
+def _with_ridge(
+    model: RecognitionModel,
+    train_views: Sequence[np.ndarray],
+    labeled: SkeletonDataset,
+    rows: int = RIDGE_ROWS,
+) -> RecognitionModel:
+    """The model with a ridge classifier as its linear layer, such that softmax gives its probabilities.
+
+    What it answers for people who did not train chooses how probable a class must be, and how far features
+    may be from those that trained; where people are not known, recordings that did not train.
+
+    Args:
+        train_views: features (N, F) of the training recordings, once for each of their copies.
+        rows: most that it learns from; where there are more, copies are left out first, then recordings at
+            random.
+    """
+    chosen = drawn(np.arange(len(labeled)), rows)
+    views = max(1, min(len(train_views), rows // len(labeled)))
+    labels = labeled.labels[chosen]
+    people = np.asarray(labeled.store.subjects)[labeled.indices][chosen]
+    ridge = fit_ridge(
+        torch.from_numpy(np.concatenate([view[chosen] for view in train_views[:views]])),
+        np.tile(labels, views),
+        len(labeled.store.classes),
+        np.tile(chosen, views),
+        people=np.tile(people, views) if people.min() >= 0 and len(np.unique(people)) > 1 else None,
+    )
     with torch.no_grad():
         model.classifier.weight.copy_(ridge.sharpness * ridge.weight.T)
         model.classifier.bias.copy_(ridge.sharpness * (ridge.bias - ridge.mean @ ridge.weight))
-    model.held_out = ridge.held_out.numpy()
-    model.confidence = Confidence(threshold=choose_threshold(model.held_out))
+    features = torch.from_numpy(train_views[0][chosen])
+    familiarity, model.held_out = _familiarity(features, labels, ridge)
+    model.familiarity = familiarity and familiarity.to(model.classifier.weight.device)
+    model.confidence = model.held_out.confidence()
     return model.eval()
+
+
+def _familiarity(features: Tensor, labels: np.ndarray, ridge: Ridge) -> tuple[Familiarity | None, HeldOut]:
+    """What tells features that are unlike those that trained, and what is known of these when held out.
+
+    Args:
+        features: (N, F) of the recordings; the rows of ``ridge`` are these, then copies of them.
+    """
+    fold, probabilities = ridge.fold[: len(labels)], ridge.held_out[: len(labels)].numpy()
+    told, distances = np.zeros(len(labels), bool), np.zeros(len(labels))
+    for number in np.unique(fold):
+        test = fold == number
+        if test.all():
+            continue
+        # a class that one fold alone has cannot be told there
+        told |= test & np.isin(labels, labels[~test])
+        known = drawn(np.flatnonzero(~test), FAMILIAR)
+        distances[test] = np.nan_to_num(Familiarity.of(features[known])(features[test]).numpy())
+    if not told.any():
+        told[:] = True
+    familiarity = Familiarity.of(features[drawn(np.arange(len(labels)), FAMILIAR)])
+    axes = familiarity.axes.shape[1] if probabilities.shape[1] > 1 else 0
+    held_out = HeldOut(probabilities[told], distances[told], axes)
+    return (familiarity if axes else None), held_out
 
 
 def body_sequences(batch: Batch, settings: PreprocessingConfig, layout: Layout) -> tuple[Tensor, Tensor]:

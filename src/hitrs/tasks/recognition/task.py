@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -62,10 +63,11 @@ class RecognitionTask(Task):
     needs_rate = False
     store_columns = ("store", "stream")
     floor_titles = TITLES
-    remedies = (
-        f"{Task.remedies}; `hitrs probe STORE ENCODER --out RECOGNIZER --convolutions` makes a recognizer of "
-        "an encoder and random convolutions"
-    )
+    remedies: ClassVar[Mapping[str, str]] = {
+        **Task.remedies,
+        "convolutions": "make a recognizer of an encoder and random convolutions with `hitrs probe STORE "
+        "ENCODER --out RECOGNIZER --convolutions`",
+    }
 
     def usable(self, store: Store) -> np.ndarray:
         return np.asarray(store.labels) >= 0
