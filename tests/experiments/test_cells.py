@@ -14,6 +14,7 @@ from hitrs.experiments.label_subsets import write_label_subsets
 from hitrs.experiments.results import Result, read_results
 from hitrs.experiments.tables import markdown_table
 from hitrs.models.encoder import HiTRS
+from hitrs.skeleton.layout import get_layout
 
 SIZES = """
 config: tiny
@@ -108,6 +109,22 @@ def test_every_cell_leaves_one_file_and_the_table_shows_them(runner):
     }
     assert written["start"] == "pre-trained on nw-ucla"
     assert written["fold_group"] == written["protocol"] == "subjects"
+
+
+def test_convolutions_of_other_joints_do_not_answer_beside_a_recognizer(tmp_path, runner_of):
+    small_store(tmp_path / "stores" / "s", 12, layout=get_layout("kinect20"))
+    cells = f"""
+name: joints
+{SIZES}
+cells:
+  - {{do: convolutions, store: s, protocol: subjects}}
+  - {{do: finetune, store: s, protocol: subjects, label: own}}
+  - {{do: finetune, store: s, protocol: subjects, label: mapped, set: {{layout: ntu25}}}}
+"""
+    runner = runner_of(cells)
+    _, own, mapped = [runner.run(cell) for cell in runner.plan.cells]
+    assert own.metrics.keys() == {"scratch", "scratch with convolutions"}
+    assert mapped.metrics.keys() == {"scratch"}
 
 
 def test_few_labels_are_those_of_the_list(runner):

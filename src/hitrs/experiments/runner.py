@@ -25,7 +25,7 @@ from hitrs.files import file_name, locked
 from hitrs.models.card import GENERAL, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import train_encoder
-from hitrs.skeleton.layout import get_layout
+from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
@@ -192,12 +192,12 @@ class Runner:
 
     def _probe(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         labeled, encoder = self._labeled(cell, split), self._encoder(cell, config)
-        convolutions = self._convolutions_beside(cell)
+        convolutions = self._convolutions_beside(cell, encoder.card.layout)
         metrics = probe(encoder, split, config, labeled, convolutions=convolutions)
         return {"labels": len(labeled), "metrics": metrics}
 
-    def _convolutions_beside(self, cell: Cell) -> RecognitionModel | None:
-        """The model of a convolutions cell with the same labels (and seed, where there are several)."""
+    def _convolutions_beside(self, cell: Cell, layout: Layout) -> RecognitionModel | None:
+        """The model of a convolutions cell of the same labels and joints (and seed, if there are several)."""
         keys = ("store", "protocol", "subjects", "label_fraction", "label_subset")
         alike = [
             other
@@ -207,7 +207,8 @@ class Runner:
         if not alike:
             return None
         other = next((other for other in alike if other.seed == cell.seed), alike[0])
-        return RecognitionModel.from_pretrained(self._made_by(cell, other))
+        model = RecognitionModel.from_pretrained(self._made_by(cell, other))
+        return model if model.card.layout == layout else None
 
     def _finetune(self, cell: Cell, config: Config, split: ProtocolSplit) -> Outcome:
         folder, task = self._folder(cell), get_task(cell.task)
@@ -221,7 +222,7 @@ class Runner:
         method = "fine-tuned" if encoder else "scratch"
         options, model = task.default_options(config), task.load(folder)
         metrics = {method: task.evaluate([model], split, options)}
-        if task.ensembles and (convolutions := self._convolutions_beside(cell)):
+        if task.ensembles and (convolutions := self._convolutions_beside(cell, layout)):
             metrics[f"{method} with convolutions"] = task.evaluate([model, convolutions], split, options)
         return {
             "steps": config.section(cell.task).optim.steps,
