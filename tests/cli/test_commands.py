@@ -422,6 +422,26 @@ def test_recognize_does_what_it_can(store: str, tuned: str, tmp_path: Path, caps
     assert f"{empty} is empty" in told.err
 
 
+def test_a_long_list_of_what_was_left_out_loses_nothing(
+    store: str, tuned: str, tmp_path: Path, fails
+) -> None:
+    """It lost its middle."""
+    files = tmp_path / ("a folder with a rather long name" * 4)
+    files.mkdir()
+    for number in range(40):
+        (files / f"{number:02}.csv").touch()
+    write_npz(Store.open(store)[0], files / "good.npz")
+    told = fails("recognize", tuned, *sorted(files.iterdir()))
+    assert "40 of 41 recordings were left out" in told
+    assert all(f"{number:02}.csv is empty" in told for number in range(10))
+    assert "and 30 more; --left-out FILE writes all of them to a file" in told
+    told = fails("recognize", tuned, *sorted(files.iterdir()), "--left-out", tmp_path / "left.txt")
+    assert f"all of them stand in {tmp_path / 'left.txt'}" in told
+    lines = (tmp_path / "left.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 40
+    assert all(f"{number:02}.csv is empty" in line for number, line in enumerate(lines))
+
+
 def test_detection_needs_segments(folder, store, quick, fails) -> None:
     out = folder / "no-segments"
     said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)

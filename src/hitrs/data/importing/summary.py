@@ -74,7 +74,8 @@ class ImportSummary:
             lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
             if len(self.quarantined) > _LISTED:
-                lines.append("            ... `hitrs inspect STORE --json` lists all of them")
+                more = len(self.quarantined) - _LISTED
+                lines.append(f"            and {more} more; `hitrs inspect STORE --json` lists all of them")
         lines += [f"note        {note}" for note in self.notes]
         return [*lines, f"recordings  {self.recordings}"]
 
