@@ -24,6 +24,8 @@ class ImportSummary:
     layout: str
     recordings: int
     classes: int
+    empty: tuple[str, ...]
+    """Classes without a recording."""
     subjects: int
     cameras: int
     frames: int
@@ -47,9 +49,10 @@ class ImportSummary:
 
     def lines(self) -> list[str]:
         """Plain lines for people; the last one says how many recordings there are."""
+        shown = f", of which {self.classes - len(self.empty)} have recordings" if self.empty else ""
         lines = [
             f"data set    {self.dataset}, layout {self.layout}",
-            f"classes     {self.classes} ({counted(self.unlabeled, 'recording')} without a label)",
+            f"classes     {self.classes}{shown} ({counted(self.unlabeled, 'recording')} without a label)",
             f"subjects    {self.subjects or 'unknown'}",
             f"cameras     {self.cameras or 'unknown'}",
             f"frames      {self.frames}",
@@ -101,6 +104,7 @@ def summarize_import(store: Store) -> ImportSummary:
         layout=store.layout.name,
         recordings=len(store),
         classes=len(store.classes),
+        empty=store.empty_classes,
         subjects=len(store.subject_names),
         cameras=len(store.camera_names),
         frames=int(store.frames.sum(dtype=np.int64)),
