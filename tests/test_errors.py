@@ -2,7 +2,7 @@
 
 import pytest
 
-from hitrs.errors import LONGEST_MESSAGE, DataError, counted, located
+from hitrs.errors import LONGEST_MESSAGE, MOST_LINES, DataError, counted, located
 
 
 def test_long_and_odd_quotes() -> None:
@@ -13,6 +13,14 @@ def test_long_and_odd_quotes() -> None:
     assert long.startswith(r"a.csv has '\x00\x00")
     assert long.endswith("', expected a number.")
     assert str(DataError("name '\x1b[2J\ud800'")) == r"name '\x1b[2J\ud800'"
+
+
+def test_long_lines_and_many() -> None:
+    several = str(DataError("two files:\n" + "a" * 5000 + "\nshort"))
+    assert [len(line) for line in several.split("\n")] == [10, LONGEST_MESSAGE, 5]
+    many = str(DataError("\n".join(map(str, range(1000))))).split("\n")
+    assert len(many) == MOST_LINES
+    assert (many[0], many[-2:]) == ("0", ["...", "999"])
 
 
 def test_counted() -> None:

@@ -9,8 +9,9 @@ import typing
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-LONGEST_MESSAGE = 1500
-"""Characters; messages quote files, and what a damaged file has in place of a word may be of any length."""
+LONGEST_MESSAGE, MOST_LINES = 1500, 20
+"""Characters of a line of a message, and lines; messages quote files, and what a damaged file has in place of
+a word may be of any length."""
 
 
 def printable(text: str) -> str:
@@ -24,11 +25,15 @@ class HitrsError(Exception):
     """Base of all errors that the package raises on purpose."""
 
     def __str__(self) -> str:
-        """The message; control characters of files made harmless, a very long one without its middle."""
-        text = printable(super().__str__())
-        if len(text) > LONGEST_MESSAGE:
-            text = f"{text[: LONGEST_MESSAGE - 505]} ... {text[-500:]}"
-        return text
+        """The message; control characters of files made harmless, very long lines without their middle."""
+        lines = printable(super().__str__()).split("\n")
+        if len(lines) > MOST_LINES:
+            lines = [*lines[: MOST_LINES - 2], "...", lines[-1]]
+        return "\n".join(_without_middle(line) for line in lines)
+
+
+def _without_middle(line: str) -> str:
+    return line if len(line) <= LONGEST_MESSAGE else f"{line[: LONGEST_MESSAGE - 505]} ... {line[-500:]}"
 
 
 class DataError(HitrsError):

@@ -79,6 +79,15 @@ def test_it_is_left_out_and_listed(tmp_path: Path, files: Path, capsys: pytest.C
     assert any("bad.npz" in line for line in shown)
 
 
+def test_a_long_list_says_how_many_more(tmp_path: Path, files: Path, said) -> None:
+    for number in range(30):
+        save(files / f"bad{number}.npz", np.zeros((0, 25, 3)))
+    shown = said("import", files, tmp_path / "store")
+    assert "and 20 more; `hitrs inspect STORE --json` lists all of them" in shown
+    assert "more (--json lists all)" in said("inspect", tmp_path / "store")
+    assert len(json.loads(said("inspect", tmp_path / "store", "--json"))["quarantined"]) == 30
+
+
 def test_an_unknown_layout_in_the_first_file_is_left_out(
     tmp_path: Path, files: Path, capsys: pytest.CaptureFixture[str], fails
 ) -> None:

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import hitrs
-from factories import CLASSES, small_store, untrimmed_store
+from factories import CLASSES, LAYOUT, small_store, untrimmed_store
 from hitrs.cli.main import main
 from hitrs.config import load_config
-from hitrs.data import Store, write_npz, write_store
+from hitrs.data import Store, summarize_import, write_npz, write_store
 from hitrs.models.pretrained import load_pretrained
 from hitrs.tasks.base import get_task
 from hitrs.training.log import read_metrics
@@ -422,6 +422,26 @@ def test_recognize_does_what_it_can(store: str, tuned: str, tmp_path: Path, caps
     assert f"{empty} is empty" in told.err
 
 
+def test_a_long_list_of_what_was_left_out_loses_nothing(
+    store: str, tuned: str, tmp_path: Path, fails
+) -> None:
+    """It lost its middle."""
+    files = tmp_path / ("a folder with a rather long name" * 4)
+    files.mkdir()
+    for number in range(40):
+        (files / f"{number:02}.csv").touch()
+    write_npz(Store.open(store)[0], files / "good.npz")
+    told = fails("recognize", tuned, *sorted(files.iterdir()))
+    assert "40 of 41 recordings were left out" in told
+    assert all(f"{number:02}.csv is empty" in told for number in range(10))
+    assert "and 30 more; --left-out FILE writes all of them to a file" in told
+    told = fails("recognize", tuned, *sorted(files.iterdir()), "--left-out", tmp_path / "left.txt")
+    assert f"all of them stand in {tmp_path / 'left.txt'}" in told
+    lines = (tmp_path / "left.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == 40
+    assert all(f"{number:02}.csv is empty" in line for number, line in enumerate(lines))
+
+
 def test_detection_needs_segments(folder, store, quick, fails) -> None:
     out = folder / "no-segments"
     said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)
@@ -608,3 +628,26 @@ def test_recognize_a_table_without_a_header(store: str, tuned: str, tmp_path: Pa
     table = json.loads(said("recognize", tuned, tmp_path / "a.txt", "--columns", "x,y,z", "--json"))
     array = json.loads(said("recognize", tuned, tmp_path / "a.npy", "--json"))
     assert [each["label"] for each in table[0]["scores"]] == [each["label"] for each in array[0]["scores"]]
+
+
+def test_classes_without_recordings_are_told_and_not_learned(
+    quick: str, pretrained: str, tmp_path: Path, said
+) -> None:
+    """A part of a data set was imported: its list of classes is that of the whole."""
+    made = small_store(tmp_path / "made", count=24)
+    parts = {"subjects": lambda recording: "test" if recording.subject == "person-3" else "train"}
+    classes = ("sit", *CLASSES, "run")
+    own = write_store(tmp_path / "own", list(made), layout=LAYOUT, classes=classes, protocols=parts)
+    assert own.empty_classes == ("sit", "run")
+    assert "classes     5, of which 3 have recordings" in "\n".join(summarize_import(own).lines())
+    words = ["--config", quick, "--recognize.optim.steps", "1", "--out", tmp_path / "run"]
+    shown = said("finetune", own.path, *words)
+    assert "note: sit, run have no recording in" in shown
+    assert "18 labeled recordings of 3 classes" in shown
+    assert hitrs.Recognizer(tmp_path / "run").classes == CLASSES
+    results = json.loads((tmp_path / "run" / "results.json").read_text(encoding="utf-8"))
+    found = json.loads(said("evaluate", own.path, tmp_path / "run", "--json"))
+    assert found["metrics"] == results["metrics"]
+    probed = said("probe", own.path, pretrained, "--config", quick, "--out", tmp_path / "recognizer")
+    assert "sit, run have no recording" in probed
+    assert hitrs.Recognizer(tmp_path / "recognizer").classes == CLASSES

@@ -8,17 +8,21 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
 
 from hitrs.errors import DataError, LayoutError, printable
+from hitrs.files import atomic_file, explained_writes
 from hitrs.process import is_main_process
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
+_LISTED = 10
+"""Inputs that were left out, of which so many are named."""
 _argv: ContextVar[tuple[str, ...]] = ContextVar("argv", default=())
 
 
@@ -135,10 +139,15 @@ def print_findings(results: Sequence[Any], print_line: Callable[[str], None] = p
 
 
 class Skipped:
-    """Inputs that were left out, and why: one that cannot be used must not cost the others their result."""
+    """Inputs that were left out, and why: one that cannot be used must not cost the others their result.
 
-    def __init__(self) -> None:
+    Args:
+        file: where all reasons are written to, a line each; None: nowhere.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
         self._reasons: list[str] = []
+        self._file = file
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -156,14 +165,22 @@ class Skipped:
         """To be called when the result of the others is out.
 
         Raises:
-            DataError: with the reasons, if anything was left out.
+            DataError: with the first reasons, and where all are, if anything was left out.
         """
-        if not self._reasons:
+        reasons, file = self._reasons, self._file
+        if not reasons:
             return
-        if not used and len(self._reasons) == 1:
-            raise DataError(self._reasons[0])
-        left_out = f"{len(self._reasons)} of {used + len(self._reasons)} recordings were left out"
-        raise DataError("\n  ".join([f"{left_out}:", *self._reasons]))
+        if file is not None:
+            with atomic_file(file) as part, explained_writes(file):
+                part.write_text("".join(f"{reason}\n" for reason in reasons), encoding="utf-8")
+        elif not used and len(reasons) == 1:
+            raise DataError(reasons[0])
+        lines = [f"{len(reasons)} of {used + len(reasons)} recordings were left out:", *reasons[:_LISTED]]
+        if file is not None:
+            lines.append(f"all of them stand in {file}")
+        elif len(reasons) > _LISTED:
+            lines.append(f"and {len(reasons) - _LISTED} more; --left-out FILE writes all of them to a file")
+        raise DataError("\n  ".join(lines))
 
 
 def _console() -> Console:

@@ -41,6 +41,7 @@ def run(
     reading: ReadingOptions = AS_FILES_SAY,
     resample: bool = False,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
+    left_out: Annotated[Path | None, arg(metavar="FILE")] = None,
     format: Format | None = None,
     timeline: Annotated[Path | None, arg(metavar="PICTURE")] = None,
     video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
@@ -61,6 +62,7 @@ def run(
         reading: how files are read.
         resample: bring recordings of another frame rate to the model's; frames then count at that rate.
         out: write the segments to this file (pku: a folder with a text file for each recording).
+        left_out: write what cannot be used, and why, to this file, a line each.
         format: json, csv, or pku (text as PKU-MMD's scorer reads it); by the suffix of OUT if left out.
         timeline: draw what happens when (.png, .svg or .pdf), the truth above where it is known.
         video: write the video with skeleton, class and timeline to this .mp4; for a single video.
@@ -79,7 +81,7 @@ def run(
         unfit = {
             "files": files, "layout": reading.layout, "columns": reading.columns, "fps": reading.fps,
             "resample": resample, "out": out, "format": format, "timeline": timeline, "video": video,
-            "truth": truth,
+            "truth": truth, "left-out": left_out,
         }  # fmt: skip
         if wrong := [name for name, value in unfit.items() if value]:
             raise ConfigError(f"--camera does not go with {' or '.join(wrong)}")
@@ -98,7 +100,7 @@ def run(
     detections: list[Detection] = []
     truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
-    skipped, print_unless_json = Skipped(), print_nothing if as_json else print_line
+    skipped, print_unless_json = Skipped(left_out), print_nothing if as_json else print_line
     with pose_estimator(reading.pose), progress_bar("detecting") as bar, frames_progress(bar):
         for _, recording in recordings(files, detector.layout, reading, skipped, print_unless_json):
             with skipped.one():

@@ -40,6 +40,7 @@ def run(
     reading: ReadingOptions = AS_FILES_SAY,
     top: int = 3,
     out: Annotated[Path | None, arg(metavar="OUT")] = None,
+    left_out: Annotated[Path | None, arg(metavar="FILE")] = None,
     as_json: AsJson = False,
     gif: Annotated[Path | None, arg(metavar="PICTURE")] = None,
     video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
@@ -56,6 +57,7 @@ def run(
         reading: how files are read.
         top: how many classes to name for each recording.
         out: write the probabilities of all classes to this file (.csv or .json).
+        left_out: write what cannot be used, and why, to this file, a line each.
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
         video: write the video with skeleton and class to this .mp4; for a single video.
@@ -77,7 +79,7 @@ def run(
         )
     check_video(video, files)
     recognizer = Recognizer(model)
-    skipped = Skipped()
+    skipped = Skipped(left_out)
     told = print_nothing if as_json else print_line
     given = recordings(files, recognizer.layout, reading, skipped, told)
     usable = _usable(given, recognizer, skipped, reading.as_is)

@@ -250,6 +250,12 @@ class Store:
         """The same store, whose positions are converted as they are read."""
         return Store(self.path, self._header, conversion, self._without)
 
+    @property
+    def empty_classes(self) -> tuple[str, ...]:
+        """Classes that no recording and no segment shows, as where only a part of a data set was imported."""
+        shown = {*np.unique(self.labels).tolist(), *np.unique(self._segments[:, 2]).tolist()}
+        return tuple(name for number, name in enumerate(self.classes) if number not in shown)
+
     def without_classes(self, names: Sequence[str]) -> Store:
         """The same store without some classes: their recordings are not labeled, their segments are left out.
 

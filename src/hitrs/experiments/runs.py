@@ -260,6 +260,8 @@ def finetune(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
     whole = data
+    if downstream.selects:
+        data = _of_shown_classes(data, notify)
     if unknown_classes:
         _check_refuses(downstream, validation_subjects)
         data = data.without_classes(unknown_classes)
@@ -367,7 +369,7 @@ def probe(
         encoder.
     """
     with nullcontext() if out is None else _claimed(Path(out)):
-        data = _opened(store)
+        data = _of_shown_classes(_opened(store), notify)
         settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
         encoder = HiTRS.from_pretrained(model, settings.layout)
         card = encoder.card
@@ -497,6 +499,16 @@ def _check_refuses(task: Task, validation_subjects: Sequence[str]) -> None:
             'unknown classes test whether the model says "none of these"; how probable a class must be is '
             "chosen on validation subjects: name some (--validation-subjects)"
         )
+
+
+def _of_shown_classes(data: Store, notify: Notify) -> Store:
+    """The store without classes that nothing shows: a model would have to guess what they are."""
+    empty = data.empty_classes
+    if not empty or len(empty) == len(data.classes):
+        return data
+    verb = "has" if len(empty) == 1 else "have"
+    notify(f"note: {', '.join(empty)} {verb} no recording in {data.path}; the model does not know them")
+    return data.without_classes(empty)
 
 
 def fit_to_data(config: Config, store: Store) -> Config:

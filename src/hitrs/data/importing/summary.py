@@ -24,6 +24,8 @@ class ImportSummary:
     layout: str
     recordings: int
     classes: int
+    empty: tuple[str, ...]
+    """Classes without a recording."""
     subjects: int
     cameras: int
     frames: int
@@ -47,9 +49,10 @@ class ImportSummary:
 
     def lines(self) -> list[str]:
         """Plain lines for people; the last one says how many recordings there are."""
+        shown = f", of which {self.classes - len(self.empty)} have recordings" if self.empty else ""
         lines = [
             f"data set    {self.dataset}, layout {self.layout}",
-            f"classes     {self.classes} ({counted(self.unlabeled, 'recording')} without a label)",
+            f"classes     {self.classes}{shown} ({counted(self.unlabeled, 'recording')} without a label)",
             f"subjects    {self.subjects or 'unknown'}",
             f"cameras     {self.cameras or 'unknown'}",
             f"frames      {self.frames}",
@@ -74,7 +77,8 @@ class ImportSummary:
             lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
             if len(self.quarantined) > _LISTED:
-                lines.append("            ... `hitrs inspect STORE --json` lists all of them")
+                more = len(self.quarantined) - _LISTED
+                lines.append(f"            and {more} more; `hitrs inspect STORE --json` lists all of them")
         lines += [f"note        {note}" for note in self.notes]
         return [*lines, f"recordings  {self.recordings}"]
 
@@ -100,6 +104,7 @@ def summarize_import(store: Store) -> ImportSummary:
         layout=store.layout.name,
         recordings=len(store),
         classes=len(store.classes),
+        empty=store.empty_classes,
         subjects=len(store.subject_names),
         cameras=len(store.camera_names),
         frames=int(store.frames.sum(dtype=np.int64)),

@@ -293,7 +293,7 @@ class Inspection:
             shown = list(self.quarantined.items())[:_LISTED]
             lines += [f"                {source}: {reason}" for source, reason in shown]
             if len(self.quarantined) > _LISTED:
-                lines.append(f"                and {len(self.quarantined) - _LISTED} more")
+                lines.append(f"                and {len(self.quarantined) - _LISTED} more (--json lists all)")
         notes = list(self.notes.items())
         lines += [
             f"  note          in {counted(count, 'recording')}: {note}" for note, count in notes[:_LISTED]
