@@ -10,8 +10,8 @@ from PIL import Image
 from factories import LAYOUT, small_store
 from hitrs.data import read_recording, write_npz
 from hitrs.data.recording import Recording
-from hitrs.tasks.prediction.metrics import bone_lengths
 from hitrs.tasks.prediction.model import PredictionModel
+from hitrs.tasks.prediction.poses import bone_lengths
 from hitrs.tasks.prediction.predictor import Predictor
 from predictors import predictor
 

@@ -19,10 +19,10 @@ from hitrs.cli.main import main
 from hitrs.errors import CheckpointError, ConfigError, DataError, WriteError
 from hitrs.export import ExportedModel, export_model, job
 from hitrs.export.encoder import encoder_graph
-from hitrs.export.exported import KEY, metadata, read_metadata
 from hitrs.export.job import largest_difference, made_up_recording
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
+from hitrs.models.exported import KEY, metadata, read_metadata
 from hitrs.tasks.base import Task, get_task
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.graph import recognition_graph

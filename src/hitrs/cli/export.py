@@ -40,7 +40,8 @@ def run(
     """
     from hitrs.export import export_model
     from hitrs.export.encoder import encoder_graph
-    from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+    from hitrs.models.card import PRETRAINING
+    from hitrs.models.card_files import read_card, resolve_pretrained
     from hitrs.models.encoder import HiTRS
     from hitrs.tasks.base import get_task
 
@@ -73,7 +74,7 @@ def _print_figures(loaded: TaskModel, out: Path, store: Path, protocol: str | No
     from hitrs.experiments.runs import evaluate_loaded
     from hitrs.export import ExportedModel
     from hitrs.tasks.base import get_task
-    from hitrs.tasks.inputs import converted_store
+    from hitrs.tasks.stores import converted_store
 
     task = get_task(loaded.card.task)
     data = converted_store(Store.open(store), loaded.card, print_line)

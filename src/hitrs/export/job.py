@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from hitrs.errors import CheckpointError, ConfigError, WriteError
-from hitrs.export.exported import KEY, PRECISIONS, ExportedModel, metadata, needed
 from hitrs.export.precision import quantize, store_half
 from hitrs.files import atomic_file, explained_writes
 from hitrs.models.card import ModelCard
+from hitrs.models.exported import KEY, PRECISIONS, ExportedModel, metadata, needed
 from hitrs.tasks.graph import Answer, Graph
 
 OPSET = 20

@@ -16,13 +16,8 @@ from hitrs import Recognizer, Store
 from hitrs.config import Config
 from hitrs.errors import CheckpointError, ConfigError, DataError
 from hitrs.models.encoder import HiTRS
-from hitrs.tasks.recognition.confidence import (
-    UNKNOWN,
-    Confidence,
-    calibration_error,
-    choose_confidence,
-    choose_threshold,
-)
+from hitrs.tasks.recognition.calibration import calibration_error, choose_confidence, choose_threshold
+from hitrs.tasks.recognition.confidence import UNKNOWN, Confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.ridge import ridge_recognizer
 from hitrs.training.config import FinetuneOptimConfig

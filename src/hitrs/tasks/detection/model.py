@@ -21,7 +21,7 @@ from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
 from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel, check_every_frame
 from hitrs.tasks.detection.config import DetectionHeadConfig
-from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.tasks.detection.segments import SegmentSettings, segment_settings
 from hitrs.tasks.detection.timing import Timing
 from hitrs.transforms.batch import MOTION_SCALE, Batch, Bodies, stream_bodies, take_stream, tubelets
 from hitrs.transforms.windows import window_table
@@ -132,9 +132,7 @@ class DetectionModel(TaskModel):
     @property
     def segments(self) -> SegmentSettings:
         """How its frames become segments."""
-        return read_settings(
-            SegmentSettings, self.card.postprocessing.get("segments", {}), "postprocessing.segments"
-        )
+        return segment_settings(self.card)
 
     @property
     def paper(self) -> bool:

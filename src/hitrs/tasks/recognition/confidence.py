@@ -1,25 +1,15 @@
-"""Probabilities that hold what they say, and "none of these": both chosen on held-out recordings."""
+"""Probabilities that hold what they say, and "none of these"."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
-
 from hitrs.errors import ConfigError
-from hitrs.tasks.recognition.config import RecognitionEvalConfig
 
 UNKNOWN = "none of these"
 """What a recognizer says where no class is probable enough."""
-REFUSED = RecognitionEvalConfig.refused
-"""Share of the held-out recordings, all of known classes, that the threshold costs unless told otherwise."""
-BINS = 15
-"""Of the calibration error."""
-_TEMPERATURES = (0.05, 20.0)
-_MOST = 0.999
-"""Highest threshold."""
+TEMPERATURES = (0.05, 20.0)
+"""Lowest and highest."""
 
 
 @dataclass(frozen=True)
@@ -35,57 +25,8 @@ class Confidence:
     """A recording whose most probable class is less probable is "none of these"; 0: one is always named."""
 
     def __post_init__(self) -> None:
-        if not _TEMPERATURES[0] <= self.temperature <= _TEMPERATURES[1]:
-            low, high = _TEMPERATURES
+        if not TEMPERATURES[0] <= self.temperature <= TEMPERATURES[1]:
+            low, high = TEMPERATURES
             raise ConfigError(f"temperature must lie between {low} and {high}, got {self.temperature}")
         if not 0 <= self.threshold < 1:
             raise ConfigError(f"threshold must lie in [0, 1), got {self.threshold}")
-
-
-def choose_confidence(scores: np.ndarray, labels: np.ndarray, refused: float = REFUSED) -> Confidence:
-    """The temperature that makes held-out recordings most likely, and the threshold that refuses some.
-
-    Args:
-        scores: (N, classes) before softmax, of recordings that did not train.
-        labels: (N,) int.
-        refused: share of the recordings that the threshold may cost.
-
-    >>> choose_confidence(model_scores, labels)
-    Confidence(temperature=1.8, threshold=0.31)
-    """
-
-    def loss(exponent: float) -> float:
-        chances = log_softmax(scores / np.exp(exponent), axis=1)
-        return -float(chances[np.arange(len(labels)), labels].mean())
-
-    bounds = tuple(np.log(_TEMPERATURES))
-    temperature = float(np.exp(minimize_scalar(loss, bounds=bounds, method="bounded").x))
-    return Confidence(temperature, choose_threshold(softmax(scores / temperature, axis=1), refused))
-
-
-def choose_threshold(probabilities: np.ndarray, refused: float = REFUSED) -> float:
-    """The probability that all but a share of held-out recordings of known classes reach.
-
-    Args:
-        probabilities: (N, classes).
-        refused: the share.
-    """
-    return min(float(np.quantile(probabilities.max(1), refused, method="lower")), _MOST)
-
-
-def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """How far the probability of the most probable class is from the share that is right, in percent.
-
-    The expected calibration error: over ``BINS`` equal ranges of the probability, weighted by the recordings
-    in each.
-
-    Args:
-        probabilities: (N, classes); labels: (N,) int.
-
-    >>> calibration_error(np.array([[0.7, 0.3]] * 10), np.array([0] * 7 + [1] * 3))
-    0.0
-    """
-    most, right = probabilities.max(1), probabilities.argmax(1) == labels
-    bins = np.minimum((most * BINS).astype(np.int64), BINS - 1)
-    gaps = [abs(float((right[own] - most[own]).sum())) for own in (bins == b for b in range(BINS))]
-    return 100 * sum(gaps) / len(labels)

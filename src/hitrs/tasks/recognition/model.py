@@ -16,7 +16,8 @@ from hitrs.models.encoder import HiTRS
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
 from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel
-from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
+from hitrs.tasks.recognition.calibration import choose_threshold
+from hitrs.tasks.recognition.confidence import Confidence
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch
 

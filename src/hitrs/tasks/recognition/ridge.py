@@ -23,7 +23,8 @@ from hitrs.models.features import (
 from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import RunConfig, drawn
-from hitrs.tasks.recognition.confidence import Confidence, choose_threshold
+from hitrs.tasks.recognition.calibration import choose_threshold
+from hitrs.tasks.recognition.confidence import Confidence
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, convolution_card
 from hitrs.transforms.batch import Batch, stream_bodies
