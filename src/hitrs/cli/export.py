@@ -20,6 +20,7 @@ def run(
     out: Annotated[Positional[Path], arg(metavar="OUT")],
     *,
     encoder: bool = False,
+    online: bool = False,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
     store: Annotated[Path | None, arg(metavar="STORE")] = None,
     protocol: Name = None,
@@ -33,6 +34,8 @@ def run(
         model: model directory, the run that made it, or `hub://OWNER/NAME`.
         out: the file to write, OUT.onnx; an older one is replaced.
         encoder: of a model for a task only the encoder; of a pre-trained one there is nothing else.
+        online: of a causal detector: one frame in, its probabilities out, and what the model remembers as
+            inputs and outputs.
         precision: of the weights. fp16: stored with half the bytes, computed with as before; int8: a quarter,
             for matrix products, which changes answers.
         store: test the file and the model on this store, and print the figures side by side.
@@ -49,6 +52,8 @@ def run(
     alone = encoder or card.task == PRETRAINING
     if alone and (store is not None or protocol is not None):
         raise ConfigError("an encoder alone has no figures to test: leave --store out")
+    if alone and online:
+        raise ConfigError("an encoder alone does not answer frame by frame: leave --online out")
     if protocol is not None and store is None:
         raise ConfigError("--protocol says which part of a store to test: name the store, --store STORE")
     loaded: TaskModel | None = None
@@ -56,7 +61,8 @@ def run(
         graph, card = encoder_graph(HiTRS.from_pretrained(model))
     else:
         loaded = get_task(card.task).load(model)
-        graph, card = get_task(card.task).graph(loaded), loaded.card
+        task = get_task(card.task)
+        graph, card = (task.online_graph if online else task.graph)(loaded), loaded.card
     done = export_model(graph, card, out, precision=precision)
     frames = [frames for frames, _ in done.sizes]
     print_line(f"exported    {out} ({done.size / 1e6:.2f} MB, {precision})")

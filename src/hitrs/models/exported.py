@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,10 @@ FORMAT_VERSION = 1
 PRECISIONS = ("fp32", "fp16", "int8")
 NEXT = "next_"
 """In front of the name of a state stands the name of the output that holds it behind a frame."""
-_TYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}
+TYPES = ("float32", "float64", "int64", "bool")
+_NODE_TYPES = {"float32": "tensor(float)", "float64": "tensor(double)"} | {
+    each: f"tensor({each})" for each in ("int64", "bool")
+}
 
 
 def needed(name: str) -> ConfigError:
@@ -32,17 +35,23 @@ def needed(name: str) -> ConfigError:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of a graph, float32 unless it is a state."""
+    """An input or output of a graph."""
 
     name: str
     axes: tuple[str | int, ...]
     """Sizes; a name stands for any size from 1 on, the same wherever it stands."""
     about: str
     """What it holds, for people."""
+    type: str = "float32"
+    """One of ``TYPES``."""
 
     def to_dict(self) -> dict[str, Any]:
         """JSON values."""
-        return {"name": self.name, "axes": list(self.axes), "about": self.about}
+        return {"name": self.name, "axes": list(self.axes), "about": self.about, "type": self.type}
+
+    def zeros(self, **sizes: int) -> np.ndarray:
+        """An array of zeros; ``sizes``: of the axes that have names."""
+        return np.zeros([sizes[axis] if isinstance(axis, str) else axis for axis in self.axes], self.type)
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         """Whether an array of this shape may go in."""
@@ -128,11 +137,11 @@ class ExportedModel:
 
     def _check_ports(self) -> None:
         """Whether the graph has the inputs and outputs that the metadata tell, and they are the card's."""
-        told = [self.input, *self.state], [self.output, *(_next(port) for port in self.state)]
+        told = [self.input, *self.state], [self.output, *(next_port(port) for port in self.state)]
         found = self._session.get_inputs(), self._session.get_outputs()
         for ports, nodes in zip(told, found, strict=True):
-            expected = [(port.name, list(port.axes)) for port in ports]
-            there = [(node.name, list(node.shape)) for node in nodes]
+            expected = [(port.name, list(port.axes), _NODE_TYPES[port.type]) for port in ports]
+            there = [(node.name, list(node.shape), node.type) for node in nodes]
             if expected != there:
                 raise ConfigError(f"they tell {expected}, the graph has {there}")
         card, classes = self.card, len(self.card.classes)
@@ -175,7 +184,7 @@ class ExportedModel:
                 f"{self.path} answers for whole recordings; `hitrs export MODEL OUT.onnx --online` writes a "
                 "causal detector as a file that goes frame by frame"
             )
-        state = {port.name: self._zeros(port, persons) for port in self.state}
+        state = {port.name: port.zeros(persons=persons) for port in self.state}
 
         def step(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
             answer, *following = self._run({self.input.name: _hidden(positions, valid), **state})
@@ -212,12 +221,6 @@ class ExportedModel:
             raise CheckpointError(f"{self.path} cannot be run: {error}") from error
         return found
 
-    def _zeros(self, port: Port, persons: int) -> np.ndarray:
-        """A state before the first frame."""
-        kinds = {node.name: node.type for node in self._session.get_inputs()}
-        sizes = [persons if isinstance(axis, str) else axis for axis in port.axes]
-        return np.zeros(sizes, _TYPES[kinds[port.name]])
-
 
 def is_exported(model: Any) -> bool:
     """Whether this is an exported model, or the path of one."""
@@ -230,8 +233,9 @@ def _hidden(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.where(valid[..., None], positions, np.float32(np.nan)).astype(np.float32, copy=False)
 
 
-def _next(port: Port) -> Port:
-    return Port(NEXT + port.name, port.axes, port.about)
+def next_port(port: Port) -> Port:
+    """The output that holds a state behind a frame."""
+    return replace(port, name=NEXT + port.name)
 
 
 def metadata(card: ModelCard, ports: Ports, precision: str) -> dict[str, Any]:
@@ -277,4 +281,7 @@ def _read_port(values: Mapping[str, Any], where: str) -> Port:
     for axis in axes:
         if not isinstance(axis, str):
             whole(axis, f"{where}.axes", 1)
-    return Port(values["name"], tuple(axes), values["about"])
+    kind = values.get("type", "float32")
+    if kind not in TYPES:
+        raise ConfigError(f"{where}.type must be one of {', '.join(TYPES)}, got {kind!r}")
+    return Port(values["name"], tuple(axes), values["about"], kind)

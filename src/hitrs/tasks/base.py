@@ -347,6 +347,14 @@ class Task(ABC):
         """
         raise ConfigError(f"a model for {self.name} cannot be exported: its task does not say how")
 
+    def online_graph(self, model: TaskModel) -> Graph:
+        """The same for one frame after the other (`hitrs export --online`); by default there is none.
+
+        Raises:
+            ConfigError: if it cannot be exported so.
+        """
+        raise ConfigError(f"a model for {self.name} does not answer frame by frame: leave --online out")
+
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         """What ``evaluate`` tests in place of a model to measure the answers of its exported graph.
 

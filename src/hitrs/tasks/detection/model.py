@@ -117,8 +117,8 @@ class DetectionModel(TaskModel):
         pose = encoder.joints * encoder.config.width
         self.pose_proj = nn.Sequential(nn.LayerNorm(pose), nn.Linear(pose, self.settings.hidden))
         # a fused stream holds the change already; in a token of one frame it counts among the positions
-        self._adds_change = card.preprocessing.stream != "fused" or size == 1
-        inputs = (2 if self._adds_change else 1) * encoder.joints * encoder.coords // size
+        self.adds_change = card.preprocessing.stream != "fused" or size == 1
+        inputs = (2 if self.adds_change else 1) * encoder.joints * encoder.coords // size
         self.input_proj = nn.Linear(inputs, self.settings.hidden)
         self.clip_proj = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.settings.hidden))
         self.head = TemporalHead(
@@ -230,7 +230,7 @@ class DetectionModel(TaskModel):
         Returns:
             (S, T, 2 J C), or of fused tubelets, whose channels hold the change, (S, T, J C).
         """
-        if not self._adds_change:
+        if not self.adds_change:
             return positions.flatten(2)
         motion, _ = take_stream(positions, valid, "motion", self.card.layout)
         return torch.cat([positions, MOTION_SCALE * motion], dim=-1).flatten(2)

@@ -24,6 +24,7 @@ from hitrs.tasks.detection.job import DetectionJob
 from hitrs.tasks.detection.metrics.frames import latency
 from hitrs.tasks.detection.metrics.score import score_detection, to_percent
 from hitrs.tasks.detection.model import DetectionModel
+from hitrs.tasks.detection.online_graph import online_detection_graph
 from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.segments import propose
 from hitrs.tasks.detection.stepping import FrameByFrame
@@ -132,6 +133,10 @@ class DetectionTask(Task):
     def graph(self, model: TaskModel) -> Graph:
         assert isinstance(model, DetectionModel)
         return detection_graph(model)
+
+    def online_graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, DetectionModel)
+        return online_detection_graph(model)
 
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         assert isinstance(model, DetectionModel)
