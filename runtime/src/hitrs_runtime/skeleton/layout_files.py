@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 OWN = "give the names of the joints as a list, in their order"
@@ -13,7 +13,9 @@ OWN = "give the names of the joints as a list, in their order"
 
 @cache
 def _layouts() -> dict[str, Any]:
-    file = resources.files(__package__) / "layouts.json"
+    file = Path(__file__).with_name(
+        "layouts.json"
+    )  # importlib.resources takes longer than all of this module
     layouts: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
     return layouts
 

@@ -39,11 +39,14 @@ Memory = dict[str, Tensor]
 class DenseOnlineDetector(nn.Module):
     """Probabilities (K + 1,) of a frame (P, J, C), those of ``FrameByFrame``, and its memory behind it."""
 
+    before: Tensor
+    """(1, 1, J, D): the joint features of a frame of zeros."""
+
     def __init__(self, model: DetectionModel):
         super().__init__()
         self.model, self.ports = model, memory_ports(model)
         encoder = model.encoder
-        with torch.no_grad():  # what lies before the recording in the paper's mode: zeros that take part
+        with torch.no_grad():  # in the paper's mode such frames lie before the recording, and take part
             zeros = torch.zeros(1, 1, encoder.joints, encoder.coords)
             before = dense_frame_level(encoder, zeros, torch.ones_like(zeros[..., 0], dtype=torch.bool))
         self.register_buffer("before", before.features, persistent=False)
@@ -107,7 +110,7 @@ class DenseOnlineDetector(nn.Module):
         if name not in old:
             return values[:, None], seen[:, None]
         begins = old["time"] == 0
-        before = torch.where(begins, values, old[name]), torch.where(begins, seen, old[f"{name}_seen"])
+        before = torch.where(begins, values, old[name]), _either(begins, seen, old[f"{name}_seen"])
         new[name], new[f"{name}_seen"] = values, seen
         return torch.stack([before[0], values], 1), torch.stack([before[1], seen], 1)
 
@@ -147,12 +150,12 @@ class DenseOnlineDetector(nn.Module):
             joints = torch.where(old["time"] == 0, self.before.expand_as(joints), joints)
             joints_seen = joints_seen | (old["time"] == 0)
         new["joints"] = torch.where(ends, _pushed(joints, token.features[:, 0]), joints)
-        new["joints_seen"] = torch.where(ends, _pushed(joints_seen, token.valid[:, 0]), joints_seen)
+        new["joints_seen"] = _either(ends, _pushed(joints_seen, token.valid[:, 0]), joints_seen)
         projected = (
             model.pose_proj((token.features * token.valid[..., None]).flatten(2)) * token.present[..., None]
         )
         new["token"] = torch.where(ends, projected[:, 0], old["token"])
-        new["token_seen"] = torch.where(ends, token.present[:, 0], old["token_seen"])
+        new["token_seen"] = _either(ends, token.present[:, 0], old["token_seen"])
 
     def _take_clip(self, ends: Tensor, count: Tensor, old: Memory, new: Memory) -> None:
         """The projection of the clip that ends with this frame, if one does; ``count``: clips so far."""
@@ -168,10 +171,10 @@ class DenseOnlineDetector(nn.Module):
             video = dense_newest_clip(model.encoder, newest, count.clamp(max=clips.shape[1]))
             features = torch.cat([features, video], dim=-1)
             new["clips"] = torch.where(ends, clips, old["clips"])
-            new["clips_seen"] = torch.where(ends, clips_seen, old["clips_seen"])
+            new["clips_seen"] = _either(ends, clips_seen, old["clips_seen"])
         projected = model.clip_proj(features) * present[:, None]
         new["context"] = torch.where(ends, projected, old["context"])
-        new["context_seen"] = torch.where(ends, present, old["context_seen"])
+        new["context_seen"] = _either(ends, present, old["context_seen"])
 
     def _head(self, value: Tensor, old: Memory, new: Memory) -> Tensor:
         """``TemporalHead.step``."""
@@ -259,6 +262,11 @@ def online_detection_graph(model: DetectionModel) -> Graph:
     clips = min(model.settings.history, model.encoder.config.max_clips) + 2
     full = clips * times.step + times.size  # frames after which the oldest clip is forgotten
     return Graph(DenseOnlineDetector(model).eval(), input_, output, answer, longest=full, state=ports)
+
+
+def _either(condition: Tensor, one: Tensor, other: Tensor) -> Tensor:
+    """``torch.where`` of booleans, which onnxruntime has not."""
+    return (condition & one) | (~condition & other)
 
 
 def _chosen(before: Tensor, candidates: Tensor) -> Tensor:
