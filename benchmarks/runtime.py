@@ -101,7 +101,7 @@ def main() -> None:
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
             times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         print(
-            f"start of the process to first answer: {min(times):.3f} s at least, median {np.median(times):.3f} s"
+            f"start to first answer: {min(times):.3f} to {max(times):.3f} s, median {np.median(times):.3f} s"
         )
 
 

@@ -31,7 +31,7 @@ steps = [online.update(frame) for frame in given["ntu"]]
 print(json.dumps({
     "whole": [found.to_dict(), found.known, found.label, found.probability],
     "steps": [[each.to_dict(), each.known] for each in steps],
-    "packages": sorted({name.split(".")[0] for name in sys.modules} - set(sys.stdlib_module_names)),
+    "packages": sorted({name.split(".")[0] for name in sys.modules} - {"__main__", *sys.stdlib_module_names}),
 }))
 """
 SENTENCES = """
