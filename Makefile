@@ -6,12 +6,13 @@ PYTEST_ARGS ?= -n auto --maxprocesses 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test reliability lint format clean
+.PHONY: help setup demo test runtime reliability lint format clean
 
 help:
 	@echo "make setup    install the package and its tools into .venv"
 	@echo "make demo     pre-train, recognize and write a report, on made-up motion"
 	@echo "make test     run the tests"
+	@echo "make runtime  build the wheel of hitrs-runtime, the package without PyTorch, into dist/"
 	@echo "make reliability   spoil, kill and starve it for hours; prints the table of docs/reliability.md"
 	@echo "make lint     check style, format and types"
 	@echo "make format   repair style and format"
@@ -30,6 +31,9 @@ demo: setup
 
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+runtime: setup
+	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist ./runtime
 
 reliability: setup
 	$(BIN)/python tests/reliability all

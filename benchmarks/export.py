@@ -18,10 +18,11 @@ import torch
 
 from hitrs.export import ExportedModel, export_model
 from hitrs.export.encoder import encoder_graph
-from hitrs.export.exported import PRECISIONS
 from hitrs.export.job import largest_difference, made_up_recording
-from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+from hitrs.models.card import PRETRAINING
+from hitrs.models.card_files import read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
+from hitrs.models.exported import PRECISIONS
 from hitrs.tasks.base import get_task
 from hitrs.tasks.markdown import markdown
 

@@ -22,7 +22,7 @@ import torch
 
 import hitrs
 from hitrs.config import dump_config
-from hitrs.models.card import GENERAL
+from hitrs.models.card_files import GENERAL
 from hitrs.models.pretrained import save_pretrained
 
 STEPS = 3000

@@ -20,7 +20,7 @@ from typing import Any
 import hitrs
 from hitrs.data.protocol import protocol_split
 from hitrs.files import read_json, write_json
-from hitrs.models.card import GENERAL
+from hitrs.models.card_files import GENERAL
 from hitrs.tasks.markdown import markdown, mean_text
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer

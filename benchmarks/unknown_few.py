@@ -23,7 +23,7 @@ import numpy as np
 import hitrs
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.tasks.markdown import markdown, mean_text
-from hitrs.tasks.recognition.confidence import choose_threshold
+from hitrs.tasks.recognition.calibration import choose_threshold
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer

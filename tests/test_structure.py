@@ -81,7 +81,7 @@ def test_imports_run_downwards_only() -> None:
 
 
 def text_files() -> list[Path]:
-    folders = ("src", "tests", "docs", "benchmarks")
+    folders = ("src", "runtime", "tests", "docs", "benchmarks")
     kinds = ("*.py", "*.md", "*.yaml")
     files = [path for folder in folders for kind in kinds for path in (ROOT / folder).rglob(kind)]
     return [*files, *ROOT.glob("*.md"), *ROOT.glob("*.cff")]

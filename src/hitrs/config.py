@@ -20,7 +20,7 @@ import yaml
 
 from hitrs.errors import ConfigError, DataError, did_you_mean
 from hitrs.files import atomic_file, explained_writes, read_json
-from hitrs.models.card import resolve_pretrained
+from hitrs.models.card_files import resolve_pretrained
 from hitrs.models.config import ModelConfig
 from hitrs.pretext.registry import pretext_weights
 from hitrs.tasks.registry import TASKS, config_class, section_name, task_of_section

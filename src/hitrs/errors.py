@@ -40,6 +40,14 @@ class DataError(HitrsError):
     """A recording, a data file or a store is not what it should be."""
 
 
+def not_finite(where: str, what: str = "what the model makes of it is") -> DataError:
+    """What to say where a model's answer for finite coordinates is not finite."""
+    return DataError(
+        f"{where}: {what} not finite; the coordinates are too large for the model (another unit?), or the "
+        "weights are"
+    )
+
+
 class WriteError(DataError):
     """Something could not be written: the disk is full, or the place may not be written to."""
 

@@ -11,8 +11,8 @@ from factories import LAYOUT, small_store
 from hitrs.data import read_recording, write_npz
 from hitrs.data.recording import Recording
 from hitrs.skeleton import get_layout
-from hitrs.tasks.prediction.metrics import bone_lengths
 from hitrs.tasks.prediction.model import PredictionModel
+from hitrs.tasks.prediction.poses import bone_lengths
 from hitrs.tasks.prediction.predictor import Predictor
 from predictors import predictor
 

@@ -21,7 +21,7 @@ from hitrs.config import load_config
 from hitrs.data import Recording, Store, write_npz, write_store
 from hitrs.errors import DataError
 from hitrs.files import locked
-from hitrs.models.card import UnfinishedWarning, read_card, resolve_pretrained
+from hitrs.models.card_files import UnfinishedWarning, read_card, resolve_pretrained
 from hitrs.skeleton.layout import get_layout
 from hitrs.skeleton.standing import standing_pose
 from hitrs.training.loop import Interrupted

@@ -10,7 +10,7 @@ import hitrs
 from bodies import KINECT, people
 from factories import CLASSES
 from hitrs.data.cleaning import ToMeters, clean_store
-from hitrs.models.card import read_card
+from hitrs.models.card_files import read_card
 
 
 def made(folder: Path, name: str, factor: float, size: float = 1.0) -> str:

@@ -1,7 +1,9 @@
 """Files that leave the package: they answer as the model, or they are not there."""
 
 import json
+import os
 import shutil
+import subprocess
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict, replace
@@ -15,14 +17,15 @@ import torch
 
 from detectors import detector
 from factories import CLASSES, LAYOUT, small_store, tiny
+from hitrs import Detector, OnlineDetector, Recognizer
 from hitrs.cli.main import main
 from hitrs.errors import CheckpointError, ConfigError, DataError, WriteError
 from hitrs.export import ExportedModel, export_model, job
 from hitrs.export.encoder import encoder_graph
-from hitrs.export.exported import KEY, metadata, read_metadata
 from hitrs.export.job import largest_difference, made_up_recording
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
+from hitrs.models.exported import KEY, metadata, read_metadata
 from hitrs.tasks.base import Task, get_task
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.graph import recognition_graph
@@ -223,3 +226,59 @@ def test_reading_needs_onnxruntime(folder: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ConfigError, match=r'need onnxruntime: pip install "hitrs\[onnx\]"'):
         ExportedModel(folder / "tuned.onnx")
+
+
+def test_a_causal_detector_frame_by_frame(tmp_path: Path) -> None:
+    settings = PreprocessingConfig("fused", "frame", "running", "y", "running", tubelet=2)
+    model = detector(preprocessing=settings, history=2)
+    graph = get_task("detection").online_graph(model)
+    done = export_model(graph, model.card, tmp_path / "online.onnx")
+    assert done.difference < 2e-5
+    file = ExportedModel(done.path)
+    assert file.state == graph.state
+    rng = np.random.default_rng(0)
+    positions = (rng.normal(size=(1, 2, 6, 3)) + rng.normal(0, 0.1, (50, 2, 6, 3)).cumsum(0)).astype(
+        np.float32
+    )
+    positions[rng.random(positions.shape[:3]) < 0.2] = np.nan
+    positions[:20, 1] = positions[30:, 0] = np.nan
+    ours, files = OnlineDetector(model), OnlineDetector(done.path)
+    for frame in positions:
+        one, other = ours.update(frame), files.update(frame)
+        np.testing.assert_allclose(other.probabilities, one.probabilities, atol=1e-5)
+        assert [event.kind for event in other.events] == [event.kind for event in one.events]
+    np.testing.assert_allclose(
+        Detector(done.path)(positions).probabilities, Detector(model)(positions).probabilities, atol=1e-5
+    )
+
+
+def test_who_takes_which_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(CheckpointError, match="is a model for recognition, not one for detection"):
+        Detector(folder / "tuned.onnx")
+    with pytest.raises(ConfigError, match="computes on the CPU, not on cuda"):
+        Recognizer(folder / "tuned.onnx", device="cuda")
+    with pytest.raises(ConfigError, match=r"answers for whole recordings; .*--online"):
+        ExportedModel(folder / "tuned.onnx").frame_by_frame(1)
+    words = ["export", str(folder / "tuned"), str(folder / "x.onnx"), "--online"]
+    assert main(words) == 1
+    assert "a model for recognition does not answer frame by frame" in capsys.readouterr().err
+    assert main([*words, "--encoder"]) == 1
+    assert "an encoder alone does not answer frame by frame" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_runs_a_file(folder: Path) -> None:
+    """onnxruntime's threads stay with the parent."""
+    code = f"""
+import os, signal, sys
+import numpy as np
+from hitrs.models.exported import ExportedModel
+model, walk = ExportedModel({str(folder / "tuned.onnx")!r}, threads=2), np.ones((300, 3, 6, 3), np.float32)
+expected = model(walk)
+child = os.fork()
+if not child:
+    signal.alarm(60)  # it would wait for ever
+    os._exit(0 if np.allclose(model(walk), expected, atol=1e-5) else 3)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) % 256)
+"""
+    assert subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=False).returncode == 0

@@ -14,7 +14,8 @@ from detectors import detector
 from factories import CLASSES, JOINTS, LAYOUT, tiny
 from hitrs import Detector, HiTRS, Recognizer
 from hitrs.errors import CheckpointError, HitrsError
-from hitrs.models.card import ModelCard, read_card
+from hitrs.models.card import ModelCard
+from hitrs.models.card_files import read_card
 from hitrs.models.config import ModelConfig
 from hitrs.tasks.recognition.model import RecognitionModel
 

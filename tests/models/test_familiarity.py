@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from hitrs.models.familiarity import MOST, Familiarity
+from hitrs.models.familiarity import Familiarity
 
 
 def features(count: int, width: int = 40, seed: int = 0) -> torch.Tensor:
@@ -17,7 +17,7 @@ def features(count: int, width: int = 40, seed: int = 0) -> torch.Tensor:
 
 def test_it_is_the_distance_of_mahalanobis() -> None:
     rows = features(200)
-    familiarity = Familiarity.of(rows)
+    familiarity = Familiarity.of(rows, 60)
     standard = ((rows - rows.mean(0)) / rows.std(0, correction=0)).double().numpy()
     axes = familiarity.axes.shape[1]
     values, vectors = np.linalg.eigh(np.cov(standard.T, bias=True))
@@ -27,7 +27,7 @@ def test_it_is_the_distance_of_mahalanobis() -> None:
 
 
 def test_what_is_unlike_all_that_trained_is_far() -> None:
-    familiarity = Familiarity.of(features(200))
+    familiarity = Familiarity.of(features(200), 60)
     usual = familiarity(features(200, seed=2))
     other = features(50, seed=3)
     other[:, :20] += torch.randn(50, 20, generator=torch.Generator().manual_seed(0))
@@ -36,11 +36,11 @@ def test_what_is_unlike_all_that_trained_is_far() -> None:
 
 @pytest.mark.parametrize("count", [2, 3, 11, 500])
 def test_few_features_have_few_axes(count: int) -> None:
-    familiarity = Familiarity.of(torch.randn(count, 80, generator=torch.Generator().manual_seed(0)))
-    assert familiarity.axes.shape == (80, min(MOST, count // 2))
+    familiarity = Familiarity.of(torch.randn(count, 80, generator=torch.Generator().manual_seed(0)), 60)
+    assert familiarity.axes.shape == (80, min(60, count // 2))
     assert bool(familiarity(torch.zeros(2, 80)).isfinite().all())
 
 
 def test_features_that_do_not_vary_have_none() -> None:
-    assert Familiarity.of(torch.ones(10, 4)).axes.shape == (4, 0)
-    assert Familiarity.of(torch.ones(1, 4)).axes.shape == (4, 0)
+    assert Familiarity.of(torch.ones(10, 4), 60).axes.shape == (4, 0)
+    assert Familiarity.of(torch.ones(1, 4), 60).axes.shape == (4, 0)

@@ -10,7 +10,7 @@ from safetensors import safe_open
 import hitrs
 from hitrs.data.synthetic import make_synthetic
 from hitrs.errors import CheckpointError
-from hitrs.models.card import GENERAL, resolve_pretrained
+from hitrs.models.card_files import GENERAL, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 
 

@@ -15,7 +15,7 @@ from factories import CLASSES, JOINTS, LAYOUT, small_store, tiny
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store
 from hitrs.errors import CheckpointError
-from hitrs.models.card import read_card
+from hitrs.models.card_files import read_card
 from hitrs.models.encoder import HiTRS
 from hitrs.models.migration import migrate_card, migrate_weights
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained

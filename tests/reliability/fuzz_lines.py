@@ -13,12 +13,13 @@ from typing import Any
 
 import hitrs.data.catalog.label_files
 import hitrs.skeleton.layout
+import hitrs.skeleton.layout_files
 from hitrs.data.formats import registry
 
 Line = tuple[str, int]
 """File and line number."""
 _FOLDER = str(Path(registry.__file__).parent)
-_BESIDE = (hitrs.data.catalog.label_files, hitrs.skeleton.layout)
+_BESIDE = (hitrs.data.catalog.label_files, hitrs.skeleton.layout, hitrs.skeleton.layout_files)
 _FILES = {module.__file__ for module in _BESIDE}
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from hitrs.skeleton import get_layout
-from hitrs.skeleton.kinematics import axis_rotations, downwards, forward, get_tree, rotations_of_expmaps
+from hitrs.skeleton.kinematics import axis_rotations, forward, get_tree, rotations_of_expmaps
+from hitrs.skeleton.layout import downwards
 
 
 @given(st.lists(st.floats(-7, 7), min_size=3, max_size=3))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hitrs.errors import LayoutError
 from hitrs.skeleton import Layout, get_layout, joint_map, list_layouts, map_positions
-from hitrs.skeleton.mapping import VIRTUAL, describe_mapping
+from hitrs.skeleton.mapping import VIRTUAL, describe_mapping, layout_of_joints
 
 SOLID = [name for name in list_layouts() if get_layout(name).dims == 3 and name != "hand21"]
 
@@ -160,3 +160,36 @@ def test_a_rig_is_mapped_by_what_its_bones_mean() -> None:
     assert (words["left_knee"], words["left_ankle"]) == ("LeftLeg", "LeftFoot")
     assert (words["left_shoulder"], words["left_elbow"]) == ("LeftArm", "LeftForeArm")
     assert words["right_hip"] == words["left_hand"] == "masked"
+
+
+def test_listed_joints_hang_together_as_those_of_another_layout_do() -> None:
+    whole = get_layout("ntu25")
+    names = ["RightHand", "left_shoulder", "tail", "hips", "left_wrist", "right_shoulder"]
+    layout = layout_of_joints(names, whole)
+    assert layout.joints == tuple(names)
+    parents = {joint: layout.joints[parent] for joint, parent in zip(names, layout.parents, strict=True)}
+    assert parents == {
+        "hips": "hips",
+        "tail": "hips",
+        "left_shoulder": "hips",
+        "right_shoulder": "hips",
+        "left_wrist": "left_shoulder",
+        "RightHand": "right_shoulder",
+    }
+    assert layout.pairs == ((1, 5),)
+    assert layout.center == (3,)
+    assert layout_of_joints(whole.joints, whole).parents == whole.parents
+    assert not joint_map(layout, whole).masked[whole.index("pelvis")]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["tail", "fin"], "none of the joints tail, fin is one of 'ntu25'"),
+        (["head", "head"], "names head more than once"),
+        (["head", 3], "names of joints must be texts"),
+    ],
+)
+def test_lists_that_are_no_layout(names: list, said: str) -> None:
+    with pytest.raises(LayoutError, match=said):
+        layout_of_joints(names, get_layout("ntu25"))

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from bodies import KINECT
-from hitrs import Detector, OnlineDetector, Recognizer, Recording, write_npz
+from hitrs import Detector, OnlineDetector, OnlineRecognizer, Recognizer, Recording, write_npz
 from hitrs.data.cleaning.operations import TURNS
 from hitrs.data.space import Space
-from hitrs.errors import DataError
+from hitrs.errors import ConfigError, DataError
 from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout
+from hitrs.transforms.config import PreprocessingConfig
 from people_models import SPACE, people_detector, people_recognizer, person
 
 
@@ -166,3 +167,66 @@ def test_an_unknown_rate_is_told_where_the_model_has_one() -> None:
         "its frame rate is unknown and taken for the 30 a second that the model was trained at",
     )
     assert Detector(people_detector(fps=None))(person()).notes == ()
+
+
+def test_a_unit_and_an_axis_that_are_stated_count_instead_of_what_bodies_suggest() -> None:
+    recognizer = Recognizer(people_recognizer())
+    expected = probabilities(recognizer(person()))
+    lying = Recording(person().positions @ TURNS["z"], person().valid, KINECT)
+    assert recognizer(lying, up="y").notes == ()
+    assert not np.allclose(probabilities(recognizer(lying, up="y")), expected, atol=1e-3)
+    given = recognizer(person(100).positions @ TURNS["z"], unit="centimeters", up="z")
+    np.testing.assert_allclose(probabilities(given), expected, atol=1e-5)
+    assert given.notes == (
+        "converted from centimeters to meters, as the model was trained",
+        "turned from z up to y up, as the model was trained",
+    )
+    with pytest.raises(DataError, match=r"in centimeters, as was stated, bones are 0.01 times as long"):
+        recognizer(person(), unit="centimeters")
+    online = OnlineDetector(people_detector(), unit="millimeters")
+    assert online.update(person(1000).positions[0]).notes == (
+        "converted from millimeters to meters, as the model was trained",
+    )
+
+
+def test_what_is_stated_makes_sense_or_is_refused() -> None:
+    recognizer = Recognizer(people_recognizer())
+    with pytest.raises(ConfigError, match="up must be one of x, -x, y"):
+        recognizer(person(), up="north")
+    with pytest.raises(ConfigError, match="leave unit and up out, or as_is"):
+        OnlineRecognizer(people_recognizer(), unit="meters", as_is=True)
+    unknown = Recognizer(people_recognizer(space=Space()))
+    with pytest.raises(
+        DataError, match="its unit was stated, meters, but that of the model's training data is"
+    ):
+        unknown(person(), unit="meters")
+    scaled = Recognizer(people_recognizer(PreprocessingConfig(scale="body")))
+    assert scaled(person(3.3), unit="meters").notes == ()
+
+
+def test_a_list_of_joints_is_a_layout() -> None:
+    recognizer, whole = Recognizer(people_recognizer()), person()
+    order = np.random.default_rng(0).permutation(KINECT.n_joints)
+    names = [KINECT.joints[joint] for joint in order]
+    found = recognizer(whole.positions[:, :, order], layout=names)
+    np.testing.assert_allclose(probabilities(found), probabilities(recognizer(whole)), atol=1e-6)
+    online = OnlineRecognizer(people_recognizer(), window=5, layout=names)
+    own = OnlineRecognizer(people_recognizer(), window=5)
+    for frame in whole.positions[:6]:
+        one, other = online.update(frame[:, order]), own.update(frame)
+        assert one is not None
+        assert other is not None
+        np.testing.assert_allclose(probabilities(one), probabilities(other), atol=1e-6)
+    detector, same = OnlineDetector(people_detector(), layout=names), OnlineDetector(people_detector())
+    for frame in whole.positions[:6]:
+        first, second = detector.update(frame[:, order]), same.update(frame)
+        np.testing.assert_allclose(first.probabilities, second.probabilities, atol=1e-6)
+
+
+def test_another_frame_rate_is_brought_to_the_models() -> None:
+    recognizer = Recognizer(people_recognizer(fps=30.0))
+    with pytest.raises(DataError, match=r"60 frames a second, the model was trained at 30"):
+        recognizer(person().positions, fps=60.0)
+    found = recognizer(person().positions, fps=60.0, resample=True)
+    expected = recognizer(recognizer.recording(person(fps=60.0), resample=True))
+    assert found.scores == expected.scores

@@ -9,8 +9,9 @@ from hitrs.data.store import Store
 from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import unseen_joints
+from hitrs.tasks.inputs import check_rate
 from hitrs.transforms.config import PreprocessingConfig
-from hitrs.transforms.dataset import SkeletonDataset, check_rate
+from hitrs.transforms.dataset import SkeletonDataset
 
 
 @pytest.fixture(scope="module")

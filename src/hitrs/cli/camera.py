@@ -27,7 +27,7 @@ def watch(online: OnlineDetector, camera: int, *, as_json: bool) -> None:
         DataError: if there is no such camera, or it gives no more pictures; actions are ended before.
     """
     watched = _Watched(camera)
-    fps = online.model.card.fps
+    fps = online.card.fps
     told: set[str] = set()
     if not as_json:
         print_line(f"camera      {camera}; Ctrl-C ends")

@@ -73,8 +73,8 @@ def run(
         as_json: print the segments as JSON.
     """
     from hitrs.data.video.estimator import pose_estimator
-    from hitrs.tasks.detection.detection import write_csv, write_json, write_pku
     from hitrs.tasks.detection.detector import Detector
+    from hitrs.tasks.detection.files import write_csv, write_json, write_pku
     from hitrs.tasks.detection.truth import read_truth, to_proposals
 
     if camera is not None:
@@ -158,9 +158,9 @@ def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection,
 
     from hitrs.tasks.detection.detection import Detection
 
-    positions, valid = online.inputs([recording]).arrays(0)
+    frames = online.mapped(recording)
     results, taken = [], []
-    for frame, seen in zip(positions, valid, strict=True):
+    for frame, seen in zip(frames.positions, frames.valid, strict=True):
         before = time.perf_counter()
         results.append(online.update(frame, seen))
         taken.append(time.perf_counter() - before)

@@ -100,7 +100,7 @@ def _print_unseen(store: Path, seen_as, models: tuple[str, ...]) -> None:
     import numpy as np
 
     from hitrs.data.store import Store
-    from hitrs.models.card import read_card, resolve_pretrained
+    from hitrs.models.card_files import read_card, resolve_pretrained
     from hitrs.skeleton.mapping import unseen_joints
 
     recorded = Store.open(store).layout

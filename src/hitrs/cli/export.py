@@ -20,6 +20,7 @@ def run(
     out: Annotated[Positional[Path], arg(metavar="OUT")],
     *,
     encoder: bool = False,
+    online: bool = False,
     precision: Literal["fp32", "fp16", "int8"] = "fp32",
     store: Annotated[Path | None, arg(metavar="STORE")] = None,
     protocol: Name = None,
@@ -33,6 +34,8 @@ def run(
         model: model directory, the run that made it, or `hub://OWNER/NAME`.
         out: the file to write, OUT.onnx; an older one is replaced.
         encoder: of a model for a task only the encoder; of a pre-trained one there is nothing else.
+        online: of a causal detector: one frame in, its probabilities out, and what the model remembers as
+            inputs and outputs.
         precision: of the weights. fp16: stored with half the bytes, computed with as before; int8: a quarter,
             for matrix products, which changes answers.
         store: test the file and the model on this store, and print the figures side by side.
@@ -40,7 +43,8 @@ def run(
     """
     from hitrs.export import export_model
     from hitrs.export.encoder import encoder_graph
-    from hitrs.models.card import PRETRAINING, read_card, resolve_pretrained
+    from hitrs.models.card import PRETRAINING
+    from hitrs.models.card_files import read_card, resolve_pretrained
     from hitrs.models.encoder import HiTRS
     from hitrs.tasks.base import get_task
 
@@ -48,6 +52,8 @@ def run(
     alone = encoder or card.task == PRETRAINING
     if alone and (store is not None or protocol is not None):
         raise ConfigError("an encoder alone has no figures to test: leave --store out")
+    if alone and online:
+        raise ConfigError("an encoder alone does not answer frame by frame: leave --online out")
     if protocol is not None and store is None:
         raise ConfigError("--protocol says which part of a store to test: name the store, --store STORE")
     loaded: TaskModel | None = None
@@ -55,7 +61,8 @@ def run(
         graph, card = encoder_graph(HiTRS.from_pretrained(model))
     else:
         loaded = get_task(card.task).load(model)
-        graph, card = get_task(card.task).graph(loaded), loaded.card
+        task = get_task(card.task)
+        graph, card = (task.online_graph if online else task.graph)(loaded), loaded.card
     done = export_model(graph, card, out, precision=precision)
     frames = [frames for frames, _ in done.sizes]
     print_line(f"exported    {out} ({done.size / 1e6:.2f} MB, {precision})")
@@ -73,7 +80,7 @@ def _print_figures(loaded: TaskModel, out: Path, store: Path, protocol: str | No
     from hitrs.experiments.runs import evaluate_loaded
     from hitrs.export import ExportedModel
     from hitrs.tasks.base import get_task
-    from hitrs.tasks.inputs import converted_store
+    from hitrs.tasks.stores import converted_store
 
     task = get_task(loaded.card.task)
     data = converted_store(Store.open(store), loaded.card, print_line)

@@ -22,7 +22,7 @@ def options(arguments: Sequence[str]) -> Any:
     """Where the options start from; model and preprocessing are those of the encoder that --from names."""
     config, encoder = starting_config(arguments), given_option(arguments, "--from")
     if encoder is not None:
-        from hitrs.models.card import read_card, resolve_pretrained
+        from hitrs.models.card_files import read_card, resolve_pretrained
 
         card, _ = read_card(resolve_pretrained(encoder))
         config = dataclasses.replace(config, model=card.model, preprocessing=card.preprocessing)
@@ -76,7 +76,7 @@ def run(
         resume: go on with the run in OUT, with its own configuration.
     """
     from hitrs.experiments.runs import finetune
-    from hitrs.models.card import read_card
+    from hitrs.models.card_files import read_card
     from hitrs.tasks.base import followed_remedies, get_task
     from hitrs.viz import plot_finetuning
 

@@ -22,7 +22,7 @@ def read(path: Path, model: Layout, reading: Reading) -> Recording:
     """The recording in a file; ``model``: the model's layout, which files have that do not say theirs."""
     from hitrs.tasks.inputs import as_recording, known_layout
 
-    layout = known_layout(reading.layout)
+    layout = known_layout(reading.layout, model)
     return as_recording(path, model, layout=layout, columns=reading.columns, fps=reading.fps)
 
 
@@ -38,7 +38,7 @@ def recordings(
     """
     from hitrs.tasks.inputs import as_recording, known_layout
 
-    layout, columns = known_layout(reading.layout), reading.columns
+    layout, columns = known_layout(reading.layout, model), reading.columns
     for path in paths:
         with skipped.one(), ExitStack() as stack:
             if not path.is_dir():

@@ -63,7 +63,8 @@ def run(
         video: write the video with skeleton and class to this .mp4; for a single video.
     """
     from hitrs.data.video.estimator import pose_estimator
-    from hitrs.tasks.recognition.recognizer import Recognizer, write_csv
+    from hitrs.tasks.recognition.files import write_csv
+    from hitrs.tasks.recognition.recognizer import Recognizer
 
     if not files:
         raise ConfigError("name at least one file to recognize")

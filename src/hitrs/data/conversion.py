@@ -50,7 +50,15 @@ class Conversion:
         return positions
 
 
-def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = False) -> Conversion:
+def convert(
+    have: Space,
+    want: Space,
+    *,
+    scaled: bool = False,
+    moment: bool = False,
+    unit: str | None = None,
+    up: str | None = None,
+) -> Conversion:
     """What brings recordings to the space of a model's training data; nothing where either is unknown.
 
     The size is compared bone by bone, so that a part of a body is enough and hands and animals are compared
@@ -63,10 +71,21 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
         want: of the training data.
         scaled: the model scales bodies itself, so that the unit does not matter.
         moment: it is a single moment, in which somebody may lie.
+        unit: the unit of the recordings, where that is known; that of ``want`` must be, too.
+        up: their up axis, where that is known; that of ``want`` must be, too.
     """
-    divisor, up, notes, misfit = 1.0, None, [], ""
+    divisor, turn, notes, misfit = 1.0, None, [], ""
     ratio = 1.0 if scaled or "pixels" in (have.unit, want.unit) else _ratio(have, want)
-    if not 1 / WITHIN < ratio < WITHIN:
+    if unit is not None and not scaled:
+        divisor = UNITS[unit] / UNITS[want.unit]
+        if divisor != 1:
+            notes.append(f"converted from {unit} to {want.unit}, as the model was trained")
+        if not 1 / WITHIN < ratio / divisor < WITHIN:
+            misfit = (
+                f"in {unit}, as was stated, bones are {ratio / divisor:.3g} times as long as those that the "
+                f"model was trained on ({want.describe()})"
+            )
+    elif not 1 / WITHIN < ratio < WITHIN:
         stated = UNITS.get(have.unit, 0) / UNITS.get(want.unit, 1)  # by an adult's limbs, where there are any
         near = [factor for factor in FACTORS if 1 / CLEAR < ratio / factor < CLEAR]
         named = [factor for factor in FACTORS if factor == stated and 1 / WITHIN < ratio / factor < WITHIN]
@@ -79,10 +98,14 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
         else:
             divisor = chosen
             notes.append(_told(divisor, ratio, have, want))
-    if UNCLEAR not in (have.up, want.up) and have.up not in (want.up, *want.lying):
+    if up is not None:
+        if up != want.up:
+            turn = (up, want.up)
+            notes.append(f"turned from {up} up to {want.up} up, as the model was trained")
+    elif UNCLEAR not in (have.up, want.up) and have.up not in (want.up, *want.lying):
         upside_down = have.up.strip("-") == want.up.strip("-")
         if want.unit != "pixels" and (upside_down or not (want.lying or moment)):
-            up = (have.up, want.up)
+            turn = (have.up, want.up)
             notes.append(f"turned from {have.up} up to {want.up} up, as the model was trained")
         else:
             notes.append(f"{have.up} seems to point up, but {want.up} did in the training data")
@@ -94,7 +117,7 @@ def convert(have: Space, want: Space, *, scaled: bool = False, moment: bool = Fa
         )
     if UNCLEAR not in (have.sides, want.sides) and have.sides != want.sides:
         notes.append("left and right look exchanged, compared with the training data")
-    return Conversion(divisor, up, tuple(notes), misfit)
+    return Conversion(divisor, turn, tuple(notes), misfit)
 
 
 def _ratio(have: Space, want: Space) -> float:

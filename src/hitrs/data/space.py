@@ -26,7 +26,8 @@ OF_CLEAR, OF_ALL = 2 / 3, 1 / 2
 """A guess counts for a store if so many of the recordings that suggest anything suggest it, and so many of
 all that show a body: a few that agree by chance must not turn the others."""
 SIDES = ("right", "exchanged", UNCLEAR)
-_AXES = ("x", "-x", "y", "-y", "z", "-z")
+AXES = ("x", "-x", "y", "-y", "z", "-z")
+"""That may point up."""
 # Turns by a quarter or half around one axis. Their determinant is 1: left stays left, nothing is mirrored.
 TURNS = {
     "x": np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32),
@@ -124,7 +125,7 @@ class Space:
             sides = values.get("sides", UNCLEAR)
         except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
             raise DataError(f"what recordings are measured in needs unit, up and bones: {error!r}") from error
-        axes = (*_AXES, UNCLEAR)
+        axes = (*AXES, UNCLEAR)
         if unit not in (*UNITS, "pixels", UNCLEAR) or any(axis not in axes for axis in (up, *lying)):
             raise DataError(f"there is no unit '{unit}', or no up axis among {[up, *lying]}.")
         if not np.isfinite(bones).all() or min(bones, default=0.0) < 0:

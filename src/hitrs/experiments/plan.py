@@ -34,7 +34,7 @@ import yaml
 
 from hitrs.config import DEFAULT, Config, load_config
 from hitrs.errors import ConfigError, did_you_mean
-from hitrs.models.card import GENERAL
+from hitrs.models.card_files import GENERAL
 from hitrs.tasks.base import get_task
 
 DEFAULT_TASK = "recognition"

@@ -22,19 +22,19 @@ from hitrs.experiments.label_subsets import read_label_subset, select_subjects, 
 from hitrs.experiments.plan import SHIPPED, Cell, Plan
 from hitrs.experiments.results import Result
 from hitrs.files import file_name, locked
-from hitrs.models.card import GENERAL, read_card, resolve_pretrained
+from hitrs.models.card_files import GENERAL, read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import train_encoder
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import Metrics, TaskModel, get_task
 from hitrs.tasks.finetune import finetune
-from hitrs.tasks.inputs import converted_store
 from hitrs.tasks.probe import probe
 from hitrs.tasks.recognition.floors import CONVOLUTIONS, POSITIONS, nearest_positions
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.tasks.registry import section_name
+from hitrs.tasks.stores import converted_store
 from hitrs.training.log import read_metrics
 from hitrs.training.loop import Interrupted
 from hitrs.training.run_folder import commit

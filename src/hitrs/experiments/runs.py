@@ -32,21 +32,23 @@ from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
 from hitrs.experiments.label_subsets import select_subjects, stratified_subset
 from hitrs.files import locked
-from hitrs.models.card import PRETRAINING, ModelCard, read_card, resolve_pretrained
+from hitrs.models.card import PRETRAINING, ModelCard
+from hitrs.models.card_files import read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
 from hitrs.tasks.base import EvalOptions, Metrics, Task, TaskModel, followed_remedies, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.inputs import converted_store, store_conversion
+from hitrs.tasks.inputs import check_rate
 from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.tasks.recognition.floors import recognition_floors
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
 from hitrs.tasks.registry import TASKS
+from hitrs.tasks.stores import converted_store, store_conversion
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
-from hitrs.transforms.dataset import SkeletonDataset, check_rate, training_layout
+from hitrs.transforms.dataset import SkeletonDataset, training_layout
 
 Notify = Callable[[str], None]
 

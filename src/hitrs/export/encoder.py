@@ -18,8 +18,9 @@ from hitrs.models.dense import (
     dense_videos,
 )
 from hitrs.models.encoder import HiTRS
+from hitrs.models.exported import Port
 from hitrs.models.features import pooled_features
-from hitrs.tasks.graph import Graph, Port, frames_of_chunks, one_recording, recording_port
+from hitrs.tasks.graph import Graph, frames_of_chunks, model_inputs, one_recording, recording_port
 from hitrs.transforms.batch import stream_bodies
 
 
@@ -47,7 +48,7 @@ def encoder_graph(encoder: HiTRS) -> tuple[Graph, ModelCard]:
 
     @torch.no_grad()
     def answer(positions: np.ndarray) -> np.ndarray:
-        batch = one_recording(positions, card).batch([0])
+        batch = model_inputs([one_recording(positions, card)], card).batch([0])
         bodies = stream_bodies(batch, settings, layout, positions.shape[1] if paper else None)
         features = torch.zeros(positions.shape[1], encoder.pooled_width)
         if len(bodies.lengths):

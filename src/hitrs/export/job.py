@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from hitrs.errors import CheckpointError, ConfigError, WriteError
-from hitrs.export.exported import KEY, PRECISIONS, ExportedModel, metadata, needed
 from hitrs.export.precision import quantize, store_half
 from hitrs.files import atomic_file, explained_writes
 from hitrs.models.card import ModelCard
+from hitrs.models.exported import KEY, PRECISIONS, ExportedModel, metadata, needed, next_port
 from hitrs.tasks.graph import Answer, Graph
 
 OPSET = 20
@@ -98,15 +98,17 @@ def _write(graph: Graph, about: str, path: Path) -> None:
     except ImportError as error:
         raise needed(error.name or "onnx") from error
     # of any size; that torch would rather not promise one frame or one body does not matter: they are tried
-    axes = {
-        place: torch.export.Dim.DYNAMIC
-        for place, size in enumerate(graph.input.axes)
-        if isinstance(size, str)
-    }
-    frames = graph.input.axes[0]
-    if isinstance(frames, str):
-        frames = max(_FRAMES, graph.longest)  # what happens once in a short recording would count as fixed
-    example = made_up_recording(graph, frames, _PERSONS)
+    inputs = (graph.input, *graph.state)
+    outputs = (graph.output, *map(next_port, graph.state))
+    axes, *memory = (
+        {place: torch.export.Dim.DYNAMIC for place, size in enumerate(port.axes) if isinstance(size, str)}
+        for port in inputs
+    )
+    frames = max(_FRAMES, graph.longest)  # what happens once in a short recording would count as fixed
+    example = made_up_recording(graph, frames_of(graph) or frames, _PERSONS)
+    if graph.state:
+        example = example[0]
+    zeros = (torch.from_numpy(port.zeros(persons=_PERSONS)) for port in graph.state)
     level = logging.getLogger("torch.onnx").level
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it has no operators for
     try:
@@ -114,16 +116,16 @@ def _write(graph: Graph, about: str, path: Path) -> None:
             warnings.simplefilter("ignore")  # of torch's own code
             traced = torch.export.export(
                 graph.module,
-                (torch.from_numpy(example),),
-                dynamic_shapes=(axes,),
+                (torch.from_numpy(example), *zeros),
+                dynamic_shapes=(axes, tuple(memory)) if memory else (axes,),
                 prefer_deferred_runtime_asserts_over_guards=True,
             )
             program = torch.onnx.export(
                 traced,
                 dynamo=True,
                 verbose=False,
-                input_names=[graph.input.name],
-                output_names=[graph.output.name],
+                input_names=[port.name for port in inputs],
+                output_names=[port.name for port in outputs],
                 opset_version=OPSET,
             )
     except Exception as error:  # torch has many, and a class of its own for hardly any
@@ -138,18 +140,24 @@ def _write(graph: Graph, about: str, path: Path) -> None:
         node.metadata_props.clear()  # where in the source it stood: half of the file
         for value in node.outputs:
             value.shape = None  # as torch saw it; onnxruntime would reuse memory by it
-    program.model.graph.inputs[0].shape = onnx_ir.Shape(graph.input.axes)
-    program.model.graph.outputs[0].shape = onnx_ir.Shape(graph.output.axes)
+    for values, ports in ((program.model.graph.inputs, inputs), (program.model.graph.outputs, outputs)):
+        for value, port in zip(values, ports, strict=True):
+            value.shape = onnx_ir.Shape(port.axes)
     program.save(path)
 
 
 def sizes_to_try(graph: Graph) -> tuple[tuple[int, int], ...]:
     """Frames and persons: one frame, one body, several, and where the graph goes another way."""
+    frames = frames_of(graph)
+    if frames is not None:
+        return tuple((frames, persons) for persons in (1, 2, 5))
+    return tuple(size for size in (*_SIZES, (graph.longest, 1)) if size[0] >= graph.least)
+
+
+def frames_of(graph: Graph) -> int | None:
+    """How many frames a recording must have for a graph; None: any number."""
     frames = graph.input.axes[0]
-    sizes = [size for size in (*_SIZES, (graph.longest, 1)) if size[0] >= graph.least]
-    if isinstance(frames, int):
-        sizes = [(frames, persons) for persons in (1, 2, 5)]
-    return tuple(sizes)
+    return frames if isinstance(frames, int) else None
 
 
 def made_up_recording(
@@ -158,7 +166,7 @@ def made_up_recording(
     """A recording (T, P, J, C) for a graph: joints that wander, a fifth of them not seen in each frame, the
     second of several bodies only in the second half, the third never; of the size of the card's bodies."""
     rng = np.random.default_rng(seed)
-    joints, coords = graph.input.axes[2:]
+    joints, coords = graph.input.axes[-2:]
     assert isinstance(joints, int)
     assert isinstance(coords, int)
     bone = card.space.bone_length if card is not None and card.space.known else 0.2

@@ -87,6 +87,11 @@ def dense_frames(encoder: HiTRS, bodies: DenseBodies) -> DenseFrames:
     valid = F.pad(bodies.valid, (0, 0, pad, pad))
     if encoder.config.mode == "paper":
         valid = torch.ones_like(valid)
+    return dense_frame_level(encoder, positions, valid)
+
+
+def dense_frame_level(encoder: HiTRS, positions: Tensor, valid: Tensor) -> DenseFrames:
+    """``FrameEncoder.forward`` of frames (P, F, J, C), 0 where not valid (P, F, J), without padding."""
     present = valid.any(-1)
     level = encoder.frame
     x = level.embed(positions) + level.position_embedding()  # (P, F, J, D)
@@ -98,9 +103,15 @@ def dense_frames(encoder: HiTRS, bodies: DenseBodies) -> DenseFrames:
 
 def dense_clips(encoder: HiTRS, frames: DenseFrames, stride: int | None = None) -> DenseClips:
     """``HiTRS.encode_all_clips``."""
-    config, level = encoder.config, encoder.clip
+    config = encoder.config
     table = dense_windows(frames.present.shape[1], config.window, stride or config.stride, config.dilation,
                           config.padding)  # fmt: skip
+    return dense_clip_level(encoder, frames, table)
+
+
+def dense_clip_level(encoder: HiTRS, frames: DenseFrames, table: Tensor) -> DenseClips:
+    """``ClipEncoder.forward`` of the windows (N, W) of frames in a table."""
+    config, level = encoder.config, encoder.clip
     x = level.embed(frames.features)[:, table] + level.position_embedding()  # (P, N, W, J, 2D)
     valid = frames.valid[:, table] & frames.present[:, table][..., None]  # (P, N, W, J)
     tokens = with_last_token(x.flatten(2, 3).flatten(0, 1), level.fusion_token)
@@ -171,6 +182,21 @@ def dense_last_clips(encoder: HiTRS, clips: DenseClips, history: int) -> Tensor:
     keys = torch.cat([F.pad(seen, (0, 1), value=True), clips.present[..., None]], dim=2)
     features = _stack(level.stack, x.flatten(0, 1), key_bias(keys.flatten(0, 1)), last_only=True)
     return features.view(clips.features.shape[0], total, encoder.video_width)
+
+
+def dense_newest_clip(encoder: HiTRS, clips: DenseClips, count: Tensor) -> Tensor:
+    """``VideoEncoder.encode_last_clip``, (P, 4D), of the newest clips, the last one last.
+
+    Args:
+        count: how many of them there are, int64; the others, in front, are from before the recording.
+    """
+    level, total = encoder.video, clips.present.shape[1]
+    place = torch.arange(total) - total + count
+    x = level.embed(clips.features) + level.pos_embed[place.clamp(min=0)]
+    seen = clips.present & (place >= 0)
+    x = torch.cat([with_last_token(x[:, :-1], level.fusion_token), x[:, -1:]], dim=1)
+    keys = torch.cat([F.pad(seen[:, :-1], (0, 1), value=True), seen[:, -1:]], dim=1)
+    return _stack(level.stack, x, key_bias(keys), last_only=True)[:, 0]
 
 
 def dense_video_level(level: VideoEncoder, clips: Tensor, valid: Tensor) -> tuple[Tensor, Tensor]:

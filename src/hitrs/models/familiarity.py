@@ -6,15 +6,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-MOST = 60
-"""Axes along which features are compared."""
-
 
 class Familiarity(nn.Module):
     """The distance of features to the mean of those that it learned from, in units of how far these vary
     along each of their main axes (Mahalanobis' distance in the first principal components).
 
-    >>> familiarity = Familiarity.of(training_features)
+    >>> familiarity = Familiarity.of(training_features, 60)
     >>> familiarity(features)  # 1 is usual
     tensor([0.92, 1.10, 4.71])
 
@@ -38,10 +35,10 @@ class Familiarity(nn.Module):
         return ((features - self.mean) @ self.axes).square().mean(1).sqrt()
 
     @classmethod
-    def of(cls, features: Tensor) -> Familiarity:
+    def of(cls, features: Tensor, most: int) -> Familiarity:
         """What such features (N, F) are familiar with.
 
-        There are half as many axes as features at most: along the last ones those that it learned from vary
+        There are ``most`` axes, or half as many as features: along the last ones training features vary
         hardly more than chance has it, and others much.
         """
         mean, deviation = features.mean(0), features.std(0, correction=0)
@@ -49,7 +46,7 @@ class Familiarity(nn.Module):
         scale = torch.where(deviation > least, 1 / deviation.clamp(min=least), 0.0)
         rows = ((features - mean) * scale).double()
         values, vectors = torch.linalg.eigh(rows @ rows.T / len(rows))  # rising
-        count = min(MOST, len(rows) // 2, int((values > 1e-6 * values[-1]).sum()))
+        count = min(most, len(rows) // 2, int((values > 1e-6 * values[-1]).sum()))
         values, vectors = values[len(values) - count :], vectors[:, len(values) - count :]
         made = cls(features.shape[1], count).to(features.device)
         made.mean.copy_(mean)

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hitrs.errors import DataError
+from hitrs.errors import DataError, not_finite
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
 from hitrs.transforms.batch import Batch, stream_bodies
@@ -177,10 +177,7 @@ def collect(
     result[order] = joined
     finite = np.isfinite(result).reshape(len(result), -1).all(1)
     if not finite.all():
-        raise DataError(
-            f"{dataset.name(int(finite.argmin()))}: what the model makes of it is not finite; the "
-            "coordinates are too large for the model (another unit?), or the weights are"
-        )
+        raise not_finite(dataset.name(int(finite.argmin())))
     return result
 
 

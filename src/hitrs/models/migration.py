@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from hitrs.errors import CheckpointError
-
-VERSION = 2
-"""Of the format that this release writes."""
+from hitrs.models.card import VERSION
 
 Value = TypeVar("Value")
 

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 
 from hitrs.errors import CheckpointError, DataError
 from hitrs.files import atomic_folder, read_json, sha256_of
-from hitrs.models.card import ModelCard, is_checkpoint, read_card, resolve_pretrained
+from hitrs.models.card import ModelCard
+from hitrs.models.card_files import is_checkpoint, read_card, resolve_pretrained
 from hitrs.models.migration import migrate_weights
 
 _COMMON = 10**8

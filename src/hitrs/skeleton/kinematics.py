@@ -17,6 +17,8 @@ from importlib import resources
 
 import numpy as np
 
+from hitrs.skeleton.layout import downwards
+
 _SMALL = 1e-8
 """Below this angle (radians) the terms of a rotation are their limits."""
 
@@ -83,20 +85,6 @@ def axis_rotations(axis: str, angles: np.ndarray) -> np.ndarray:
     matrix[..., b, a] = np.sin(angles)
     matrix[..., a, b] = -matrix[..., b, a]
     return matrix
-
-
-def downwards(parents: Sequence[int]) -> list[int]:
-    """Joint indices from the root down: depth first, children in array order."""
-    children: list[list[int]] = [[] for _ in parents]
-    stack: list[int] = []
-    for joint, parent in enumerate(parents):
-        (stack if joint == parent else children[parent]).append(joint)
-    order = []
-    while stack:
-        joint = stack.pop()
-        order.append(joint)
-        stack.extend(reversed(children[joint]))
-    return order
 
 
 def forward(

@@ -23,24 +23,19 @@ between the shoulders), because names are how one layout is mapped to another.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from hitrs.errors import LayoutError
-from hitrs.files import read_json
+from hitrs.skeleton.layout_files import OWN, file_content, list_layouts, named_content
 
 MAX_JOINTS = 1000
 """More joints than this are a damaged file (checking a tree takes the square of their number)."""
-_MAX_BYTES = 1 << 17
-_HOLDERS = ("store.json", "config.json", "model/config.json")
-"""Files of a store, a model and a run that hold a layout."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +182,20 @@ class Layout:
         )
 
 
+def downwards(parents: Sequence[int]) -> list[int]:
+    """Joint indices from the root down: depth first, children in array order."""
+    children: list[list[int]] = [[] for _ in parents]
+    stack: list[int] = []
+    for joint, parent in enumerate(parents):
+        (stack if joint == parent else children[parent]).append(joint)
+    order = []
+    while stack:
+        joint = stack.pop()
+        order.append(joint)
+        stack.extend(reversed(children[joint]))
+    return order
+
+
 def get_layout(name_or_path: str | Path | Layout) -> Layout:
     """A named layout (see ``list_layouts``), or by its path one's own (YAML) or that of a store or model.
 
@@ -199,20 +208,9 @@ def get_layout(name_or_path: str | Path | Layout) -> Layout:
     if isinstance(name_or_path, Layout):
         return name_or_path
     name = str(name_or_path)
-    if name in list_layouts():
-        return _named(name)
-    for file in _HOLDERS:
-        if (Path(name) / file).is_file():
-            return _held(Path(name) / file)
-    if not name.endswith((".yaml", ".yml")):
-        return named_layout(name)
-    try:
-        if (size := Path(name_or_path).stat().st_size) > _MAX_BYTES:
-            raise LayoutError(f"layout file {name} has {size} bytes; more than {_MAX_BYTES} make no sense.")
-        text = Path(name_or_path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise LayoutError(f"cannot read the layout file {name}: {error}") from error
-    return _parse(text, f"layout file {name}")
+    if name not in list_layouts() and (found := file_content(name)) is not None:
+        return Layout.from_dict(*found)
+    return named_layout(name)
 
 
 def named_layout(name: str) -> Layout:
@@ -224,39 +222,14 @@ def named_layout(name: str) -> Layout:
     if name not in list_layouts():
         raise LayoutError(
             f"there is no layout '{name}'{_nearest(name, list_layouts())} Named layouts: "
-            f"{', '.join(list_layouts())}; or give the path of your own layout as a .yaml file, or of a "
-            "store or model that has it."
+            f"{', '.join(list_layouts())}; or {OWN}."
         )
     return _named(name)
 
 
-def _held(file: Path) -> Layout:
-    try:
-        content = read_json(file)
-    except (OSError, ValueError) as error:
-        raise LayoutError(f"cannot read the layout in {file}: {error}") from error
-    return Layout.from_dict(content.get("layout", {}) if isinstance(content, dict) else {}, str(file))
-
-
-@cache
-def list_layouts() -> tuple[str, ...]:
-    """Names of the layouts that come with the package."""
-    files = (resources.files("hitrs.skeleton") / "layouts").iterdir()
-    return tuple(sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml")))
-
-
 @cache
 def _named(name: str) -> Layout:
-    text = (resources.files("hitrs.skeleton") / "layouts" / f"{name}.yaml").read_text(encoding="utf-8")
-    return _parse(text, f"layout {name}")
-
-
-def _parse(text: str, source: str) -> Layout:
-    try:
-        data = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise LayoutError(f"{source} is not valid YAML: {error}") from error
-    return Layout.from_dict(data, source)
+    return Layout.from_dict(named_content(name), f"layout {name}")
 
 
 def _name_pairs(value: Any, source: str, key: str, form: str) -> list[tuple[str, str]]:

@@ -7,13 +7,14 @@ middle of the hips), and otherwise not valid in the result: masked, not guessed.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from hitrs.errors import LayoutError
-from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.layout import Layout, downwards
 from hitrs.skeleton.names import known_names
 
 VIRTUAL = {
@@ -125,12 +126,65 @@ def map_positions(
     return mapped, seen
 
 
+def check_layouts(have: Layout, want: Layout, what: str) -> None:
+    """Refuse data that a model of layout ``want`` cannot use.
+
+    Raises:
+        LayoutError: naming both layouts and what to do.
+    """
+    if have.dims != want.dims:
+        raise LayoutError(
+            f"{what} holds {have.dims}-D skeletons ({have.name}), the model was trained on {want.dims}-D "
+            f"ones ({want.name}); train a model on {have.dims}-D data, or lift the data to {want.dims}-D"
+        )
+    joint_map(have, want)  # raises where no joint has a counterpart
+
+
 def unseen_joints(source: Layout, seen_as: Layout, target: Layout) -> np.ndarray:
     """(Jt,) bool: joints of ``target`` that are masked where ``seen_as`` stands between it and ``source``."""
     valid = np.ones((1, source.n_joints), bool)
     for have, want in ((source, seen_as), (seen_as, target)):
         _, valid = map_positions(np.zeros((*valid.shape, have.dims)), valid, have, want)
     return ~valid[0]
+
+
+def layout_of_joints(joints: Sequence[str], like: Layout) -> Layout:
+    """A layout of some joints in this order, which hang together as those of another layout do.
+
+    Left and right go by the names; a joint that the other layout does not have hangs at the root.
+
+    >>> layout_of_joints(["left_hand", "left_shoulder", "pelvis"], get_layout("ntu25")).parents
+    (1, 2, 2)
+
+    Raises:
+        LayoutError: if a name stands twice, or the other layout has none of them.
+    """
+    if not all(isinstance(joint, str) for joint in joints):
+        raise LayoutError(f"the names of joints must be texts, got {list(joints)[:5]}")
+    names, meant = known_names(like.joints), known_names(joints)
+    known = [names[joint] for joint in downwards(like.parents) if names[joint] in meant]
+    if not known:
+        raise LayoutError(
+            f"none of the joints {', '.join(joints)} is one of '{like.name}', which has: "
+            f"{', '.join(like.joints)}"
+        )
+    root = meant.index(known[0])
+    above = {name: names[parent] for name, parent in zip(names, like.parents, strict=True)}
+
+    def parent_of(name: str) -> int:
+        while above.get(name, name) != name:
+            name = above[name]
+            if name in meant:
+                return meant.index(name)
+        return root
+
+    parents = tuple(root if place == root else parent_of(name) for place, name in enumerate(meant))
+    pairs = tuple(
+        (place, meant.index(f"right_{key[5:]}"))
+        for place, key in enumerate(meant)
+        if key.startswith("left_") and f"right_{key[5:]}" in meant
+    )
+    return Layout("the given joints", tuple(joints), parents, pairs, (root,), like.dims)
 
 
 def describe_mapping(source: Layout, target: Layout) -> list[tuple[str, str]]:

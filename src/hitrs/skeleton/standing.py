@@ -10,8 +10,7 @@ from importlib import resources
 import numpy as np
 import yaml
 
-from hitrs.skeleton.kinematics import downwards
-from hitrs.skeleton.layout import Layout
+from hitrs.skeleton.layout import Layout, downwards
 from hitrs.skeleton.names import anatomical_names
 
 _STEP = 0.12

@@ -6,6 +6,7 @@ behind the entry point "hitrs.tasks" (docs/extend.md).
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
+import torch
 from torch import nn
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.data.recording import Recording
 from hitrs.data.store import Store
 from hitrs.errors import CheckpointError, ConfigError
 from hitrs.models.card import PRETRAINING, ModelCard
@@ -23,6 +26,7 @@ from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import HiTRS
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
 from hitrs.skeleton.layout import Layout
+from hitrs.tasks.deployed import FrameAnswer
 from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.registry import TASKS
 from hitrs.training.config import ProbeConfig
@@ -36,6 +40,12 @@ Metrics = dict[str, dict[str, Any]]
 """Part of the test recordings ("all" is the main one) -> name of a figure -> its value; JSON values."""
 ReportTable = tuple[list[str], list[list[Any]]]
 """Head and rows."""
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    # A forked process has the record of its parent's threads, but not the threads: work that is shared out to
+    # them would never end (a web server that forks after loading its model).
+    os.register_at_fork(after_in_child=lambda: torch.set_num_threads(1))
 
 
 class RunConfig(Protocol):
@@ -121,6 +131,19 @@ class TaskModel(nn.Module):
             ) from error
         load_weights(model, weights, source)
         return model.eval()
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model computes."""
+        return next(self.parameters()).device
+
+    def answers(self, recordings: Sequence[Recording]) -> list[np.ndarray]:
+        """What it answers for recordings of its own layout, as its task says."""
+        return get_task(self.task).answers(self, recordings)
+
+    def frame_by_frame(self, persons: int) -> FrameAnswer:
+        """The same for one recording of so many bodies, frame by frame, if its task can."""
+        return get_task(self.task).frame_by_frame(self, persons)
 
     def save_pretrained(self, folder: str | Path) -> Path:
         """Write the model as a model directory."""
@@ -320,6 +343,24 @@ class Task(ABC):
         left = [remedy for name, remedy in self.remedies.items() if name not in followed]
         return f"the model is no better than {floor}, which {cost} next to nothing: {'; or '.join(left)}"
 
+    def answers(self, model: TaskModel, recordings: Sequence[Recording]) -> list[np.ndarray]:
+        """What a model answers for recordings of its own layout, of each what ``graph`` gives.
+
+        Raises:
+            ConfigError: if it does not answer for single recordings.
+        """
+        raise ConfigError(
+            f"a model for {self.name} answers for no single recording: its task does not say how"
+        )
+
+    def frame_by_frame(self, model: TaskModel, persons: int) -> FrameAnswer:
+        """What a model answers for the frames of a recording of so many bodies, one after the other.
+
+        Raises:
+            ConfigError: if it does not answer frame by frame.
+        """
+        raise ConfigError(f"a model for {self.name} does not answer frame by frame")
+
     def graph(self, model: TaskModel) -> Graph:
         """The model in a form that can leave the package (`hitrs export`); by default it has none.
 
@@ -327,6 +368,14 @@ class Task(ABC):
             ConfigError: if it cannot be exported.
         """
         raise ConfigError(f"a model for {self.name} cannot be exported: its task does not say how")
+
+    def online_graph(self, model: TaskModel) -> Graph:
+        """The same for one frame after the other (`hitrs export --online`); by default there is none.
+
+        Raises:
+            ConfigError: if it cannot be exported so.
+        """
+        raise ConfigError(f"a model for {self.name} does not answer frame by frame: leave --online out")
 
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         """What ``evaluate`` tests in place of a model to measure the answers of its exported graph.

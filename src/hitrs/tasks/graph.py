@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from torch import nn
 
+from hitrs.data.recording import Recording
 from hitrs.models.card import ModelCard
+from hitrs.models.exported import Port
 from hitrs.tasks.inputs import as_recording
 from hitrs.transforms.batch import Batch
 from hitrs.transforms.config import PreprocessingConfig
@@ -18,17 +20,6 @@ from hitrs.transforms.dataset import InMemoryDataset
 
 Answer: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """From a recording (T, P, J, C), NaN where a joint was not seen, to the output of a graph."""
-
-
-@dataclass(frozen=True)
-class Port:
-    """An input or output of a graph, float32."""
-
-    name: str
-    axes: tuple[str | int, ...]
-    """Sizes; a name stands for any size from 1 on, the same wherever it stands."""
-    about: str
-    """What it holds, for people."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +43,9 @@ class Graph:
     """Frames from which on answers are told apart by more than rounding."""
     longest: int = 0
     """Frames from which on the graph goes another way, so that it has to be tried with as many; 0: none."""
+    state: tuple[Port, ...] = ()
+    """Of a graph that goes frame by frame: what it remembers. The ``module`` takes it behind the ``input``,
+    which is one frame, and gives it anew behind the ``output``."""
 
 
 def recording_port(joints: int, coords: int, frames: str | int = "frames") -> Port:
@@ -72,9 +66,14 @@ def raw_card(card: ModelCard) -> ModelCard:
     return dataclasses.replace(card, preprocessing=PreprocessingConfig(up=card.preprocessing.up))
 
 
-def one_recording(positions: np.ndarray, card: ModelCard) -> InMemoryDataset:
-    """A recording as a graph takes it, (T, P, J, C), as the model itself reads it."""
-    return InMemoryDataset([as_recording(positions, card.layout)], card.layout, card.preprocessing)
+def model_inputs(recordings: Sequence[Recording], card: ModelCard) -> InMemoryDataset:
+    """Recordings as a model of PyTorch reads them."""
+    return InMemoryDataset(recordings, card.layout, card.preprocessing)
+
+
+def one_recording(positions: np.ndarray, card: ModelCard) -> Recording:
+    """A recording as a graph takes it, (T, P, J, C), as a model takes it."""
+    return as_recording(positions, card.layout)
 
 
 def recording_arrays(batch: Batch) -> Iterator[np.ndarray]:

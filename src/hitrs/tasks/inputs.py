@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from hitrs.data.cleaning import Resample
+from hitrs.data.cleaning.operations import Resample
 from hitrs.data.conversion import Conversion, convert
-from hitrs.data.formats import read_recording
+from hitrs.data.inspection.body import UNITS
 from hitrs.data.inspection.lost import LOST
 from hitrs.data.recording import Recording
-from hitrs.data.space import Space
-from hitrs.data.store import Store
-from hitrs.errors import DataError, LayoutError
+from hitrs.data.space import AXES, Space
+from hitrs.errors import ConfigError, DataError, LayoutError
 from hitrs.models.card import ModelCard
-from hitrs.skeleton import Layout, get_layout, list_layouts
-from hitrs.skeleton.mapping import joint_map
-from hitrs.transforms.dataset import SkeletonDataset, check_rate
+from hitrs.skeleton.layout import Layout, get_layout, list_layouts
+from hitrs.skeleton.mapping import joint_map, layout_of_joints
+from hitrs.tasks.opening import open_recording
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
 """An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
+Joints: TypeAlias = Layout | str | os.PathLike[str] | Sequence[str]
+"""A layout, its name or file, or the names of its joints in their order."""
 
 
 def as_recording(
@@ -54,7 +54,7 @@ def as_recording(
             would fit.
     """
     if isinstance(given, str | os.PathLike):
-        given = _from_file(Path(given), model, layout, columns)
+        given = open_recording(given, model, layout, columns)
     if isinstance(given, Recording):
         return given if fps is None or given.fps is not None else replace(given, fps=fps)
     positions = np.asarray(given)
@@ -82,20 +82,20 @@ def as_recording(
     return Recording(positions, seen, expected, name=name, fps=fps)
 
 
-def _from_file(path: Path, model: Layout, layout: Layout | None, columns: str | None) -> Recording:
-    """A file's recording; one that does not say its layout has the given one, or else the model's."""
-    if path.is_dir():
-        raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
-    if columns is not None:
-        return read_recording(path, layout or model, columns=columns)
-    if layout is not None:
-        return read_recording(path, layout)
-    try:
-        return read_recording(path)
-    except DataError:
-        if path.suffix.lower() not in (".csv", ".npz", ".npy"):  # the other formats have one layout
-            raise
-        return read_recording(path, model)
+RATE_SLACK = 0.1
+"""Rates that differ by less are taken as the same: people do not move at one pace either."""
+
+
+def check_rate(rate: float | None, model: float | None, what: str) -> None:
+    """DataError if a frame rate differs from the one that a model was trained at; unknown ones pass."""
+    if rate is None or model is None or 1 - RATE_SLACK <= rate / model <= 1 + RATE_SLACK:
+        return
+    seems = f"{rate / model:.2g} times as slow" if rate > model else f"{model / rate:.2g} times as fast"
+    raise DataError(
+        f"{what} has {rate:g} frames a second, the model was trained at {model:g}: its motion would seem "
+        f"{seems}. Resample it (--resample, `resample=True`, or a store with `hitrs "
+        f"clean --fps {model:g}`)."
+    )
 
 
 def at_rate(recording: Recording, fps: float | None, *, resample: bool = False) -> Recording:
@@ -175,18 +175,51 @@ def check_joints(recording: Recording, valid: np.ndarray, card: ModelCard) -> No
     )
 
 
-def conversion_of(have: Space, card: ModelCard, name: str, *, moment: bool = False) -> Conversion:
+@dataclass(frozen=True)
+class Stated:
+    """What who hands recordings to a model says of their coordinates; None: what the bodies suggest counts.
+
+    Raises:
+        ConfigError: for a unit or an axis that does not exist.
+    """
+
+    unit: str | None = None
+    """ "meters", "centimeters" or "millimeters"."""
+    up: str | None = None
+    """The axis that points up: "y", "-y", "z", ...."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("unit", self.unit, tuple(UNITS)), ("up", self.up, AXES)):
+            if value is not None and value not in known:
+                raise ConfigError(f"{name} must be one of {', '.join(known)}, got {value!r}")
+
+
+def conversion_of(
+    have: Space, card: ModelCard, name: str, *, moment: bool = False, stated: Stated | None = None
+) -> Conversion:
     """What brings a recording to the unit and up axis of the model's training data.
 
     Args:
         have: what it is measured in, in the model's layout.
         name: of the recording.
         moment: it is a single frame.
+        stated: counts instead of what its bodies suggest.
     Raises:
-        DataError: if its bodies are of another size, which no unit explains.
+        DataError: if its bodies are of another size, which no unit explains, or the unit or up axis that was
+            stated cannot be compared with those of the training data, which are not known.
     """
     scaled = card.preprocessing.scale == "body"
-    conversion = convert(have, card.space, scaled=scaled, moment=moment)
+    said = stated or Stated()
+    for value, known, what in (
+        (None if scaled else said.unit, card.space.unit in UNITS, "unit"),
+        (said.up, card.space.up in AXES, "up axis"),
+    ):
+        if value is not None and not known:
+            raise DataError(
+                f"recording '{name}': its {what} was stated, {value}, but that of the model's training data "
+                f"is not known ({card.space.describe()}); leave it out and give what the model was trained on"
+            )
+    conversion = convert(have, card.space, scaled=scaled, moment=moment, unit=said.unit, up=said.up)
     if conversion.misfit:
         raise DataError(
             f"recording '{name}': {conversion.misfit}. Bring it to their unit; `--as-is` (`as_is=True`) "
@@ -195,40 +228,23 @@ def conversion_of(have: Space, card: ModelCard, name: str, *, moment: bool = Fal
     return conversion
 
 
-def store_conversion(store: Store, card: ModelCard) -> Conversion:
-    """What brings a store to the unit and up axis that a model was trained on."""
-    if not card.space.known:
-        return Conversion()
-    have = SkeletonDataset(store, range(len(store)), card.layout, card.preprocessing).space
-    return convert(have, card.space, scaled=card.preprocessing.scale == "body")
-
-
-def converted_store(store: Store, card: ModelCard, tell: Callable[[str], None]) -> Store:
-    """The store in the unit and with the up axis that a model was trained on.
+def known_layout(layout: Joints | None, model: Layout) -> Layout | None:
+    """A layout from its name or file, or from the names of its joints in their order.
 
     Args:
-        tell: called with what was converted, and what does not fit.
-    Raises:
-        LayoutError: if the model cannot read the store.
-    """
-    conversion = store_conversion(store, card)
-    for note in conversion.notes:
-        tell(f"note: {store.path}: {note}")
-    if conversion.misfit:
-        tell(
-            f"note: {store.path}: {conversion.misfit}; figures mean little. Bring it to their unit (`hitrs "
-            "clean --unit`), or train with `--preprocessing.scale body`, which needs no unit"
-        )
-    return store.converted(conversion) if conversion.changes else store
+        model: the model's, whose joints tell how listed ones hang together.
 
-
-def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | None:
-    """A layout from its name or file.
+    >>> known_layout(["hip", "l_knee", "r_knee"], get_layout("ntu25")).parents
+    (0, 0, 0)
 
     Raises:
-        LayoutError: if there is none.
+        LayoutError: if there is none, or a list has nothing in common with the model's joints.
     """
-    return layout if layout is None or isinstance(layout, Layout) else get_layout(os.fspath(layout))
+    if layout is None or isinstance(layout, Layout):
+        return layout
+    if isinstance(layout, str | os.PathLike):
+        return get_layout(os.fspath(layout))
+    return layout_of_joints(layout, model)
 
 
 def _misfit(name: str, shape: Sequence[int], expected: Layout, *, named: bool) -> str:

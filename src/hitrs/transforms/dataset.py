@@ -12,29 +12,13 @@ import torch
 from hitrs.data.recording import Recording
 from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.store import Store
-from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton.layout import Layout, get_layout
-from hitrs.skeleton.mapping import joint_map, map_positions
+from hitrs.skeleton.mapping import check_layouts, joint_map, map_positions
 from hitrs.transforms.augmentation import augment
 from hitrs.transforms.batch import Batch, collate
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
 from hitrs.transforms.preprocessing import preprocess
 from hitrs.transforms.random import KeyedGenerator
-
-RATE_SLACK = 0.1
-"""Rates that differ by less are taken as the same: people do not move at one pace either."""
-
-
-def check_rate(rate: float | None, model: float | None, what: str) -> None:
-    """DataError if a frame rate differs from the one that a model was trained at; unknown ones pass."""
-    if rate is None or model is None or 1 - RATE_SLACK <= rate / model <= 1 + RATE_SLACK:
-        return
-    seems = f"{rate / model:.2g} times as slow" if rate > model else f"{model / rate:.2g} times as fast"
-    raise DataError(
-        f"{what} has {rate:g} frames a second, the model was trained at {model:g}: its motion would seem "
-        f"{seems}. Resample it (--resample, `resample=True`, or a store with `hitrs "
-        f"clean --fps {model:g}`)."
-    )
 
 
 class ModelInputs(ABC):
@@ -203,17 +187,3 @@ class JoinedDataset(ModelInputs):
 def training_layout(store: Store, wanted: str) -> Layout:
     """The layout to train in: the one of this name or file, the store's own if it is empty."""
     return get_layout(wanted) if wanted else store.layout
-
-
-def check_layouts(have: Layout, want: Layout, what: str) -> None:
-    """Refuse data that a model of layout ``want`` cannot use.
-
-    Raises:
-        LayoutError: naming both layouts and what to do.
-    """
-    if have.dims != want.dims:
-        raise LayoutError(
-            f"{what} holds {have.dims}-D skeletons ({have.name}), the model was trained on {want.dims}-D "
-            f"ones ({want.name}); train a model on {have.dims}-D data, or lift the data to {want.dims}-D"
-        )
-    joint_map(have, want)  # raises where no joint has a counterpart

@@ -109,7 +109,7 @@ def fit_preprocessing(
         turn = yaw_matrix(line_yaw(past.to(positions.dtype), config.up_axis), config.up_axis)
     if config.scale == "running":
         total, count = (each.cumsum(1) for each in bone_lengths(positions, valid, layout))
-        scale = _to_typical(total, count).to(positions.dtype)
+        scale = to_typical(total, count).to(positions.dtype)
         if origin is not None:  # a size that is told better and better moves nobody
             origin = origin * scale[..., None]
     return FittedPreprocessing(scale, origin, turn)
@@ -179,7 +179,7 @@ class RunningPreprocessing:
         if self.config.scale == "running":
             total, count = bone_lengths(now, seen, self.layout)
             self._bones = self._bones[0] + total, self._bones[1] + count
-            scale = _to_typical(*self._bones).to(positions.dtype)  # (1, 1)
+            scale = to_typical(*self._bones).to(positions.dtype)  # (1, 1)
         self._follow_center(positions, valid)
         origin = None if self._center is None else self._center[None, None]
         if origin is not None and scale is not None:
@@ -331,7 +331,7 @@ def yaw_matrix(angle: Tensor, up: int) -> Tensor:
 def body_scale(positions: Tensor, valid: Tensor, layout: Layout) -> Tensor:
     """Factor that brings the mean bone length of each recording to 0.2, (B,); 1 where no bone was seen."""
     length, both = _bones(positions, valid, layout)
-    return _to_typical(length.flatten(1).sum(1), both.flatten(1).sum(1))
+    return to_typical(length.flatten(1).sum(1), both.flatten(1).sum(1))
 
 
 def bone_lengths(positions: Tensor, valid: Tensor, layout: Layout) -> tuple[Tensor, Tensor]:
@@ -350,7 +350,7 @@ def _bones(positions: Tensor, valid: Tensor, layout: Layout) -> tuple[Tensor, Te
     return length, both
 
 
-def _to_typical(total: Tensor, count: Tensor) -> Tensor:
+def to_typical(total: Tensor, count: Tensor) -> Tensor:
     """Factor that brings the mean of ``count`` bones of ``total`` length to 0.2; 1 where there is none."""
     mean = total / count.clamp(min=1)
     return torch.where(mean > 0, TYPICAL_BONE / mean.clamp(min=1e-9), torch.ones_like(mean))

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from hitrs.errors import ConfigError, DataError
-from hitrs.tasks.detection.detection import Detection, write_csv, write_json, write_pku
+from hitrs.tasks.detection.detection import Detection
+from hitrs.tasks.detection.files import write_csv, write_json, write_pku
 from hitrs.tasks.detection.segments import Proposal
 
 CLASSES = ("wave", 'say "hi", twice')

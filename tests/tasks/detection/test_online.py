@@ -8,7 +8,8 @@ from detectors import detector, light, scene
 from factories import LAYOUT
 from hitrs.errors import ConfigError, DataError
 from hitrs.tasks.detection.model import DetectionModel
-from hitrs.tasks.detection.online import OnlineDetector, OnlineModel
+from hitrs.tasks.detection.online import OnlineDetector
+from hitrs.tasks.detection.stepping import OnlineModel
 from hitrs.transforms.batch import Batch, take_stream
 from hitrs.transforms.config import PreprocessingConfig
 

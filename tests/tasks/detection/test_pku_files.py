@@ -11,7 +11,8 @@ from scenes import spans
 
 from hitrs.data import Store, import_dataset
 from hitrs.errors import DataError
-from hitrs.tasks.detection.detection import Detection, read_pku, write_pku
+from hitrs.tasks.detection.detection import Detection
+from hitrs.tasks.detection.files import read_pku, write_pku
 from hitrs.tasks.detection.metrics.score import score_detection
 from hitrs.tasks.detection.segments import SegmentSettings, propose
 from hitrs.tasks.detection.truth import frame_labels, to_proposals

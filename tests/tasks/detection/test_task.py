@@ -14,7 +14,7 @@ from hitrs.data.store import Store
 from hitrs.errors import ConfigError
 from hitrs.experiments.plan import read_plan
 from hitrs.experiments.runner import Runner
-from hitrs.models.card import read_card
+from hitrs.models.card_files import read_card
 from hitrs.tasks.detection.config import DetectionConfig, DetectionHeadConfig
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.training.config import FinetuneOptimConfig, OptimConfig, PretrainConfig

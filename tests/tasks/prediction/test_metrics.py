@@ -9,16 +9,8 @@ from hypothesis import strategies as st
 
 from factories import LAYOUT
 from hitrs.skeleton.kinematics import axis_rotations, rotations_of_expmaps
-from hitrs.tasks.prediction.metrics import (
-    angle_errors,
-    bone_angles,
-    bone_drift,
-    bone_lengths,
-    by_action,
-    euler_angles,
-    joint_errors,
-)
-from hitrs.tasks.prediction.predict import keep_bone_lengths
+from hitrs.tasks.prediction.metrics import angle_errors, bone_angles, by_action, euler_angles
+from hitrs.tasks.prediction.poses import bone_drift, bone_lengths, joint_errors, keep_bone_lengths
 
 RNG = np.random.default_rng(0)
 

@@ -7,7 +7,8 @@ import torch
 from factories import LAYOUT, sequences
 from hitrs.errors import DataError, LayoutError
 from hitrs.skeleton import Layout, get_layout
-from hitrs.tasks.prediction.predict import constant_velocity, predict, zero_velocity
+from hitrs.tasks.prediction.poses import constant_velocity, zero_velocity
+from hitrs.tasks.prediction.predict import predict
 from hitrs.transforms.config import PreprocessingConfig
 from predictors import predictor
 

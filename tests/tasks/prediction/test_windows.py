@@ -16,7 +16,7 @@ from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 from hitrs.tasks.prediction.config import Span
 from hitrs.tasks.prediction.metrics import prediction_metrics
-from hitrs.tasks.prediction.predict import zero_velocity
+from hitrs.tasks.prediction.poses import zero_velocity
 from hitrs.tasks.prediction.windows import (
     cmu_windows,
     cut_out,

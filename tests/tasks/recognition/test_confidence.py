@@ -21,14 +21,13 @@ from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import pooled_features
 from hitrs.models.ridge import fit_ridge
-from hitrs.tasks.recognition.confidence import (
-    UNKNOWN,
-    Confidence,
+from hitrs.tasks.recognition.calibration import (
     calibration_error,
     choose_confidence,
     choose_limits,
     choose_threshold,
 )
+from hitrs.tasks.recognition.confidence import UNKNOWN, Confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer, train_views

@@ -86,7 +86,7 @@ def test_what_is_unlike_all_that_trained_is_so_in_the_graph() -> None:
             lambda batch: recording_features(model.encoder, batch, model.card, model.features), model, dataset
         )
     )
-    model.familiarity = Familiarity.of(features)
+    model.familiarity = Familiarity.of(features, 60)
     distances = model.familiarity(features)
     middle = float(distances.median()) + 1e-3
     model.confidence = Confidence(threshold=0.4, distance=middle, axes=model.familiarity.axes.shape[1])

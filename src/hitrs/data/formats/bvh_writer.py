@@ -20,7 +20,8 @@ from hitrs.data.recording import Recording
 from hitrs.errors import DataError
 from hitrs.files import atomic_file, explained_writes
 from hitrs.skeleton import Layout
-from hitrs.skeleton.kinematics import axis_rotations, downwards, forward
+from hitrs.skeleton.kinematics import axis_rotations, forward
+from hitrs.skeleton.layout import downwards
 
 _RIGID = 2e-5
 """Bones whose far ends keep their distance to this (meters) move together."""

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
-
 import numpy as np
 
 from hitrs.data.recording import Recording
-from hitrs.skeleton import Layout
 from hitrs.tasks.deployed import DeployedModel
 from hitrs.tasks.detection.detection import Detection
-from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online import OnlineDetector
-from hitrs.tasks.detection.predict import predict
-from hitrs.tasks.detection.segments import propose
-from hitrs.tasks.inputs import Input
+from hitrs.tasks.detection.segments import SegmentSettings, propose, segment_settings
+from hitrs.tasks.inputs import Input, Joints
 
 
-class Detector(DeployedModel[DetectionModel]):
+class Detector(DeployedModel):
     """A trained detector with everything that a raw recording needs before and after it.
 
     Layout, preprocessing, class names and the settings that make segments of frames come from the model's
@@ -30,23 +25,32 @@ class Detector(DeployedModel[DetectionModel]):
     (1850, 52)
 
     Args:
-        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
-        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+        model: model directory, the run that made it, ``hub://owner/name``, an exported file (``*.onnx``), or
+            the loaded model itself.
+        device: where a PyTorch model computes, for example "cuda"; None: where it is, the CPU for one that is
+            read.
 
     Raises:
         CheckpointError: if there is no model, or it is one for something else.
     """
 
-    model_class = DetectionModel
+    task = "detection"
+
+    @property
+    def settings(self) -> SegmentSettings:
+        """How frames become segments."""
+        return segment_settings(self.card)
 
     def __call__(
         self,
         recording: Input,
         *,
         valid: np.ndarray | None = None,
-        layout: Layout | str | os.PathLike[str] | None = None,
+        layout: Joints | None = None,
         fps: float | None = None,
         resample: bool = False,
+        unit: str | None = None,
+        up: str | None = None,
         as_is: bool = False,
     ) -> Detection:
         """Detect the actions in one recording.
@@ -56,25 +60,38 @@ class Detector(DeployedModel[DetectionModel]):
                 the path of a file.
             valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not
                 NaN.
-            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            layout: of an array or file, if it is not the model's: a Layout, its name, a layout file, or a
+                list of the names of its joints.
             fps: frames per second of an array, or of a file that does not say it; None = unknown.
             resample: bring a recording of another frame rate to the model's. Frames of the result then count
                 at the model's rate; seconds are the same.
+            unit: "meters", "centimeters" or "millimeters", where that is known; None: as bodies suggest.
+            up: the axis that points up, "y", "-y", "z", ..., where that is known; None: as bodies suggest.
             as_is: take coordinates as they are, whatever their unit and up axis seem to be.
 
         Raises:
             DataError: if the recording is empty, not finite, unreadable, shows nobody or too few of the
                 model's joints, has another frame rate, or bodies of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+            ConfigError: for a unit or axis that does not exist, or one with ``as_is``.
         """
         return self.detect(
-            self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample, as_is=as_is)
+            self.recording(
+                recording,
+                valid=valid,
+                layout=layout,
+                fps=fps,
+                resample=resample,
+                unit=unit,
+                up=up,
+                as_is=as_is,
+            )
         )
 
     def detect(self, recording: Recording) -> Detection:
         """Detect the actions in a recording that :meth:`recording` has prepared."""
-        probabilities = predict(self.model, self.inputs([recording]))[0]
-        proposals = tuple(propose(probabilities, self.model.segments))
+        (probabilities,) = self.model.answers([self.mapped(recording)])
+        proposals = tuple(propose(probabilities, self.settings))
         return Detection(
             recording.name,
             recording.n_frames,

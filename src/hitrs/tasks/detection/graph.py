@@ -20,13 +20,12 @@ from hitrs.models.dense import (
     dense_videos,
     repeated,
 )
+from hitrs.models.exported import Port
 from hitrs.tasks.detection.model import DetectionModel
-from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.timing import Timing
 from hitrs.tasks.graph import (
     Answer,
     Graph,
-    Port,
     frames_of_chunks,
     one_recording,
     raw_card,
@@ -101,7 +100,7 @@ def detection_graph(model: DetectionModel) -> Graph:
     card = model.card
 
     def answer(positions: np.ndarray) -> np.ndarray:
-        return predict(model, one_recording(positions, card))[0]
+        return model.answers([one_recording(positions, card)])[0]
 
     about = "of each frame: the classes in the order of the card's classes, then background"
     output = Port("probabilities", ("frames", len(card.classes) + 1), about)

@@ -21,7 +21,7 @@ from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
 from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel, check_every_frame
 from hitrs.tasks.detection.config import DetectionHeadConfig
-from hitrs.tasks.detection.segments import SegmentSettings
+from hitrs.tasks.detection.segments import SegmentSettings, segment_settings
 from hitrs.tasks.detection.timing import Timing
 from hitrs.transforms.batch import MOTION_SCALE, Batch, Bodies, stream_bodies, take_stream, tubelets
 from hitrs.transforms.windows import window_table
@@ -117,8 +117,8 @@ class DetectionModel(TaskModel):
         pose = encoder.joints * encoder.config.width
         self.pose_proj = nn.Sequential(nn.LayerNorm(pose), nn.Linear(pose, self.settings.hidden))
         # a fused stream holds the change already; in a token of one frame it counts among the positions
-        self._adds_change = card.preprocessing.stream != "fused" or size == 1
-        inputs = (2 if self._adds_change else 1) * encoder.joints * encoder.coords // size
+        self.adds_change = card.preprocessing.stream != "fused" or size == 1
+        inputs = (2 if self.adds_change else 1) * encoder.joints * encoder.coords // size
         self.input_proj = nn.Linear(inputs, self.settings.hidden)
         self.clip_proj = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.settings.hidden))
         self.head = TemporalHead(
@@ -132,9 +132,7 @@ class DetectionModel(TaskModel):
     @property
     def segments(self) -> SegmentSettings:
         """How its frames become segments."""
-        return read_settings(
-            SegmentSettings, self.card.postprocessing.get("segments", {}), "postprocessing.segments"
-        )
+        return segment_settings(self.card)
 
     @property
     def paper(self) -> bool:
@@ -232,7 +230,7 @@ class DetectionModel(TaskModel):
         Returns:
             (S, T, 2 J C), or of fused tubelets, whose channels hold the change, (S, T, J C).
         """
-        if not self._adds_change:
+        if not self.adds_change:
             return positions.flatten(2)
         motion, _ = take_stream(positions, valid, "motion", self.card.layout)
         return torch.cat([positions, MOTION_SCALE * motion], dim=-1).flatten(2)

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 
 from hitrs.errors import ConfigError, DataError, check_literals
+from hitrs.models.card import ModelCard
+from hitrs.schema import read_settings
 
 _SLACK = 1e-9
 """A mean of equal probabilities may come out a little below them."""
@@ -60,6 +62,16 @@ class SegmentSettings:
                 "merge must not be negative, min_length and levels at least 1, nms in (0, 1]; got "
                 f"{self.merge}, {self.min_length}, {self.levels} and {self.nms}"
             )
+
+
+def segment_settings(card: ModelCard) -> SegmentSettings:
+    """How the frames of a detector become segments.
+
+    Raises:
+        ConfigError: if the card says it in a form that is none.
+    """
+    found = card.postprocessing.get("segments", {})
+    return read_settings(SegmentSettings, found, "postprocessing.segments")
 
 
 def propose(probabilities: np.ndarray, settings: SegmentSettings) -> list[Proposal]:

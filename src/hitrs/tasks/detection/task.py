@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.data.recording import Recording
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.tasks.base import EvalOptions, FinetuneJob, MetricColumn, Metrics, RunConfig, Task, TaskModel
+from hitrs.tasks.deployed import FrameAnswer
 from hitrs.tasks.detection.choose import choose_settings
 from hitrs.tasks.detection.config import DetectionConfig
 from hitrs.tasks.detection.floors import detection_floors
@@ -22,10 +24,12 @@ from hitrs.tasks.detection.job import DetectionJob
 from hitrs.tasks.detection.metrics.frames import latency
 from hitrs.tasks.detection.metrics.score import score_detection, to_percent
 from hitrs.tasks.detection.model import DetectionModel
+from hitrs.tasks.detection.online_graph import online_detection_graph
 from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.segments import propose
+from hitrs.tasks.detection.stepping import FrameByFrame
 from hitrs.tasks.detection.truth import true_labels, true_segments
-from hitrs.tasks.graph import Answer, Graph
+from hitrs.tasks.graph import Answer, Graph, model_inputs
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.preprocessing import frame_by_frame
@@ -118,9 +122,21 @@ class DetectionTask(Task):
     ) -> dict[str, Metrics]:
         return detection_floors(split, card, tell)
 
+    def answers(self, model: TaskModel, recordings: Sequence[Recording]) -> list[np.ndarray]:
+        assert isinstance(model, DetectionModel)
+        return predict(model, model_inputs(recordings, model.card))
+
+    def frame_by_frame(self, model: TaskModel, persons: int) -> FrameAnswer:
+        assert isinstance(model, DetectionModel)
+        return FrameByFrame(model, persons)
+
     def graph(self, model: TaskModel) -> Graph:
         assert isinstance(model, DetectionModel)
         return detection_graph(model)
+
+    def online_graph(self, model: TaskModel) -> Graph:
+        assert isinstance(model, DetectionModel)
+        return online_detection_graph(model)
 
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         assert isinstance(model, DetectionModel)

@@ -19,7 +19,7 @@ from hitrs.data.catalog.label_files import read_segments, to_segments
 from hitrs.data.recording import Recording, Segment, fit_segments
 from hitrs.data.store import Store
 from hitrs.errors import DataError, located
-from hitrs.tasks.detection.detection import read_pku
+from hitrs.tasks.detection.files import read_pku
 from hitrs.tasks.detection.segments import Proposal
 from hitrs.transforms.dataset import SkeletonDataset
 

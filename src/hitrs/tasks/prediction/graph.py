@@ -8,10 +8,9 @@ from torch import Tensor, nn
 
 from hitrs.models.dense import DenseBodies, dense_batch, dense_clips, dense_frames, dense_videos, repeated
 from hitrs.models.encoder import HiTRS
-from hitrs.tasks.graph import Answer, Graph, Port, raw_card, recording_port
-from hitrs.tasks.inputs import as_recording
+from hitrs.models.exported import Port
+from hitrs.tasks.graph import Answer, Graph, one_recording, raw_card, recording_port
 from hitrs.tasks.prediction.model import PredictionModel
-from hitrs.tasks.prediction.predict import predict
 from hitrs.transforms.batch import Batch, to_tokens
 from hitrs.transforms.preprocessing import fit_preprocessing
 
@@ -67,9 +66,7 @@ def prediction_graph(model: PredictionModel) -> Graph:
     card, head = model.card, model.head_config
 
     def answer(positions: np.ndarray) -> np.ndarray:
-        recording = as_recording(positions, card.layout)
-        future, valid = predict(model, [(recording.positions, recording.valid)], card.layout)[0]
-        return np.where(valid[..., None], future, np.float32(np.nan))
+        return model.answers([one_recording(positions, card)])[0]
 
     joints, coords = card.layout.n_joints, card.layout.dims
     step = "" if head.frame_step == 1 else f", like the input one frame of a recording in {head.frame_step}"

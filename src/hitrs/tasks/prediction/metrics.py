@@ -15,7 +15,8 @@ from hitrs.data.store import Store
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.prediction.config import Span
 from hitrs.tasks.prediction.model import PredictionModel
-from hitrs.tasks.prediction.predict import BASELINES, Frames, predict
+from hitrs.tasks.prediction.poses import BASELINES, Frames, bone_drift, joint_errors
+from hitrs.tasks.prediction.predict import predict
 from hitrs.tasks.prediction.windows import Window, cut_out
 
 HORIZONS = (2, 4, 8, 10, 14, 25)
@@ -30,20 +31,6 @@ STILL = 1e-4
 def horizons_of(predicted: int) -> tuple[int, ...]:
     """The literature's horizons as far as they are predicted, and the last predicted frame."""
     return (*(h for h in HORIZONS if h < predicted), predicted)
-
-
-def joint_errors(predicted: np.ndarray, truth: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Mean distance between joints in each frame, (H,), in the unit of the positions.
-
-    Args:
-        predicted, truth: (H, ..., J, C).
-        valid: (H, ..., J), True for joints that count; NaN comes back for a frame without any.
-    """
-    distance = np.linalg.norm(predicted.astype(np.float64) - truth, axis=-1).reshape(len(valid), -1)
-    counted = valid.reshape(len(valid), -1)
-    number = counted.sum(1)
-    total = np.where(counted, distance, 0.0).sum(1)
-    return np.where(number > 0, total / np.maximum(number, 1), np.nan)
 
 
 def bone_angles(predicted: np.ndarray, truth: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
@@ -95,26 +82,6 @@ def angle_errors(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
     first, second = (euler_angles(x[:, 1:]).reshape(len(x), -1) for x in (predicted, truth))
     moving = second.std(0) > STILL
     return np.linalg.norm((first - second)[:, moving], axis=1)
-
-
-def bone_lengths(positions: np.ndarray, layout: Layout) -> np.ndarray:
-    """(..., J, C) -> (..., bones), in the order of ``layout.bones()``."""
-    child, parent = np.array(layout.bones(), np.int64).reshape(-1, 2).T
-    return np.linalg.norm(positions[..., child, :] - positions[..., parent, :], axis=-1)
-
-
-def bone_drift(predicted: np.ndarray, last: np.ndarray, valid: np.ndarray, layout: Layout) -> np.ndarray:
-    """Mean change of bone lengths against the last observed pose in each frame, (H,), in the unit given.
-
-    Args:
-        predicted: (H, ..., J, C).
-        last: (..., J, C).
-        valid: (..., J), True for joints that were observed.
-    """
-    child, parent = np.array(layout.bones(), np.int64).reshape(-1, 2).T
-    change = np.abs(bone_lengths(predicted, layout) - bone_lengths(last, layout)).reshape(len(predicted), -1)
-    counted = (valid[..., child] & valid[..., parent]).reshape(-1)
-    return change[:, counted].mean(1) if counted.any() else np.full(len(predicted), np.nan)
 
 
 def by_action(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hitrs.data.interpolation import interpolate
 from hitrs.data.recording import Recording
-from hitrs.errors import DataError
-from hitrs.skeleton import Layout
+from hitrs.errors import DataError, not_finite
+from hitrs.schema import read_settings
 from hitrs.tasks.deployed import DeployedModel
-from hitrs.tasks.inputs import Input, JointsSeen
-from hitrs.tasks.prediction.metrics import bone_drift, joint_errors
-from hitrs.tasks.prediction.model import PredictionModel
-from hitrs.tasks.prediction.predict import keep_bone_lengths, predict
+from hitrs.tasks.inputs import Input, Joints, JointsSeen
+from hitrs.tasks.prediction.config import PredictionHeadConfig
+from hitrs.tasks.prediction.poses import Frames, bone_drift, in_layout, joint_errors, keep_bone_lengths
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Continuation:
         return joint_errors(self.recording.positions[rows], self.truth.positions[rows], valid)
 
 
-class Predictor(DeployedModel[PredictionModel]):
+class Predictor(DeployedModel):
     """A trained predictor with everything that a raw recording needs before and after it.
 
     Layout, preprocessing and the numbers of frames come from the model's directory.
@@ -78,23 +76,32 @@ class Predictor(DeployedModel[PredictionModel]):
     0.083
 
     Args:
-        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
-        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+        model: model directory, the run that made it, ``hub://owner/name``, an exported file (``*.onnx``), or
+            the loaded model itself.
+        device: where a PyTorch model computes, for example "cuda"; None: where it is, the CPU for one that is
+            read.
 
     Raises:
         CheckpointError: if there is no model, or it is one for something else.
     """
 
-    model_class = PredictionModel
+    task = "prediction"
+
+    @property
+    def settings(self) -> PredictionHeadConfig:
+        """How many frames it looks at, and predicts."""
+        return read_settings(PredictionHeadConfig, self.card.head, "head")
 
     def __call__(
         self,
         recording: Input,
         *,
         valid: np.ndarray | None = None,
-        layout: Layout | str | os.PathLike[str] | None = None,
+        layout: Joints | None = None,
         fps: float | None = None,
         resample: bool = False,
+        unit: str | None = None,
+        up: str | None = None,
         as_is: bool = False,
         at: int | None = None,
         keep_bones: bool = True,
@@ -109,9 +116,12 @@ class Predictor(DeployedModel[PredictionModel]):
                 the path of a file.
             valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is
                 not NaN.
-            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            layout: of an array or file, if it is not the model's: a Layout, its name, a layout file, or a
+                list of the names of its joints.
             fps: frames per second of an array, or of a file that does not say it; None = unknown.
             resample: bring a recording of another frame rate to the model's.
+            unit: "meters", "centimeters" or "millimeters", where that is known; None: as bodies suggest.
+            up: the axis that points up, "y", "-y", "z", ..., where that is known; None: as bodies suggest.
             as_is: take coordinates as they are, whatever their unit and up axis seem to be.
             at: predict from this frame on and keep the rest as the truth; None: from the end on.
             keep_bones: give bones the length that they had in the last observed frame.
@@ -121,8 +131,11 @@ class Predictor(DeployedModel[PredictionModel]):
                 of the model's joints, has fewer frames than the model observes, another frame rate, or bodies
                 of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+            ConfigError: for a unit or axis that does not exist, or one with ``as_is``.
         """
-        given = self.recording(recording, valid=valid, layout=layout, fps=fps, resample=resample, as_is=as_is)
+        given = self.recording(
+            recording, valid=valid, layout=layout, fps=fps, resample=resample, unit=unit, up=up, as_is=as_is
+        )
         cut = given.n_frames if at is None else at
         past, seen = self._observed(given, cut)
         if not seen.any():
@@ -130,11 +143,11 @@ class Predictor(DeployedModel[PredictionModel]):
                 f"recording '{given.name}': no joint was seen in the {len(past)} frames that the model "
                 "observes"
             )
-        predicted, known = predict(self.model, [(past, seen)], given.layout)[0]
+        predicted, known = self._continued(replace(given, positions=past, valid=seen, segments=()))
         if keep_bones:
             predicted = keep_bone_lengths(predicted, past[-1], seen[-1] & known[0], given.layout)
         drift = bone_drift(predicted, past[-1], seen[-1] & known[0], given.layout)[-1]
-        frame_step = self.model.head_config.frame_step
+        frame_step = self.settings.frame_step
         positions, valid = _at_every_frame(past[-1:], seen[-1:], predicted, known, frame_step)
         whole = replace(
             given,
@@ -147,11 +160,19 @@ class Predictor(DeployedModel[PredictionModel]):
         return Continuation(whole, cut, truth, float(drift), self._unit(given), self.joints_seen(given))
 
     def _unit(self, recording: Recording) -> str:
-        return "pixels" if recording.layout.dims == 2 else self.model.card.space.unit
+        return "pixels" if recording.layout.dims == 2 else self.card.space.unit
+
+    def _continued(self, observed: Recording) -> Frames:
+        """What the model predicts behind the frames that it looks at, in the recording's own joints."""
+        mapped = self.mapped(observed)
+        (future,) = self.model.answers([mapped])
+        if not np.isfinite(future[:, mapped.valid.any(0)]).all():
+            raise not_finite(f"recording '{observed.name}'", "the predicted positions are")
+        return in_layout(future, observed.positions, observed.valid, observed.layout, self.layout)
 
     def _observed(self, recording: Recording, cut: int) -> tuple[np.ndarray, np.ndarray]:
         """The frames before ``cut`` that the model looks at."""
-        head = self.model.head_config
+        head = self.settings
         needed = (head.observed - 1) * head.frame_step + 1
         if not 0 <= cut <= recording.n_frames:
             raise DataError(

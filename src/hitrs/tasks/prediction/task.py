@@ -7,10 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, cast
 
+import numpy as np
+
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.data.recording import Recording
 from hitrs.errors import ConfigError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
+from hitrs.skeleton.mapping import check_layouts
 from hitrs.tasks.base import EvalOptions, MetricColumn, Metrics, ReportTable, RunConfig, Task, TaskModel
 from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.markdown import markdown, mean_text
@@ -19,10 +23,11 @@ from hitrs.tasks.prediction.graph import AnsweredPredictor, prediction_graph
 from hitrs.tasks.prediction.job import PredictionJob
 from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
-from hitrs.tasks.prediction.predict import BASELINES
+from hitrs.tasks.prediction.poses import BASELINES
+from hitrs.tasks.prediction.predict import predict
 from hitrs.tasks.prediction.windows import protocol_windows
 from hitrs.transforms.config import PreprocessingConfig
-from hitrs.transforms.dataset import SkeletonDataset, check_layouts
+from hitrs.transforms.dataset import SkeletonDataset
 
 Part: TypeAlias = Mapping[str, Any]
 """Metrics of one part of the test recordings, see ``prediction_metrics``."""
@@ -110,6 +115,12 @@ class PredictionTask(Task):
         return {
             name: {part: values["baselines"][name] for part, values in metrics.items()} for name in BASELINES
         }
+
+    def answers(self, model: TaskModel, recordings: Sequence[Recording]) -> list[np.ndarray]:
+        assert isinstance(model, PredictionModel)
+        windows = [(recording.positions, recording.valid) for recording in recordings]
+        futures = predict(model, windows, model.card.layout)
+        return [np.where(valid[..., None], future, np.float32(np.nan)) for future, valid in futures]
 
     def graph(self, model: TaskModel) -> Graph:
         assert isinstance(model, PredictionModel)

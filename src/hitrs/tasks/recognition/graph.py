@@ -14,11 +14,11 @@ from hitrs.models.dense import (
     dense_pooled,
     dense_videos,
 )
+from hitrs.models.exported import Port
 from hitrs.models.features import body_slots, pooled_features
 from hitrs.tasks.graph import (
     Answer,
     Graph,
-    Port,
     frames_of_chunks,
     one_recording,
     raw_card,
@@ -26,7 +26,6 @@ from hitrs.tasks.graph import (
     recording_port,
 )
 from hitrs.tasks.recognition.model import SMALLEST, RecognitionModel
-from hitrs.tasks.recognition.predict import predict
 from hitrs.transforms.batch import Batch
 
 MOVING = 60
@@ -70,7 +69,7 @@ def recognition_graph(model: RecognitionModel) -> Graph:
     card = model.card
 
     def answer(positions: np.ndarray) -> np.ndarray:
-        return predict(model, one_recording(positions, card))[0]
+        return model.answers([one_recording(positions, card)])[0]
 
     output = Port("probabilities", (len(card.classes),), "of the classes, in the order of the card's classes")
     longest = 0 if model.encoder is None or card.preprocessing.frames else frames_of_chunks(card)

@@ -10,7 +10,8 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.tasks.base import Metrics, ReportTable
-from hitrs.tasks.recognition.confidence import UNKNOWN, calibration_error
+from hitrs.tasks.recognition.calibration import calibration_error
+from hitrs.tasks.recognition.confidence import UNKNOWN
 
 
 def recognition_metrics(scores: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

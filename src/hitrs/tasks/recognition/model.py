@@ -17,7 +17,8 @@ from hitrs.models.familiarity import Familiarity
 from hitrs.models.features import BodyFeatures, pooled_features, recording_features, video_feature
 from hitrs.schema import read_settings
 from hitrs.tasks.base import TaskModel
-from hitrs.tasks.recognition.confidence import FLAT, Confidence, HeldOut
+from hitrs.tasks.recognition.calibration import HeldOut
+from hitrs.tasks.recognition.confidence import FLAT, Confidence
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.transforms.batch import Batch
 

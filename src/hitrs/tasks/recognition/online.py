@@ -1,21 +1,19 @@
-"""Recognition while a recording goes on: online in a sliding window, and measured on beginnings."""
+"""Recognition while a recording goes on, in a sliding window."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from hitrs.errors import ConfigError
-from hitrs.tasks.recognition.model import RecognitionModel
-from hitrs.tasks.recognition.predict import predict
+from hitrs.skeleton.mapping import check_layouts
+from hitrs.tasks.deployed import Answering, one_frame, stated_space
+from hitrs.tasks.inputs import Joints, known_layout
 from hitrs.tasks.recognition.recognizer import Recognition, Recognizer
-from hitrs.transforms.dataset import ModelInputs
-
-SHARES = tuple(percent / 100 for percent in range(10, 101, 10))
-"""Of a recording, after which accuracy is measured."""
 
 
 class OnlineRecognizer(Recognizer):
@@ -29,28 +27,41 @@ class OnlineRecognizer(Recognizer):
     ...     print("nobody" if found is None else found.label)
 
     Args:
-        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
+        model: model directory, the run that made it, ``hub://owner/name``, an exported file (``*.onnx``), or
+            the loaded model itself.
         window: frames that it looks back on: as many as an action takes.
-        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+        device: where a PyTorch model computes, for example "cuda"; None: where it is, the CPU for one that is
+            read.
+        layout: of the frames, if it is not the model's: a Layout, its name, a layout file, or a list of the
+            names of its joints.
+        unit: "meters", "centimeters" or "millimeters", where that is known; None: as bodies suggest.
+        up: the axis that points up, "y", "-y", "z", ..., where that is known; None: as bodies suggest.
         as_is: take coordinates as they are, whatever their unit and up axis seem to be.
 
     Raises:
         CheckpointError: if there is no model, or it is one without classes.
-        ConfigError: for a window of no frame.
+        ConfigError: for a window of no frame, or a unit or axis that does not exist.
+        LayoutError: if there is no such layout, or it has nothing in common with the model's.
     """
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | RecognitionModel,
+        model: str | os.PathLike[str] | Answering,
         *,
         window: int = 60,
         device: str | None = None,
+        layout: Joints | None = None,
+        unit: str | None = None,
+        up: str | None = None,
         as_is: bool = False,
     ):
         super().__init__(model, device=device)
         if window < 1:
             raise ConfigError(f"a window has at least one frame, got {window}")
-        self._as_is = as_is
+        stated_space(unit, up, as_is)
+        self._reading: dict[str, Any] = {"unit": unit, "up": up, "as_is": as_is}
+        self._given = known_layout(layout, self.layout) or self.layout
+        check_layouts(self._given, self.layout, "what is given")
         self._frames: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=window)
         self.reset()
 
@@ -68,63 +79,24 @@ class OnlineRecognizer(Recognizer):
 
         Args:
             frame: (J, C), or (P, J, C) with P as in the first frame and every body in its own slot; joints of
-                the model's layout.
+                the model's layout unless another one was named.
             valid: (J,) or (P, J) bool, True where the joint was seen; default: what is not NaN.
 
         Raises:
             DataError: if the frame is malformed, not finite or absurdly large, or has another number of
                 bodies: it is as if it had not been there, and the next one goes on. Also if the window shows
                 too few of the model's joints, or bodies of another size, which no unit explains.
-            LayoutError: if its joints or dimensions are not the model's.
+            LayoutError: if its joints or dimensions are not the layout's.
         """
         persons = len(self._frames[0][0]) if self._frames else None
-        given = self.one_frame(frame, valid, self.frames, persons)
+        given = one_frame(frame, valid, self._given, self.frames, persons)
         self._frames.append((given.positions[0].copy(), given.valid[0].copy()))
         self.frames += 1
         positions, valid = (np.stack(parts) for parts in zip(*self._frames, strict=True))
         if not valid.any():
             return None
-        window = replace(given, positions=positions, valid=valid, fps=self.model.card.fps)
-        found = self.recognize([self.recording(window, as_is=self._as_is)])[0]
+        window = replace(given, positions=positions, valid=valid, fps=self.card.fps)
+        found = self.recognize([self.recording(window, **self._reading)])[0]
         new = tuple(note for note in found.notes if note not in self._notes)
         self._notes = found.notes
         return replace(found, notes=new)
-
-
-class Beginnings(ModelInputs):
-    """The first frames of every recording of a data set, at least one.
-
-    Args:
-        whole: the data set.
-        share: of each recording's frames.
-    """
-
-    def __init__(self, whole: ModelInputs, share: float):
-        self.whole, self.origin = whole, whole.origin
-        self.layout, self.settings = whole.layout, whole.settings
-        self.frames = np.maximum(np.ceil(share * whole.frames).astype(np.int64), 1)
-        self.persons = whole.persons
-
-    def name(self, i: int) -> str:
-        return self.whole.name(i)
-
-    def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
-        positions, valid = self.whole.arrays(i)
-        return positions[: self.frames[i]], valid[: self.frames[i]]
-
-
-def early_accuracy(model: RecognitionModel, whole: ModelInputs, labels: np.ndarray) -> dict[str, float]:
-    """Top-1 accuracy in percent after 10%, 20%, ... of each recording, by "10", "20", ....
-
-    Args:
-        labels: (N,) index of the true class among the model's.
-
-    >>> early_accuracy(model, dataset, dataset.labels)["50"]
-    71.3
-    """
-    return {
-        f"{100 * share:.0f}": round(
-            100 * float((predict(model, Beginnings(whole, share)).argmax(1) == labels).mean()), 2
-        )
-        for share in SHARES
-    }

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hitrs.data.recording import Recording, natural_order
-from hitrs.skeleton import Layout
-from hitrs.tasks.csv_files import write_rows
+from hitrs.data.recording import Recording
+from hitrs.errors import not_finite
+from hitrs.schema import read_settings
 from hitrs.tasks.deployed import DeployedModel
-from hitrs.tasks.inputs import Input, JointsSeen, known_layout
-from hitrs.tasks.recognition.confidence import UNKNOWN
-from hitrs.tasks.recognition.model import RecognitionModel
-from hitrs.tasks.recognition.predict import predict
+from hitrs.tasks.inputs import Input, Joints, JointsSeen, known_layout
+from hitrs.tasks.recognition.confidence import UNKNOWN, Confidence
 
 
 @dataclass(frozen=True)
@@ -64,26 +60,7 @@ class Recognition:
         }
 
 
-def write_csv(path: str | Path, recognitions: Sequence[tuple[str, Recognition]]) -> None:
-    """A line per recording: what it is called, its class, the probability of that, and those of all classes.
-
-    Args:
-        recognitions: (what to call it, its classes).
-
-    Raises:
-        DataError: if the file cannot be written.
-    """
-    classes = sorted(
-        {score.label for _, each in recognitions[:1] for score in each.scores}, key=natural_order
-    )
-    rows = []
-    for name, each in recognitions:
-        chances = {score.label: score.probability for score in each.scores}
-        rows.append([name, each.label, each.probability, *(chances[label] for label in classes)])
-    write_rows(Path(path), ["file", "label", "probability", *classes], rows)
-
-
-class Recognizer(DeployedModel[RecognitionModel]):
+class Recognizer(DeployedModel):
     """A trained recognizer with everything that a raw recording needs before it.
 
     Layout, preprocessing (centering, alignment, stream ...) and class names come from the model's directory.
@@ -96,21 +73,33 @@ class Recognizer(DeployedModel[RecognitionModel]):
     (ClassScore(label='wave quickly', probability=0.91), ClassScore(label='wave', probability=0.05))
 
     Args:
-        model: model directory, the run that made it, ``hub://owner/name``, or the loaded model itself.
-        device: where to compute, for example "cuda"; None: where the model is, the CPU for one that is read.
+        model: model directory, the run that made it, ``hub://owner/name``, an exported file (``*.onnx``), or
+            the loaded model itself.
+        device: where a PyTorch model computes, for example "cuda"; None: where it is, the CPU for one that is
+            read.
 
     Raises:
         CheckpointError: if there is no model, or it is one without classes.
     """
 
-    model_class = RecognitionModel
+    task = "recognition"
+
+    @property
+    def settings(self) -> Confidence:
+        """From which probability on a class is named."""
+        found = self.card.postprocessing.get("confidence", {})
+        return read_settings(Confidence, found, "postprocessing.confidence")
 
     def __call__(
         self,
         recording: Input,
         *,
         valid: np.ndarray | None = None,
-        layout: Layout | str | os.PathLike[str] | None = None,
+        layout: Joints | None = None,
+        fps: float | None = None,
+        resample: bool = False,
+        unit: str | None = None,
+        up: str | None = None,
         as_is: bool = False,
     ) -> Recognition:
         """Recognize the action in one recording.
@@ -120,21 +109,30 @@ class Recognizer(DeployedModel[RecognitionModel]):
                 the path of a file.
             valid: of an array: (T, J) or (T, P, J) bool, True where the joint was seen; default: what is not
                 NaN.
-            layout: of an array or file, if it is not the model's: a Layout, its name, or a layout file.
+            layout: of an array or file, if it is not the model's: a Layout, its name, a layout file, or a
+                list of the names of its joints.
+            fps: frames per second where the input does not say it; None = unknown.
+            resample: bring a recording of another frame rate to the model's.
+            unit: "meters", "centimeters" or "millimeters", where that is known; None: as bodies suggest.
+            up: the axis that points up, "y", "-y", "z", ..., where that is known; None: as bodies suggest.
             as_is: take coordinates as they are, whatever their unit and up axis seem to be.
 
         Raises:
             DataError: if the recording is empty, not finite, unreadable, shows nobody or too few of the
-                model's joints, or bodies of another size, which no unit explains.
+                model's joints, has another frame rate, or bodies of another size, which no unit explains.
             LayoutError: if it does not fit the model: 2-D for a 3-D model, joints of another layout.
+            ConfigError: for a unit or axis that does not exist, or one with ``as_is``.
         """
-        return self.recognize([self.recording(recording, valid=valid, layout=layout, as_is=as_is)])[0]
+        usable = self.recording(
+            recording, valid=valid, layout=layout, fps=fps, resample=resample, unit=unit, up=up, as_is=as_is
+        )
+        return self.recognize([usable])[0]
 
     def recognize_many(
         self,
         recordings: Iterable[Input],
         *,
-        layout: Layout | str | os.PathLike[str] | None = None,
+        layout: Joints | None = None,
         as_is: bool = False,
     ) -> list[Recognition]:
         """Recognize many recordings at once, each as in ``__call__``; the results are in the same order.
@@ -142,7 +140,7 @@ class Recognizer(DeployedModel[RecognitionModel]):
         Raises:
             DataError, LayoutError: as in ``__call__``, for the first recording that is not usable.
         """
-        known = known_layout(layout)
+        known = known_layout(layout, self.layout)
         usable = [
             self.recording(recording, layout=known, as_is=as_is, name=f"input {number}")
             for number, recording in enumerate(recordings)
@@ -153,12 +151,16 @@ class Recognizer(DeployedModel[RecognitionModel]):
         """Recognize recordings that :meth:`recording` has prepared."""
         if not recordings:
             return []
-        probabilities = predict(self.model, self.inputs(recordings))
-        known = probabilities.max(1) >= self.model.confidence.threshold
-        return [
-            Recognition(recording.name, self._scores(row), sure, self.joints_seen(recording), recording.notes)
-            for recording, row, sure in zip(recordings, probabilities, known.tolist(), strict=True)
-        ]
+        answers = self.model.answers([self.mapped(recording) for recording in recordings])
+        return [self._named(recording, row) for recording, row in zip(recordings, answers, strict=True)]
+
+    def _named(self, recording: Recording, probabilities: np.ndarray) -> Recognition:
+        """The classes of a recording from their probabilities (K,)."""
+        if not np.isfinite(probabilities).all():
+            raise not_finite(f"recording '{recording.name}'")
+        known = bool(probabilities.max() >= self.settings.threshold)
+        scores, joints = self._scores(probabilities), self.joints_seen(recording)
+        return Recognition(recording.name, scores, known, joints, recording.notes)
 
     def _scores(self, probabilities: np.ndarray) -> tuple[ClassScore, ...]:
         order = np.argsort(-probabilities, kind="stable")

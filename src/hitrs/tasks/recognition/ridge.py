@@ -24,7 +24,8 @@ from hitrs.models.features import (
 from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import RunConfig, drawn
-from hitrs.tasks.recognition.confidence import HeldOut
+from hitrs.tasks.recognition.calibration import HeldOut
+from hitrs.tasks.recognition.confidence import MOST_AXES
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, convolution_card
 from hitrs.transforms.batch import Batch, stream_bodies
@@ -163,10 +164,10 @@ def _familiarity(features: Tensor, labels: np.ndarray, ridge: Ridge) -> tuple[Fa
         # a class that one fold alone has cannot be told there
         told |= test & np.isin(labels, labels[~test])
         known = drawn(np.flatnonzero(~test), FAMILIAR)
-        distances[test] = np.nan_to_num(Familiarity.of(features[known])(features[test]).numpy())
+        distances[test] = np.nan_to_num(Familiarity.of(features[known], MOST_AXES)(features[test]).numpy())
     if not told.any():
         told[:] = True
-    familiarity = Familiarity.of(features[drawn(np.arange(len(labels)), FAMILIAR)])
+    familiarity = Familiarity.of(features[drawn(np.arange(len(labels)), FAMILIAR)], MOST_AXES)
     axes = familiarity.axes.shape[1] if probabilities.shape[1] > 1 else 0
     held_out = HeldOut(probabilities[told], distances[told], axes)
     return (familiarity if axes else None), held_out

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from hitrs.data.protocol import ProtocolSplit
+from hitrs.data.recording import Recording
 from hitrs.data.store import Store
 from hitrs.errors import DataError
 from hitrs.models.card import ModelCard
@@ -24,9 +25,10 @@ from hitrs.tasks.base import (
     Task,
     TaskModel,
 )
-from hitrs.tasks.graph import Answer, Graph
-from hitrs.tasks.recognition.confidence import choose_confidence
+from hitrs.tasks.graph import Answer, Graph, model_inputs
+from hitrs.tasks.recognition.calibration import choose_confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
+from hitrs.tasks.recognition.early import early_accuracy
 from hitrs.tasks.recognition.floors import TITLES, recognition_floors
 from hitrs.tasks.recognition.graph import AnsweredRecognizer, recognition_graph
 from hitrs.tasks.recognition.job import RecognitionJob
@@ -38,7 +40,6 @@ from hitrs.tasks.recognition.metrics import (
     split_metrics,
 )
 from hitrs.tasks.recognition.model import RecognitionModel
-from hitrs.tasks.recognition.online import early_accuracy
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.ridge import convolution_recognizer
 from hitrs.transforms.dataset import SkeletonDataset
@@ -163,6 +164,10 @@ class RecognitionTask(Task):
         (_, *head), rows = accuracy_table({"model": metrics, **beside})
         accuracy = [f"accuracy in % ({name})", *head], rows
         return [accuracy, *confidence_tables(metrics), *early_tables(metrics)]
+
+    def answers(self, model: TaskModel, recordings: Sequence[Recording]) -> list[np.ndarray]:
+        assert isinstance(model, RecognitionModel)
+        return list(predict(model, model_inputs(recordings, model.card)))
 
     def graph(self, model: TaskModel) -> Graph:
         assert isinstance(model, RecognitionModel)
