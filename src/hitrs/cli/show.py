@@ -105,13 +105,14 @@ def _of_recordings(
                 stores.append(opened)
     if not stores:
         skipped.raise_if_any(0)
-    title = str(sources[0]) if len(sources) == 1 else f"{sources[0]} and {counted(len(sources) - 1, 'other')}"
+    others = f" and {counted(len(sources) - 1, 'other')}" if len(sources) > 1 else ""
+    title = f"{_short(sources[0])}{others}"
     replier = None
     about = []
     if loaded is not None:
         task, net = loaded
         replier = task.replies(net, as_is=reading.as_is)
-        about.append(f"with what {model} says, a model for {task.name}")
+        about.append(f"with the answers of {model}, a model for {task.name}")
     return Gallery(title, _chosen(stores, recordings), about=about, replier=replier, rate=reading.fps)
 
 
@@ -136,27 +137,30 @@ def _of_run(
         raise ConfigError(f"{run} does not say which store it was trained on; name one with --store")
     data = Store.open(tested)
     known = data.fingerprint == record.get("data")
-    about = [f"answers of {run}, a model for {task.name}"]
-    if record.get("data") and not known:
-        about.append(f"{tested} has changed since the run, or is another store")
     usable = task.usable(data)
     protocol = protocol or (record.get("protocol") if known else None)
     if protocol or data.protocols:
         split = protocol_split(data, protocol, usable)
-        test = split.test
-        about.append(f"the test part of {split.protocol} of {tested}: {counted(len(test), 'recording')}")
+        test, part = split.test, f"the test part of {split.protocol} of {tested}"
     else:
-        test = usable.nonzero()[0]
-        about.append(f"all of {tested}, which has no protocol: {counted(len(test), 'recording')}")
+        test, part = usable.nonzero()[0], f"all of {tested}, which has no protocol"
+    about = [f"a model for {task.name} on {part}, {counted(len(test), 'recording')}"]
+    if record.get("data") and not known:
+        about.append(f"{tested} has changed since the run, or is another store")
     parts = _chosen([data], recordings, within=test) if recordings else [(data, test)]
     gallery = Gallery(
-        str(run), parts, about=about, replier=task.replies(model, as_is=reading.as_is), rate=reading.fps
+        _short(run), parts, about=about, replier=task.replies(model, as_is=reading.as_is), rate=reading.fps
     )
     with progress_bar("answering") as bar:
         bar.update(bar.task_ids[0], total=len(gallery))
         for reason in gallery.ask(lambda done: bar.update(bar.task_ids[0], completed=done)):
             skipped.add(reason)
     return gallery
+
+
+def _short(path: Path) -> str:
+    """What a page is called."""
+    return path.name or str(path.resolve())
 
 
 def _is_model(path: Path) -> bool:

@@ -16,6 +16,8 @@ from hitrs.viz.view import fit_view
 
 MOST_NUMBERS = 600_000
 """Coordinates of one recording that are drawn, 1.6 MB of a page; of a longer one every n-th frame."""
+UNKNOWN_RATE = 20.0
+"""Frames a second that are played of a recording that does not say it."""
 _STEPS = 65_534
 """Positions are whole numbers up to half of this, in 16 bits."""
 _FAR = 16.0
@@ -83,7 +85,8 @@ def draw(
     positions, valid, layout = upright.positions, upright.valid, upright.layout
     step = -(-positions.size // most_numbers)
     drawn = slice(None, None, step)
-    small = quantize(positions[drawn], valid[drawn])
+    thinned = replace(upright, positions=positions[drawn], valid=valid[drawn], segments=())
+    small = quantize(thinned.positions, thinned.valid)
     notes = [*recording.notes]
     if step > 1:
         notes.append(
@@ -91,13 +94,15 @@ def draw(
             "the strip that tells what was seen is of all frames"
         )
     if small.moved:
-        notes.append(f"{counted(small.moved, 'position')} far outside of the scene are drawn at its edge")
+        verb = "is" if small.moved == 1 else "are"
+        notes.append(f"{counted(small.moved, 'position')} far outside of the scene {verb} drawn at its edge")
     return {
         "name": recording.name,
         "facts": _facts(recording),
         "notes": notes,
         "frames": upright.n_frames,
         "fps": recording.fps,
+        "rate": recording.fps or UNKNOWN_RATE,
         "step": step,
         "drawn": len(small.values),
         "persons": upright.n_persons,
@@ -109,9 +114,9 @@ def draw(
         "origin": small.origin.tolist(),
         "quantum": small.step,
         "positions": _base64(small.values.astype("<i2")),
-        "valid": _base64(np.packbits(valid[drawn], axis=None, bitorder="little")),
+        "valid": _base64(np.packbits(thinned.valid, axis=None, bitorder="little")),
         "seen": _base64(_seen(valid, step)),
-        "view": _view(upright),
+        "view": _view(thinned),
         "lanes": _lanes(recording, reply),
         **_told(reply, drawn),
     }
@@ -182,13 +187,12 @@ def _lanes(recording: Recording, reply: Reply | None) -> list[dict[str, Any]]:
     lanes = []
     if recording.segments:
         spans = [[each.start, each.stop, each.label] for each in recording.segments]
-        lanes.append({"title": "truth" if reply is not None else "labels", "spans": spans})
-    if reply is None:
-        return lanes
-    if reply.segments is not None:
+        compared = reply is not None and reply.segments is not None
+        lanes.append({"title": "truth" if compared else "labels", "spans": spans})
+    if reply is not None and reply.segments is not None:
         lanes.append({"title": "found", "spans": [list(each) for each in reply.segments]})
-    if reply.predicted is not None:
-        spans = [[0, reply.start, "seen"], [reply.start, reply.predicted.n_frames, "predicted"]]
+    if reply is not None and reply.predicted is not None:
+        spans = [[0, reply.start, "observed"], [reply.start, reply.predicted.n_frames, "predicted"]]
         lanes.append({"title": "model", "spans": spans})
     return lanes
 
@@ -211,7 +215,9 @@ def _told(reply: Reply | None, drawn: slice) -> dict[str, Any]:
 
 def _facts(recording: Recording) -> list[list[str]]:
     """What is known about it: (what, value)."""
-    rate = "unknown" if recording.fps is None else f"{recording.fps:g} a second"
+    rate = f"unknown, played at {UNKNOWN_RATE:g} a second"
+    if recording.fps is not None:
+        rate = f"{recording.fps:g} a second"
     length = counted(recording.n_frames, "frame")
     if recording.fps is not None:
         length = f"{length}, {recording.n_frames / recording.fps:.2f} s"

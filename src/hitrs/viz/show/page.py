@@ -64,8 +64,8 @@ def write_page(
     about = list(gallery.about)
     if len(rows) < total:
         about.append(
-            f"this page holds the first {len(rows):,} of {total:,} recordings; `--most` takes more, and "
-            "without `--out` all of them are served"
+            f"this page holds the first {len(rows):,} of {total:,} recordings; --most takes more, and "
+            "without --out all of them are served"
         )
     compared = any(row["right"] is not None for row in rows)
     values = {"rows": rows, "drawings": drawings, "about": about, "compared": compared}

@@ -81,8 +81,10 @@ class Server:
         with self._lock:  # models and stores are used by one at a time
             try:
                 return self._found(what, asked)
-            except (ValueError, IndexError) as error:
-                return _refusal(HTTPStatus.BAD_REQUEST, str(error))
+            except ValueError:
+                return _refusal(HTTPStatus.BAD_REQUEST, "offset, count and id are whole numbers")
+            except IndexError as error:
+                return _refusal(HTTPStatus.NOT_FOUND, str(error))
             except HitrsError as error:  # the store was damaged meanwhile, say
                 return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
 

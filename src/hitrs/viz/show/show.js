@@ -6,7 +6,6 @@
 const byId = (id) => document.getElementById(id);
 const data = JSON.parse(byId("data").textContent);
 const ROWS = 50;             // of a page of the list
-const UNKNOWN_RATE = 20;     // frames a second where a recording does not say it
 const PITCH = 0.21;          // radians that the camera looks down, at first
 const PALER = [1, 0.55, 0.38]; // the first person in full color, the others paler
 const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 4];
@@ -90,7 +89,6 @@ function decode(drawing) {
     ...drawing, valid, last, stride, probabilities,
     values: new Int16Array(bytes(drawing.positions).buffer),
     seen: bytes(drawing.seen),
-    rate: drawing.fps || UNKNOWN_RATE,
   };
 }
 
@@ -230,24 +228,25 @@ function addPerson(strokes, figure, frame, person, project, thick) {
   });
 }
 
-/* Where a frame stands in a strip, on whole pixels: left and width. */
-function columnOf(figure, frame, width) {
-  const [left, right] = [frame, frame + 1].map((place) => Math.round((place / figure.drawn) * width));
-  return [left, Math.max(1, right - left)];
+/* Each pixel of a strip with the frames that stand there, from `first` to before `end`. */
+function* columns(figure, width) {
+  for (let left = 0; left < width; left++) {
+    const first = Math.floor((left * figure.drawn) / width);
+    yield [left, first, Math.max(first + 1, Math.ceil(((left + 1) * figure.drawn) / width))];
+  }
 }
 
-/* A row for each person: full where all joints are seen, empty where none is. */
+/* A row for each person: full where all joints are seen, empty where none is, be it in one frame. */
 function drawSeen(canvas, figure) {
   const [pen, width, height] = fitted(canvas);
   const row = height / figure.recorded;
+  pen.fillStyle = colors.soft;
   for (let person = 0; person < figure.recorded; person++) {
-    for (let frame = 0; frame < figure.drawn; frame++) {
-      const share = figure.seen[person * figure.drawn + frame] / 255;
-      if (!share) continue;
-      pen.fillStyle = colors.soft;
-      pen.globalAlpha = 0.25 + 0.75 * share ** 2;
-      const [left, wide] = columnOf(figure, frame, width);
-      pen.fillRect(left, person * row, wide, row - 1);
+    const seen = figure.seen.subarray(person * figure.drawn, (person + 1) * figure.drawn);
+    for (const [left, first, end] of columns(figure, width)) {
+      const share = Math.min(...seen.subarray(first, end)) / 255;
+      pen.globalAlpha = share && 0.25 + 0.75 * share ** 2;
+      pen.fillRect(left, person * row, 1, row - 1);
     }
   }
 }
@@ -256,13 +255,11 @@ function drawSeen(canvas, figure) {
 function drawProbabilities(canvas, figure) {
   const [pen, width, height] = fitted(canvas);
   const { labels, values } = figure.probabilities;
-  for (let frame = 0; frame < figure.drawn; frame++) {
+  for (const [left, frame] of columns(figure, width)) {
     const row = values.subarray(frame * labels.length, (frame + 1) * labels.length);
-    const best = row.indexOf(Math.max(...row));
-    const [left, wide] = columnOf(figure, frame, width), high = (row[best] / 255) * height;
-    pen.fillStyle = tone(labels[best]);
-    pen.globalAlpha = data.classes.includes(labels[best]) ? 1 : 0.35;
-    pen.fillRect(left, height - high, wide, high);
+    const best = row.indexOf(Math.max(...row)), high = (row[best] / 255) * height;
+    pen.fillStyle = data.classes.includes(labels[best]) ? tone(labels[best]) : colors.line;
+    pen.fillRect(left, height - high, 1, high);
   }
 }
 
@@ -289,8 +286,9 @@ function makeCard(drawing) {
 
 function verdict(figure) {
   if (figure.refused) return element("p", { className: "said wrong" }, `The model cannot use it: ${figure.refused}`);
-  if (!figure.said) return element("p", { className: "said" }, figure.view ? "" : "Nobody is seen in any frame.");
   const label = figure.facts.find(([what]) => what === "class");
+  if (!figure.view) return element("p", { className: "said" }, "Nobody is seen in any frame.");
+  if (!figure.said) return element("p", { className: "said" }, label ? label[1] : "");
   const truth = label && figure.right !== null ? `, truth: ${label[1]}` : "";
   const mark = figure.right === null ? "" : figure.right ? "right: " : "wrong: ";
   return element("p", { className: figure.right === false ? "said wrong" : "said" },
@@ -358,7 +356,7 @@ function spanButton(figure, title, [start, stop, label, score]) {
   const button = element("button", { type: "button", className: "span", title: text, "aria-label": text }, label);
   button.style.left = `${(100 * start) / figure.frames}%`;
   button.style.width = `${(100 * (stop - start)) / figure.frames}%`;
-  button.style.setProperty("--tone", title === "model" ? `var(--${label === "seen" ? "soft" : "predicted"})` : tone(label));
+  button.style.setProperty("--tone", title === "model" ? `var(--${label === "predicted" ? label : "soft"})` : tone(label));
   button.onclick = () => seekTo(figure, start);
   return button;
 }
@@ -455,6 +453,7 @@ async function openRecording(id, beside = false) {
     cards = [];
   }
   stage.removeAttribute("aria-busy");
+  if (stage.getBoundingClientRect().bottom < 100) stage.scrollIntoView(); // the list stands below on a phone
   repaint();
   markRows();
 }
