@@ -147,7 +147,7 @@ def _of_run(
     about = [f"a model for {task.name} on {part}, {counted(len(test), 'recording')}"]
     if record.get("data") and not known:
         about.append(f"{tested} has changed since the run, or is another store")
-    parts = _chosen([data], recordings, within=test) if recordings else [(data, test)]
+    parts = _chosen([data], recordings, within=test.tolist()) if recordings else [(data, test)]
     gallery = Gallery(
         _short(run), parts, about=about, replier=task.replies(model, as_is=reading.as_is), rate=reading.fps
     )
