@@ -112,24 +112,25 @@ function personSeen(figure, frame, person) {
 
 const turn = { yaw: 0, pitch: 0 }; // how all recordings are turned
 
-/* A function from a position to [right, down, nearness] in pixels. */
+/* A function from a position to [right, down, nearness] in pixels, and half the height of the scene in them. */
 function camera(figure, width, height) {
   const { center, radius, height: half } = figure.view;
   if (figure.dims === 2) {
     const scale = 0.42 * Math.min(width / (radius || 1), height / (half || 1));
-    return ([x, y]) => [width / 2 + scale * (x - center[0]), height / 2 + scale * (y - center[1]), 0];
+    return [([x, y]) => [width / 2 + scale * (x - center[0]), height / 2 + scale * (y - center[1]), 0], scale * half];
   }
   const yaw = figure.view.yaw + turn.yaw, pitch = PITCH + turn.pitch;
   const [cos, sin, cosUp, sinUp] = [Math.cos(yaw), Math.sin(yaw), Math.cos(pitch), Math.sin(pitch)];
   const around = Math.max(radius, 0.4 * half) || 1;
   const scale = 0.42 * Math.min(width / around, height / (half * cosUp + around * Math.abs(sinUp)));
-  return (point) => {
+  const project = (point) => {
     const [x, y, z] = point.map((value, axis) => value - center[axis]);
     const right = cos * x + sin * z, ahead = cos * z - sin * x;
     const up = cosUp * y - sinUp * ahead, near = cosUp * ahead + sinUp * y;
     const zoom = scale / Math.max(1 - near / figure.view.distance, 0.1);
     return [width / 2 + zoom * right, height / 2 - zoom * up, near];
   };
+  return [project, scale * half];
 }
 
 /* ---- Drawing. ---- */
@@ -163,7 +164,7 @@ function fitted(canvas) {
 function drawScene(canvas, figure, frame) {
   const [pen, width, height] = fitted(canvas);
   if (!figure.view) return;
-  const project = camera(figure, width, height);
+  const [project, half] = camera(figure, width, height);
   pen.lineCap = "round";
   pen.strokeStyle = colors.floor;
   for (const line of figure.view.floor) {
@@ -173,7 +174,7 @@ function drawScene(canvas, figure, frame) {
     pen.lineTo(to[0], to[1]);
     pen.stroke();
   }
-  const thick = Math.max(2, Math.min(width, height) / 75);
+  const thick = Math.max(1.5, Math.min(width / 75, height / 75, half / 16)); // thin where people are small
   const strokes = [];
   for (let person = 0; person < figure.persons; person++) {
     if (personSeen(figure, frame, person)) addPerson(strokes, figure, frame, person, project, thick);
@@ -357,7 +358,7 @@ function spanButton(figure, title, [start, stop, label, score]) {
   button.style.left = `${(100 * start) / figure.frames}%`;
   button.style.width = `${(100 * (stop - start)) / figure.frames}%`;
   button.style.setProperty("--tone", title === "model" ? `var(--${label === "predicted" ? label : "soft"})` : tone(label));
-  button.onclick = () => seekTo(figure, start);
+  button.onclick = () => seekTo(figure, Math.ceil(start / figure.step) * figure.step);
   return button;
 }
 
