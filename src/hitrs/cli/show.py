@@ -165,7 +165,7 @@ def _short(path: Path) -> str:
 
 def _is_model(path: Path) -> bool:
     """Whether a folder is a run or a model directory, finished or not."""
-    names = ("config.json", "model/config.json", "run.json", "checkpoints")
+    names = ("model.safetensors", "model/config.json", "run.json", "checkpoints")
     return not (path / "store.json").exists() and any((path / name).exists() for name in names)
 
 

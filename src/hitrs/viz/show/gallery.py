@@ -133,7 +133,7 @@ class Gallery:
         store, index = self._place(number)
         label, subject = store.labels[index], store.subjects[index]
         labels = [store.classes[label]] if label >= 0 else []
-        labels += [segment.label for segment in store.segments(index) if store.segment_counts[index]]
+        labels += [segment.label for segment in store.segments(index)]
         fps = self._rate if np.isnan(store.fps[index]) else float(store.fps[index])
         row: dict[str, Any] = {
             "id": number,
