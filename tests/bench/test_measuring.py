@@ -88,7 +88,7 @@ def test_streaming_is_measured_with_a_full_history(mode: str, monkeypatch: pytes
         return made[0]
 
     def look(step, seconds: float, minimum: int):
-        before.append(made[0]._stepper.n_clips)
+        before.append(made[0]._answer._step.n_clips)
         return time_steps(step, seconds, minimum)
 
     detector = streaming.random_detector

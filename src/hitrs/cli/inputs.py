@@ -44,7 +44,7 @@ def recordings(
             if not path.is_dir():
                 yield str(path), read(path, model, reading)
                 continue
-            store = _opened(path, model, layout, columns, stack)
+            store = opened_store(path, model, layout, columns, stack)
             for note in store.meta.get("notes", ()):
                 if LEFT_OUT in note:  # what is said of labels and splits does not matter here
                     tell(f"note        {path}: {note}")
@@ -54,8 +54,14 @@ def recordings(
                 skipped.add(f"{path / item['source']}: {item['reason']}")
 
 
-def _opened(path: Path, model: Layout, layout: Layout | None, columns: str | None, stack: ExitStack) -> Store:
-    """A store, or the files of a folder as one; with the model's layout if they tell none."""
+def opened_store(
+    path: Path, model: Layout | None, layout: Layout | None, columns: str | None, stack: ExitStack
+) -> Store:
+    """A store, or the files of a folder, or a file, as one, until the stack is closed.
+
+    Args:
+        model: the layout of files that tell none, if ``layout`` does not; None: there is no model.
+    """
     from hitrs.data.inspection.inspect import opened
 
     if columns is not None:
@@ -63,7 +69,7 @@ def _opened(path: Path, model: Layout, layout: Layout | None, columns: str | Non
     try:
         return stack.enter_context(opened(path, layout, columns=columns))
     except DataError as error:
-        if layout is None:
+        if layout is None and model is not None:
             try:
                 return stack.enter_context(opened(path, model))
             except DataError:

@@ -29,6 +29,7 @@ from hitrs.skeleton.layout import Layout
 from hitrs.tasks.deployed import FrameAnswer
 from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.registry import TASKS
+from hitrs.tasks.reply import Replier
 from hitrs.training.config import ProbeConfig
 from hitrs.training.loop import Job
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
@@ -386,6 +387,16 @@ class Task(ABC):
             ConfigError: if they cannot be tested.
         """
         raise ConfigError(f"the answers of an exported model for {self.name} cannot be tested")
+
+    def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
+        """What a model says of recordings, for a page that shows it (`hitrs show`); by default nothing.
+
+        Args:
+            as_is: take coordinates as they are, whatever their unit and up axis seem to be.
+        Raises:
+            ConfigError: if there is no way to show it.
+        """
+        raise ConfigError(f"what a model for {self.name} says cannot be shown: its task does not say how")
 
     def default_options(self, config: RunConfig) -> EvalOptions:
         """How the configuration of a run wants its model tested."""

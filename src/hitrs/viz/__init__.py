@@ -1,4 +1,5 @@
-"""Pictures: curves, matrices, maps, comparisons, timelines, moving skeletons, the report that shows all."""
+"""Pictures: curves, matrices, maps, comparisons, timelines, moving skeletons, the report that shows all; in
+``show`` a page that plays."""
 
 from hitrs.viz.animation import animate
 from hitrs.viz.bars import plot_comparison, plot_label_shares

@@ -26,10 +26,12 @@ from hitrs.tasks.detection.metrics.score import score_detection, to_percent
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online_graph import online_detection_graph
 from hitrs.tasks.detection.predict import predict
+from hitrs.tasks.detection.reply import detection_replies
 from hitrs.tasks.detection.segments import propose
 from hitrs.tasks.detection.stepping import FrameByFrame
 from hitrs.tasks.detection.truth import true_labels, true_segments
 from hitrs.tasks.graph import Answer, Graph, model_inputs
+from hitrs.tasks.reply import Replier
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.preprocessing import frame_by_frame
@@ -141,6 +143,10 @@ class DetectionTask(Task):
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         assert isinstance(model, DetectionModel)
         return AnsweredDetector(model, answer)
+
+    def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
+        assert isinstance(model, DetectionModel)
+        return detection_replies(model, as_is=as_is)
 
 
 TASK = DetectionTask()

@@ -25,7 +25,9 @@ from hitrs.tasks.prediction.metrics import HORIZONS, model_metrics
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.poses import BASELINES
 from hitrs.tasks.prediction.predict import predict
+from hitrs.tasks.prediction.reply import prediction_replies
 from hitrs.tasks.prediction.windows import protocol_windows
+from hitrs.tasks.reply import Replier
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
@@ -129,6 +131,10 @@ class PredictionTask(Task):
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         assert isinstance(model, PredictionModel)
         return AnsweredPredictor(model, answer)
+
+    def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
+        assert isinstance(model, PredictionModel)
+        return prediction_replies(model, as_is=as_is)
 
     def report(
         self, name: str, metrics: Metrics, floors: Mapping[str, Metrics] | None = None

@@ -41,7 +41,9 @@ from hitrs.tasks.recognition.metrics import (
 )
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
+from hitrs.tasks.recognition.reply import recognition_replies
 from hitrs.tasks.recognition.ridge import convolution_recognizer
+from hitrs.tasks.reply import Replier
 from hitrs.transforms.dataset import SkeletonDataset
 
 
@@ -176,6 +178,10 @@ class RecognitionTask(Task):
     def answered(self, model: TaskModel, answer: Answer) -> TaskModel:
         assert isinstance(model, RecognitionModel)
         return AnsweredRecognizer(model, answer)
+
+    def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
+        assert isinstance(model, RecognitionModel)
+        return recognition_replies(model, as_is=as_is)
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:
