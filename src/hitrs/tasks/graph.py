@@ -20,6 +20,11 @@ Answer: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """From a recording (T, P, J, C), NaN where a joint was not seen, to the output of a graph."""
 
 
+def as_it_is(output: np.ndarray) -> np.ndarray:
+    """The output itself."""
+    return output
+
+
 @dataclass(frozen=True)
 class Port:
     """An input or output of a graph, float32."""
@@ -52,6 +57,8 @@ class Graph:
     """Frames from which on answers are told apart by more than rounding."""
     longest: int = 0
     """Frames from which on the graph goes another way, so that it has to be tried with as many; 0: none."""
+    compared: Callable[[np.ndarray], np.ndarray] = as_it_is
+    """What of an output is compared, where differences hardly show in the output itself."""
 
 
 def recording_port(joints: int, coords: int, frames: str | int = "frames") -> Port:

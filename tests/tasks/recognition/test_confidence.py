@@ -22,12 +22,14 @@ from hitrs.models.encoder import HiTRS
 from hitrs.models.features import pooled_features
 from hitrs.models.ridge import fit_ridge
 from hitrs.tasks.recognition.confidence import (
+    FLAT,
     UNKNOWN,
     Confidence,
     calibration_error,
     choose_confidence,
     choose_limits,
     choose_threshold,
+    flat_scores,
 )
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.model import RecognitionModel
@@ -75,6 +77,18 @@ def test_a_larger_share_may_be_refused() -> None:
     assert few.temperature == many.temperature
     assert (most < many.threshold).mean() == pytest.approx(0.3, abs=0.01)
     assert few.threshold < many.threshold
+
+
+@given(st.integers(2, 30), st.integers(0, 99))
+def test_scores_of_what_is_unlike_all_are_below_any_threshold(classes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=classes)
+    flat = softmax(FLAT * scores / np.abs(scores).max())
+    chances = softmax(0.1 * rng.normal(size=(40, classes)), 1)
+    threshold, _ = choose_limits(chances, rng.random(40))
+    assert flat.max() < threshold
+    assert np.corrcoef(flat_scores(flat), scores)[0, 1] > 0.999
+    assert flat_scores(np.array([0.9, 0.1])).tolist() == [0.9, 0.1]
 
 
 @given(st.integers(20, 200), st.integers(0, 99), st.floats(0.01, 0.3))

@@ -21,10 +21,11 @@ BINS = 15
 _TEMPERATURES = (0.05, 20.0)
 _MOST = 0.999
 """Highest threshold."""
-FLAT = 1e-3
-"""Scores of what is unlike anything that trained are multiplied by this: each class is about as probable as
-the others, and the order stays."""
+FLAT = 0.01
+"""Largest score of what is unlike anything that trained: each class is about as probable as the others, and
+their order stays."""
 _ABOVE_FLAT = 1.05
+"""Times the probability of a class where all are alike: more than that of any of such flat scores."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,14 @@ class Confidence:
             raise ConfigError(f"distance must not be negative, got {self.distance}")
         if not 0 <= self.axes <= MOST:
             raise ConfigError(f"axes must lie between 0 and {MOST}, got {self.axes}")
+
+
+def flat_scores(probabilities: np.ndarray) -> np.ndarray:
+    """Scores, the largest 1, of probabilities (classes,) that are about the same; others as they are."""
+    if probabilities.max() * len(probabilities) >= _ABOVE_FLAT:
+        return probabilities
+    scores = np.log(probabilities)
+    return (scores - scores.mean()) / FLAT
 
 
 @dataclass(frozen=True)

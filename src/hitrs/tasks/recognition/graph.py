@@ -19,12 +19,14 @@ from hitrs.tasks.graph import (
     Answer,
     Graph,
     Port,
+    as_it_is,
     frames_of_chunks,
     one_recording,
     raw_card,
     recording_arrays,
     recording_port,
 )
+from hitrs.tasks.recognition.confidence import flat_scores
 from hitrs.tasks.recognition.model import SMALLEST, RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 from hitrs.transforms.batch import Batch
@@ -77,7 +79,8 @@ def recognition_graph(model: RecognitionModel) -> Graph:
     input_ = recording_port(card.layout.n_joints, card.layout.dims)
     convolved = model.encoder is None or model.beside is not None
     least = MOVING if convolved else 1
-    return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest)
+    compared = flat_scores if model.familiarity is not None else as_it_is
+    return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest, compared)
 
 
 class AnsweredRecognizer(RecognitionModel):
