@@ -12,7 +12,7 @@ from typing import Any
 
 from hitrs.data.space import Space
 from hitrs.errors import CheckpointError, ConfigError, DataError, LayoutError
-from hitrs.files import read_json, recover_folder
+from hitrs.files import made_here, read_json, recover_folder
 from hitrs.models.config import ModelConfig
 from hitrs.models.migration import VERSION, migrate_card
 from hitrs.schema import number, read_settings, section, text, texts, whole
@@ -178,7 +178,9 @@ def resolve_pretrained(source: str | Path) -> Path:
             stacklevel=2,
         )
         return newest
-    if folder.exists():
+    if kind := made_here(folder):
+        reason = kind
+    elif folder.exists():
         reason = (
             "expected config.json and model.safetensors in it or in its model/ (a run that is not finished "
             "has neither before its first checkpoint)"

@@ -13,7 +13,7 @@ import torch
 from hitrs.data.cleaning import MaskLost
 from hitrs.data.recording import Recording
 from hitrs.data.space import measure_space
-from hitrs.errors import DataError
+from hitrs.errors import CheckpointError, DataError
 from hitrs.skeleton import Layout
 from hitrs.tasks.base import AnyModel, TaskModel
 from hitrs.tasks.inputs import (
@@ -56,6 +56,12 @@ class DeployedModel(Generic[AnyModel]):
         loaded: Any = model
         if isinstance(model, str | os.PathLike):
             loaded = self.model_class.from_pretrained(os.fspath(model))
+        if not isinstance(loaded, self.model_class):
+            given = type(loaded).__name__
+            raise CheckpointError(
+                f"a {type(self).__name__} is made of a model, its directory or the run that made it, not of "
+                f"a {given}; recordings are given to it afterwards"
+            )
         self.model: AnyModel = loaded.eval() if device is None else loaded.eval().to(torch.device(device))
 
     @property

@@ -18,6 +18,7 @@ from hitrs.data.recording import Recording
 from hitrs.data.space import Space
 from hitrs.data.store import Store
 from hitrs.errors import DataError, LayoutError
+from hitrs.files import made_here
 from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.mapping import joint_map
@@ -55,6 +56,11 @@ def as_recording(
     """
     if isinstance(given, str | os.PathLike):
         given = _from_file(Path(given), model, layout, columns)
+    if isinstance(given, Store):
+        raise DataError(
+            f"{name} is a store of {len(given)} recordings: give one of them, as store[0], or all with "
+            "`for recording in store` (a recognizer: `recognize_many(store)`)."
+        )
     if isinstance(given, Recording):
         return given if fps is None or given.fps is not None else replace(given, fps=fps)
     positions = np.asarray(given)
@@ -84,6 +90,8 @@ def as_recording(
 
 def _from_file(path: Path, model: Layout, layout: Layout | None, columns: str | None) -> Recording:
     """A file's recording; one that does not say its layout has the given one, or else the model's."""
+    if kind := made_here(path):
+        raise DataError(f"{path} is no recording: {kind}.")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
     if columns is not None:
