@@ -1,6 +1,7 @@
 """Probabilities that hold what they say, and "none of these"."""
 
 import copy
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -33,6 +34,7 @@ from hitrs.tasks.recognition.confidence import (
 )
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.recognizer import write_csv
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer, train_views
 from hitrs.training.config import FinetuneOptimConfig
 from hitrs.transforms.config import PreprocessingConfig
@@ -169,6 +171,14 @@ def test_a_recognizer_below_its_threshold_names_nothing(store: Store, tmp_path: 
     answer = Recognizer(model.save_pretrained(tmp_path / "strict"))(store[0])
     assert (answer.label, answer.known, answer.to_dict()["label"]) == (UNKNOWN, False, None)
     assert sum(score.probability for score in answer.scores) == pytest.approx(1, abs=1e-5)
+    write_csv(tmp_path / "found.csv", [("a", answer), ("b", Recognizer(model)(store[0]))])
+    with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
+        refused, _ = csv.DictReader(file)
+    assert (refused["label"], refused["probability"]) == (
+        UNKNOWN,
+        "",
+    )  # that of the nearest class is no answer
+    assert float(refused["wave"]) > 0
 
 
 def without_bow(store: Store) -> SkeletonDataset:

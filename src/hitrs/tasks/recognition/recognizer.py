@@ -50,7 +50,7 @@ class Recognition:
 
     @property
     def probability(self) -> float:
-        """Probability of the most probable class."""
+        """Probability of the most probable class, also where it is not named because that is too little."""
         return self.scores[0].probability
 
     def to_dict(self) -> dict[str, Any]:
@@ -67,6 +67,8 @@ class Recognition:
 def write_csv(path: str | Path, recognitions: Sequence[tuple[str, Recognition]]) -> None:
     """A line per recording: what it is called, its class, the probability of that, and those of all classes.
 
+    That of "none of these" is empty: the model does not say how probable it is.
+
     Args:
         recognitions: (what to call it, its classes).
 
@@ -79,7 +81,9 @@ def write_csv(path: str | Path, recognitions: Sequence[tuple[str, Recognition]])
     rows = []
     for name, each in recognitions:
         chances = {score.label: score.probability for score in each.scores}
-        rows.append([name, each.label, each.probability, *(chances[label] for label in classes)])
+        rows.append(
+            [name, each.label, each.probability if each.known else "", *(chances[label] for label in classes)]
+        )
     write_rows(Path(path), ["file", "label", "probability", *classes], rows)
 
 
