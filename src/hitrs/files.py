@@ -127,6 +127,23 @@ def check_ordinary(path: Path) -> None:
         raise OSError(errno.EINVAL, "not an ordinary file", str(path))
 
 
+def made_here(folder: Path) -> str:
+    """What a folder is that a command of this package made, and what takes it, in words; empty for others."""
+    if (folder / "store.json").is_file():
+        return (
+            "it is a store, as `hitrs import` makes them; `hitrs inspect`, `pretrain`, `probe`, `finetune` "
+            "and `evaluate` take one first, `recognize` and `detect` behind a model, and in Python "
+            "`hitrs.Store.open`"
+        )
+    model = ("config.json", "model.safetensors")
+    if any(all((place / name).is_file() for name in model) for place in (folder, folder / "model")):
+        return (
+            "it is a model; `hitrs recognize`, `detect` or `predict` take it first and files behind it, "
+            "`hitrs probe`, `evaluate` and `finetune --from` behind a store"
+        )
+    return ""
+
+
 def read_json(path: Path) -> Any:
     """The value of a JSON file that people may have been given.
 

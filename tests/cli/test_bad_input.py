@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from factories import JOINTS, LAYOUT, small_store
+from hitrs import Recognizer
 from hitrs.cli.main import main
 from hitrs.data import Store, write_npz
 from hitrs.data.recording import Recording
+from hitrs.errors import CheckpointError, DataError
 from hitrs.skeleton import Layout, get_layout
 
 
@@ -362,3 +364,32 @@ def test_no_control_characters_of_data_reach_a_terminal(
         assert all(c.isprintable() or c == "\n" for c in text)
     assert json.loads(as_json[1])[0]["file"] == str(evil)
     assert EVIL in as_json[0].encode().decode("unicode_escape")
+
+
+def test_a_store_or_a_model_where_files_belong(store: str, tuned: str, tmp_path: Path, fails) -> None:
+    for taken in (
+        fails("import", store, tmp_path / "x"),
+        fails("recognize", store, store),
+    ):
+        assert "it is a store, as `hitrs import` makes them; `hitrs inspect`" in taken
+    for taken in (
+        fails("import", tuned, tmp_path / "x"),
+        fails("inspect", tuned),
+        fails("recognize", tuned, tuned),
+        fails("probe", tuned, store),
+        fails("evaluate", Path(tuned) / "model", tuned),
+    ):
+        assert "it is a model; `hitrs recognize`" in taken
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_store_where_python_expects_a_model_or_a_recording(store: str, tuned: str) -> None:
+    opened = Store.open(store)
+    with pytest.raises(CheckpointError, match=r"is made of a model, .* not of a Store"):
+        Recognizer(opened)
+    recognizer = Recognizer(tuned)
+    with pytest.raises(DataError, match=r"a store of 24 recordings: give one of them, as store\[0\]"):
+        recognizer(opened)
+    with pytest.raises(DataError, match=r"it is a store, .*`hitrs.Store.open`"):
+        recognizer(store)
+    assert len(recognizer.recognize_many(opened)) == 24

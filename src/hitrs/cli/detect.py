@@ -25,6 +25,8 @@ from hitrs.cli.video import check_video, write_video
 from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from hitrs.data.recording import Recording
     from hitrs.tasks.detection.detection import Detection
     from hitrs.tasks.detection.online import OnlineDetector
@@ -100,6 +102,7 @@ def run(
     detections: list[Detection] = []
     truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
+    told: list[np.ndarray] = []
     skipped, print_unless_json = Skipped(left_out), print_nothing if as_json else print_line
     with pose_estimator(reading.pose), progress_bar("detecting") as bar, frames_progress(bar):
         for _, recording in recordings(files, detector.layout, reading, skipped, print_unless_json):
@@ -113,8 +116,9 @@ def run(
                 if stepper is None:
                     result = detector.detect(recording)
                 else:
-                    result, taken = run_online(stepper, recording)
+                    result, taken, labels_told = run_online(stepper, recording)
                     seconds += taken
+                    told.append(labels_told)
                 detections.append(result)
                 truths.append(own)
             bar.advance(bar.task_ids[0])
@@ -124,7 +128,13 @@ def run(
         _print_segments(detections)
         print_findings(detections)
     if online and detections:
-        _print_latency(detections, truths, seconds, print_unless_json)
+        if stepper is not None and stepper.left_out:
+            left = ", ".join(stepper.left_out)
+            print_unless_json(
+                f"note        {left} of segments would need frames to come; without --online they are as the "
+                "model was tested"
+            )
+        _print_latency(truths, told, seconds, print_unless_json)
     if out is not None and detections:
         {"json": write_json, "csv": write_csv, "pku": write_pku}[form](out, detections)
         print_unless_json(f"segments    {out}")
@@ -152,32 +162,40 @@ def run(
     skipped.raise_if_any(len(detections))
 
 
-def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float]]:
-    """The detection of a recording frame by frame, and the seconds that each frame took."""
+def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float], np.ndarray]:
+    """The detection of a recording frame by frame, the seconds that each frame took, and (T,) the class that
+    it has told to go on: of several the most probable, of none background."""
     import numpy as np
 
     from hitrs.tasks.detection.detection import Detection
 
     frames = online.mapped(recording)
-    results, taken = [], []
+    results, taken, told = [], [], []
+    going: set[int] = set()
     for frame, seen in zip(frames.positions, frames.valid, strict=True):
         before = time.perf_counter()
-        results.append(online.update(frame, seen))
+        result = online.update(frame, seen)
         taken.append(time.perf_counter() - before)
+        results.append(result)
+        for event in result.events:
+            (going.add if event.kind == "started" else going.discard)(event.segment.label)
+        told.append(max(going, key=lambda label: result.probabilities[label], default=len(online.classes)))
     events = [*(event for result in results for event in result.events), *online.finish()]
-    segments = tuple(event.segment for event in events if event.kind == "ended")
+    segments = sorted(
+        (event.segment for event in events if event.kind == "ended"), key=lambda each: (each.start, each.stop)
+    )
     probabilities = np.stack([result.probabilities for result in results])
     detection = Detection(
         recording.name,
         recording.n_frames,
         recording.fps,
-        segments,
+        tuple(segments),
         online.classes,
         probabilities,
         online.joints_seen(recording),
         recording.notes,
     )
-    return detection, taken
+    return detection, taken, np.array(told)
 
 
 def _format(out: Path | None, format: Format | None) -> Format:
@@ -208,8 +226,8 @@ def _cell(value: str | float | None) -> str:
 
 
 def _print_latency(
-    detections: list[Detection],
     truths: list[list[Proposal] | None],
+    told: list[np.ndarray],
     seconds: list[float],
     print_line: Callable[[str], None],
 ) -> None:
@@ -219,15 +237,12 @@ def _print_latency(
 
     middle, high = np.percentile(1000 * np.asarray(seconds), [50, 99])
     print_line(f"a frame     {middle:.2f} ms, 99th percentile {high:.2f} ms")
-    pairs = [
-        (own, detection.probabilities.argmax(1))
-        for own, detection in zip(truths, detections, strict=True)
-        if own is not None and detection.probabilities is not None
-    ]
+    pairs = [(own, labels) for own, labels in zip(truths, told, strict=True) if own is not None]
     if not pairs:
         return
     delays = latency([own for own, _ in pairs], [labels for _, labels in pairs])
-    print_line(f"named       {delays['latency/named']:.0%} of {sum(len(own) for own, _ in pairs)} actions")
+    count = sum(len(own) for own, _ in pairs)
+    print_line(f"named       {delays['latency/named']:.0%} of {count} actions, by a segment that had started")
     if delays["latency/median_frames"] is not None:
         print_line(
             f"after       {delays['latency/median_frames']:g} frames (median), "

@@ -49,9 +49,15 @@ def recordings(
                 if LEFT_OUT in note:  # what is said of labels and splits does not matter here
                     tell(f"note        {path}: {note}")
             for recording in store:
-                yield str(path / recording.name), as_recording(recording, model, fps=reading.fps)
+                yield str(path / _called(recording)), as_recording(recording, model, fps=reading.fps)
             for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
                 skipped.add(f"{path / item['source']}: {item['reason']}")
+
+
+def _called(recording: Recording) -> str:
+    """The file of a recording as it would be named itself, where it holds no other one; else its name."""
+    source = recording.source
+    return source if source and str(Path(source).with_suffix("")) == recording.name else recording.name
 
 
 def opened_store(

@@ -116,7 +116,8 @@ def run(
 
         result = recognized[-1][1]
         color = recognizer.classes.index(result.scores[0].label)
-        spans = [DrawnSpan(0, last.n_frames, result.label, color, result.probability)]
+        score = result.probability if result.known else None
+        spans = [DrawnSpan(0, last.n_frames, result.label, color, score)]
         write_video(files[0], reading.pose, spans, last.fps, video)
         (print_nothing if as_json else print_line)(f"video       {video}")
     skipped.raise_if_any(len(recognized))
@@ -136,4 +137,4 @@ def _usable(
 
 def _row(name: str, result: Recognition, shown: int) -> list[str]:
     classes = [f"{p.label} {p.probability:.1%}" for p in result.scores[:shown]]
-    return [name, classes[0] if result.known else f"{result.label} ({classes[0]})", *classes[1:]]
+    return [name, classes[0] if result.known else f"{result.label} (nearest: {classes[0]})", *classes[1:]]

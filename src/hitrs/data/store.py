@@ -50,7 +50,14 @@ from hitrs.data.writer import (
     split_column,
 )
 from hitrs.errors import ConfigError, DataError, did_you_mean
-from hitrs.files import atomic_folder, check_ordinary, read_json, recover_folder, sha256_of
+from hitrs.files import (
+    atomic_folder,
+    check_ordinary,
+    made_here,
+    read_json,
+    recover_folder,
+    sha256_of,
+)
 from hitrs.schema import section, text, texts, whole
 from hitrs.skeleton.layout import Layout, get_layout
 
@@ -526,10 +533,8 @@ def read_header(path: Path) -> dict[str, Any]:
     if not path.exists():
         raise DataError(f"there is no store at {path}: the folder does not exist.")
     if not file.is_file():
-        raise DataError(
-            f"{path} is not a store: it has no store.json. `hitrs import SRC DST` makes a store from data "
-            "files."
-        )
+        kind = made_here(path) or "it has no store.json. `hitrs import SRC DST` makes a store from data files"
+        raise DataError(f"{path} is not a store: {kind}.")
     try:
         header = read_json(file)
     except (OSError, ValueError) as error:

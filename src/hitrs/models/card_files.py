@@ -8,7 +8,7 @@ import warnings
 from pathlib import Path
 
 from hitrs.errors import CheckpointError, ConfigError, DataError, LayoutError
-from hitrs.files import read_json, recover_folder
+from hitrs.files import made_here, read_json, recover_folder
 from hitrs.models.card import LARGEST_FILE, ModelCard
 from hitrs.models.migration import migrate_card
 
@@ -73,7 +73,9 @@ def resolve_pretrained(source: str | Path) -> Path:
             stacklevel=2,
         )
         return newest
-    if folder.exists():
+    if kind := made_here(folder):
+        reason = kind
+    elif folder.exists():
         reason = (
             "expected config.json and model.safetensors in it or in its model/ (a run that is not finished "
             "has neither before its first checkpoint)"

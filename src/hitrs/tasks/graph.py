@@ -22,6 +22,11 @@ Answer: TypeAlias = Callable[[np.ndarray], np.ndarray]
 """From a recording (T, P, J, C), NaN where a joint was not seen, to the output of a graph."""
 
 
+def as_it_is(output: np.ndarray) -> np.ndarray:
+    """The output itself."""
+    return output
+
+
 @dataclass(frozen=True)
 class Graph:
     """A model in a form that can be exported.
@@ -46,6 +51,8 @@ class Graph:
     state: tuple[Port, ...] = ()
     """Of a graph that goes frame by frame: what it remembers. The ``module`` takes it behind the ``input``,
     which is one frame, and gives it anew behind the ``output``."""
+    compared: Callable[[np.ndarray], np.ndarray] = as_it_is
+    """What of an output is compared, where differences hardly show in the output itself."""
 
 
 def recording_port(joints: int, coords: int, frames: str | int = "frames") -> Port:

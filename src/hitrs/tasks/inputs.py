@@ -19,7 +19,7 @@ from hitrs.errors import ConfigError, DataError, LayoutError
 from hitrs.models.card import ModelCard
 from hitrs.skeleton.layout import Layout, get_layout, list_layouts
 from hitrs.skeleton.mapping import joint_map, layout_of_joints
-from hitrs.tasks.opening import open_recording
+from hitrs.tasks.opening import check_single, open_recording
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
 """An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
@@ -57,6 +57,7 @@ def as_recording(
         given = open_recording(given, model, layout, columns)
     if isinstance(given, Recording):
         return given if fps is None or given.fps is not None else replace(given, fps=fps)
+    check_single(given, name)
     positions = np.asarray(given)
     if positions.dtype.kind not in "fiu":
         raise DataError(f"{name}: positions are {positions.dtype}, expected numbers.")

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hitrs.data.recording import Recording
-from hitrs.errors import ConfigError, DataError
+from hitrs.errors import CheckpointError, ConfigError, DataError
+from hitrs.files import made_here
 from hitrs.models.exported import ExportedModel, is_exported
 from hitrs.skeleton.layout import Layout
 
@@ -31,9 +32,14 @@ def open_model(model: Any, task: str, device: str | None) -> Any:
         if device not in (None, "cpu"):
             raise ConfigError(f"an exported file computes on the CPU, not on {device}; leave the device out")
         return (model if isinstance(model, ExportedModel) else ExportedModel(model)).checked_for(task)
-    from hitrs.tasks.base import get_task
+    from hitrs.tasks.base import TaskModel, get_task
 
     loaded = get_task(task).load(os.fspath(model)) if isinstance(model, str | os.PathLike) else model
+    if not isinstance(loaded, TaskModel):
+        raise CheckpointError(
+            "what recognizes, detects or predicts is made of a model, its directory or the run that made it, "
+            f"not of a {type(loaded).__name__}; recordings are given to it afterwards"
+        )
     return loaded.eval() if device is None else loaded.eval().to(device)
 
 
@@ -48,6 +54,8 @@ def open_recording(
     from hitrs.data.formats import read_recording
 
     path = Path(given)
+    if kind := made_here(path):
+        raise DataError(f"{path} is no recording: {kind}.")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
     if columns is not None:
@@ -60,3 +68,14 @@ def open_recording(
         if path.suffix.lower() not in (".csv", ".npz", ".npy"):  # the other formats have one layout
             raise
         return read_recording(path, model)
+
+
+def check_single(given: Any, name: str) -> None:
+    """DataError for a store, which holds many recordings."""
+    from hitrs.data.store import Store
+
+    if isinstance(given, Store):
+        raise DataError(
+            f"{name} is a store of {len(given)} recordings: give one of them, as store[0], or all with "
+            "`for recording in store` (a recognizer: `recognize_many(store)`)."
+        )

@@ -34,7 +34,8 @@ class DrawnSpan:
     label: str
     color: int
     """Number of the class."""
-    score: float
+    score: float | None
+    """None for "none of these"."""
 
 
 def draw_video(
@@ -146,7 +147,8 @@ class _Overlay:
         for span in self._spans:
             if not span.start <= moment < span.stop:
                 continue
-            text = fitted(f"{span.label}  {span.score:.0%}", self._width - 2 * size, face)
+            score = "" if span.score is None else f"  {span.score:.0%}"
+            text = fitted(f"{span.label}{score}", self._width - 2 * size, face)
             wide = face.getlength(text)
             draw.rectangle([size // 2, y, size * 1.5 + wide, y + 1.6 * size], fill=_WHITE)
             draw.rectangle([size // 2, y, size * 0.75, y + 1.6 * size], fill=_fill(span))

@@ -64,6 +64,21 @@ def test_a_folder_with_a_table(folder: Path) -> None:
     assert "1 recordings without a subject are in neither part" in notes(store)
 
 
+@pytest.mark.parametrize("between", [";", "\t"])
+def test_tables_as_spreadsheets_write_them(folder: Path, between: str) -> None:
+    lines = ["file,label,fps", "rec5,walk 1,29_97", "rec6,sit,"]
+    table(folder, *(line.replace(",", between).replace("_", ",") for line in lines))
+    segments = ["file,label,start_seconds,stop_seconds", "rec5,walk 1,0,0_1"]
+    text = "\n".join(line.replace(",", between) for line in segments)
+    (folder / "segments.csv").write_text(text.replace("0_1", "0,1"), encoding="utf-8")
+    store = load(folder)
+    by_name = {recording.name: recording for recording in store}
+    assert by_name["rec5"].label == "walk 1"
+    assert by_name["rec5"].fps == pytest.approx(29.97)
+    assert by_name["rec5"].segments == (Segment(0, 3, "walk 1"),)
+    assert by_name["rec6"].label == "sit"
+
+
 def test_every_category_is_a_column(folder: Path) -> None:
     table(folder, "file,session,camera", "rec0,monday,left", "rec1,,right")
     write_npz(make(session="sunday", camera="top"), folder / "rec8.npz")

@@ -35,6 +35,15 @@ def test_a_row_per_frame(tmp_path: Path, between: str, end: str) -> None:
     assert recording.name == "a"
 
 
+@pytest.mark.parametrize("between", [";", "\t", "; "])
+def test_a_decimal_comma_beside_semicolons_or_tabs(tmp_path: Path, between: str) -> None:
+    file = write(tmp_path / "a.csv", XYZ.reshape(6, 60), between)
+    file.write_text(file.read_text().replace(".", ","))
+    np.testing.assert_allclose(read(file, "x,y,z").positions[:, 0], XYZ, rtol=1e-6)
+    with pytest.raises(DataError, match=r"60 columns: 20 joints x 3\? Then .*--columns x,y,z"):
+        read_recording(file)
+
+
 def test_a_row_per_joint_with_a_confidence(tmp_path: Path) -> None:
     """MSR Action3D."""
     confidence = np.ones((120, 1))

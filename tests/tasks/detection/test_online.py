@@ -1,5 +1,7 @@
 """Frame by frame gives what the causal detector gives for whole recordings."""
 
+from dataclasses import asdict, replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from factories import LAYOUT
 from hitrs.errors import ConfigError, DataError
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.tasks.detection.online import OnlineDetector
+from hitrs.tasks.detection.segments import SegmentSettings, propose
 from hitrs.tasks.detection.stepping import OnlineModel
 from hitrs.transforms.batch import Batch, take_stream
 from hitrs.transforms.config import PreprocessingConfig
@@ -108,3 +111,32 @@ def test_an_answer_that_is_not_finite_is_none() -> None:
     batch = scene(3, persons=1)
     with pytest.raises(DataError, match="frame 0: what the model makes of it is not finite"):
         OnlineDetector(model).update(batch.positions[0, :, 0].numpy(), batch.valid[0, :, 0].numpy())
+
+
+@pytest.mark.parametrize("settings", [
+    SegmentSettings(),
+    SegmentSettings(min_length=4),
+    SegmentSettings(threshold=(0.4,)),
+    SegmentSettings("threshold", (0.2,)),
+    SegmentSettings("threshold", (0.3, 0.1, 0.2), min_length=3),
+])  # fmt: skip
+def test_segments_are_those_of_the_whole_recording(settings: SegmentSettings) -> None:
+    """In threshold mode none was found where background was more probable than each class."""
+    model = detector()
+    model.card = replace(model.card, postprocessing={"segments": asdict(settings)})
+    batch, online_ = scene(150, persons=1), OnlineDetector(model, as_is=True)
+    frames = zip(batch.positions[0].unbind(1), batch.valid[0].unbind(1), strict=True)
+    results = [online_.update(positions.numpy(), valid.numpy()) for positions, valid in frames]
+    events = [*(event for result in results for event in result.events), *online_.finish()]
+    found = sorted((e.segment.start, e.segment.stop, e.segment.label) for e in events if e.kind == "ended")
+    whole = propose(np.stack([result.probabilities for result in results]), settings)
+    assert found == sorted((p.start, p.stop, p.label) for p in whole)
+    assert len(found) > 2
+    assert online_.left_out == ()
+
+
+def test_what_needs_frames_to_come_is_named() -> None:
+    model = detector()
+    settings = SegmentSettings("threshold", smoothing=5, levels=3)
+    model.card = replace(model.card, postprocessing={"segments": asdict(settings)})
+    assert OnlineDetector(model).left_out == ("smoothing", "levels")

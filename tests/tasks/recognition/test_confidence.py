@@ -1,6 +1,7 @@
 """Probabilities that hold what they say, and "none of these"."""
 
 import copy
+import csv
 import dataclasses
 import json
 from pathlib import Path
@@ -26,10 +27,12 @@ from hitrs.tasks.recognition.calibration import (
     choose_confidence,
     choose_limits,
     choose_threshold,
+    flat_scores,
 )
-from hitrs.tasks.recognition.confidence import UNKNOWN, Confidence
+from hitrs.tasks.recognition.confidence import FLAT, UNKNOWN, Confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.model import RecognitionModel
+from hitrs.tasks.recognition.recognizer import write_csv
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer, train_views
 from hitrs.training.config import FinetuneOptimConfig
 from hitrs.transforms.config import PreprocessingConfig
@@ -74,6 +77,18 @@ def test_a_larger_share_may_be_refused() -> None:
     assert few.temperature == many.temperature
     assert (most < many.threshold).mean() == pytest.approx(0.3, abs=0.01)
     assert few.threshold < many.threshold
+
+
+@given(st.integers(2, 30), st.integers(0, 99))
+def test_scores_of_what_is_unlike_all_are_below_any_threshold(classes: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=classes)
+    flat = softmax(FLAT * scores / np.abs(scores).max())
+    chances = softmax(0.1 * rng.normal(size=(40, classes)), 1)
+    threshold, _ = choose_limits(chances, rng.random(40))
+    assert flat.max() < threshold
+    assert np.corrcoef(flat_scores(flat), scores)[0, 1] > 0.999
+    assert flat_scores(np.array([0.9, 0.1])).tolist() == [0.9, 0.1]
 
 
 @given(st.integers(20, 200), st.integers(0, 99), st.floats(0.01, 0.3))
@@ -154,6 +169,14 @@ def test_a_recognizer_below_its_threshold_names_nothing(store: Store, tmp_path: 
     answer = Recognizer(model.save_pretrained(tmp_path / "strict"))(store[0])
     assert (answer.label, answer.known, answer.to_dict()["label"]) == (UNKNOWN, False, None)
     assert sum(score.probability for score in answer.scores) == pytest.approx(1, abs=1e-5)
+    write_csv(tmp_path / "found.csv", [("a", answer), ("b", Recognizer(model)(store[0]))])
+    with (tmp_path / "found.csv").open(newline="", encoding="utf-8") as file:
+        refused, _ = csv.DictReader(file)
+    assert (refused["label"], refused["probability"]) == (
+        UNKNOWN,
+        "",
+    )  # that of the nearest class is no answer
+    assert float(refused["wave"]) > 0
 
 
 def without_bow(store: Store) -> SkeletonDataset:

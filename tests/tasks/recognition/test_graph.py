@@ -95,7 +95,10 @@ def test_what_is_unlike_all_that_trained_is_so_in_the_graph() -> None:
         with torch.no_grad():
             found = graph.module(torch.from_numpy(positions)).numpy()
         np.testing.assert_allclose(found, graph.answer(positions), atol=1e-5)
+        np.testing.assert_allclose(graph.compared(found), graph.compared(graph.answer(positions)), atol=1e-4)
         far.append(bool(found.max() < 0.34))
+        if far[-1]:  # differences show all the same
+            assert np.abs(graph.compared(found)).max() > 0.3
     assert far == (distances > middle).tolist()
     assert 5 <= sum(far) <= 15
 

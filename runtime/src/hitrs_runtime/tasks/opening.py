@@ -41,3 +41,7 @@ def open_recording(
         f"hitrs-runtime reads no files such as {os.fspath(given)}: give an array (frames, joints, "
         "coordinates) or (frames, persons, joints, coordinates)"
     )
+
+
+def check_single(given: Any, name: str) -> None:
+    """Nothing: there are no stores."""

@@ -1,5 +1,7 @@
 """The tables that people put into a folder of recordings: CSV with a header line.
 
+In place of commas semicolons or tabs will do, and then a decimal comma.
+
 ``labels.csv`` says for each file what it shows, who moves and which part it is in. Columns: ``file`` (path
 within the folder, with or without suffix) and any of ``label``, ``subject``, ``camera``, ``session``, ``fps``
 and ``split`` ("train", "test" or empty). An empty cell means unknown::
@@ -44,13 +46,20 @@ def _read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
+            first = file.readline()
+            file.seek(0)
+            reader = csv.reader(file, delimiter=_delimiter(first))
             header = [cell.strip() for cell in next(reader, [])]
             return header, [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} is not a CSV text file: {error}.") from error
+
+
+def _delimiter(header: str) -> str:
+    """What stands between the names of columns: a comma, or what spreadsheets write in its place."""
+    return max(",;\t", key=header.count)
 
 
 @dataclass(frozen=True)
@@ -111,7 +120,7 @@ def _fps(path: Path, line: int, cell: str | None) -> float | None:
     if cell is None:
         return None
     try:
-        value = float(cell)
+        value = float(cell.replace(",", "."))
     except ValueError:
         value = float("nan")
     if not 0 < value < float("inf"):
@@ -190,7 +199,7 @@ def to_segments(
 
 def _bound(path: Path, line: int, column: str, cell: str) -> float:
     try:
-        value = float(cell)
+        value = float(cell.replace(",", "."))
     except ValueError:
         value = math.nan
     whole = column in _SECONDS or (math.isfinite(value) and value.is_integer())

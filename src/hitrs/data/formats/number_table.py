@@ -15,7 +15,8 @@ Names before or after those of a joint are columns that stand once in a row:
 
 For example ``frame,x,y,z`` (UTKinect), ``x,y,z,confidence`` (MSR Action3D), ``recording,subject,label,x,y,z``
 (Florence), ``x,y,z,_,_,_,_`` (positions with quaternions). Numbers stand between commas, semicolons, tabs or
-spaces; ``nan`` means that the joint was not seen; lines that begin with # are passed over.
+spaces; between semicolons or tabs they may have a decimal comma. ``nan`` means that the joint was not seen;
+lines that begin with # are passed over.
 """
 
 from __future__ import annotations
@@ -39,6 +40,8 @@ from hitrs.skeleton import Layout, get_layout, list_layouts
 _ONCE = ("frame", "joint", "person", "time", "recording", "label", "subject")
 _EACH = (*AXES, *SCORES)
 _SKIP = "_"
+_OF_DECIMAL_COMMAS = (";", "\t")
+"""Delimiters beside which a comma belongs to a number, as many spreadsheets in Europe write it."""
 
 
 @dataclass(frozen=True)
@@ -248,14 +251,17 @@ def _chain(first: tuple[int, str], rest: Iterator[tuple[int, str]]) -> Iterator[
 
 
 def _stripped(line: str, delimiter: str | None) -> str:
-    """Without white space at the end, and without a delimiter there, which some programs write."""
+    """Without white space at the end, and without a delimiter there, which some programs write; with points
+    for decimal commas."""
     line = line.rstrip()
+    if delimiter in _OF_DECIMAL_COMMAS:
+        line = line.replace(",", ".")
     return line[: -len(delimiter)] if delimiter and line.endswith(delimiter) else line
 
 
 def _delimiter(line: str) -> str | None:
     """What stands between the numbers of a line; None = white space."""
-    return next((mark for mark in ";,\t" if mark in line.strip()), None)
+    return next((mark for mark in ";\t," if mark in line.strip()), None)
 
 
 def _is_number(text: str) -> bool:

@@ -36,7 +36,7 @@ from hitrs.data.store import Store, check_destination
 from hitrs.data.video.estimator import pose_estimator
 from hitrs.data.writer import finish_store
 from hitrs.errors import DataError, HitrsError, WriteError
-from hitrs.files import replace_folder
+from hitrs.files import made_here, replace_folder
 from hitrs.skeleton import Layout, get_layout, map_positions
 
 
@@ -58,6 +58,8 @@ class ImportJob:
         self.source, self.target = Path(src), Path(dst)
         if not self.source.is_dir():
             raise DataError(f"there is no folder {self.source} to import from.")
+        if kind := made_here(self.source):
+            raise DataError(f"{self.source} holds no files to import: {kind}.")
         close_plan(self.target)  # a kill may have come before
         check_destination(self.target, options.overwrite)
         with memory_limit(options.max_memory), pose_estimator(options.pose):

@@ -44,7 +44,7 @@ from hitrs.data.inspection.result import PAPER_LENGTH, SHORT, Inspection
 from hitrs.data.space import UNCLEAR, Space, measure_space, typical_space
 from hitrs.data.store import Store, write_store
 from hitrs.errors import DataError
-from hitrs.files import recover_folder
+from hitrs.files import made_here, recover_folder
 from hitrs.skeleton.layout import Layout
 
 
@@ -315,6 +315,8 @@ def opened(
             raise DataError(f"{path} is a store: it knows its layout; options for files do not apply to it.")
         yield Store.open(path)
         return
+    if kind := made_here(path):
+        raise DataError(f"{path} holds no recordings: {kind}.")
     with TemporaryDirectory(prefix="hitrs-inspect-") as folder:
         target = Path(folder) / "store"
         if path.is_dir():

@@ -14,7 +14,7 @@ from hitrs.data.space import measure_space
 from hitrs.errors import not_finite
 from hitrs.skeleton.mapping import check_layouts
 from hitrs.tasks.deployed import Answering, DeployedModel, one_frame, stated_space
-from hitrs.tasks.detection.segments import Proposal, SegmentSettings, segment_settings
+from hitrs.tasks.detection.segments import SLACK, Proposal, SegmentSettings, segment_settings
 from hitrs.tasks.inputs import Joints, conversion_of, known_layout
 
 
@@ -47,8 +47,9 @@ class OnlineDetector(DeployedModel):
     """A causal detector for one recording, frame by frame; its memory is bounded by its history.
 
     The probabilities are those that ``Detector`` gives for the whole recording. A segment is a run of
-    frames of one label; it has started when it is as long as the model's segment settings ask for
-    (``min_length``). Smoothing and merging need frames to come and are left out.
+    frames of one class as the model's segment settings have it, ``mode`` and ``threshold``; it has started
+    when it is as long as they ask for (``min_length``). Smoothing, merging, levels and suppression need
+    frames to come and are left out (:attr:`left_out`).
 
     >>> online = hitrs.OnlineDetector("runs/detector")
     >>> for frame in camera:  # (J, 3) or (P, J, 3), in meters
@@ -92,7 +93,8 @@ class OnlineDetector(DeployedModel):
         self._as_is, self._stated = as_is, stated_space(unit, up, as_is)
         self._given = known_layout(layout, self.layout) or self.layout
         check_layouts(self._given, self.layout, "what is given")
-        self._min_length = self.settings.min_length
+        self._segments = self.settings
+        self._least = np.broadcast_to(np.asarray(self._segments.threshold), len(self.classes)) - SLACK
         self.reset()
 
     @property
@@ -107,7 +109,14 @@ class OnlineDetector(DeployedModel):
         self._answer = self.model.frame_by_frame(1)  # made anew for the bodies of the first frame
         self._persons: int | None = None
         self._conversion = Conversion() if self._as_is else None  # that of the first body
-        self._run = _Run(len(self.classes), 0)
+        self._runs: dict[int, _Run] = {}
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Of the model's segment settings those that need frames to come."""
+        usual = SegmentSettings()
+        ahead = ("smoothing", "merge", *(("levels",) if self._segments.mode == "threshold" else ()))
+        return tuple(name for name in ahead if getattr(self._segments, name) != getattr(usual, name))
 
     def update(self, frame: np.ndarray, valid: np.ndarray | None = None) -> OnlineResult:
         """The next frame.
@@ -142,41 +151,52 @@ class OnlineDetector(DeployedModel):
             raise not_finite(f"frame {time}")
         self.frames += 1
         best = int(probabilities.argmax())
-        events = []
-        if best != self._run.label:
-            events = self._end(time)
-            self._run = _Run(best, time)
-        self._run.add(float(probabilities[best]))
-        if best < len(self.classes) and self._run.frames == self._min_length:
-            events.append(self._event("started", time + 1))
+        if self._segments.mode == "runs":
+            going = {best} - {len(self.classes)}
+        else:
+            going = set(np.flatnonzero(probabilities[:-1] >= self._least).tolist())
+        events = self._end(set(self._runs) - going, time)
+        for index in sorted(going):
+            run = self._runs.setdefault(index, _Run(index, time))
+            run.add(float(probabilities[index]))
+            enough = run.frames >= self._segments.min_length and run.score >= self._least[index]
+            if enough and not run.told:
+                run.told = True
+                events.append(self._event("started", run, time + 1))
         label = self.classes[best] if best < len(self.classes) else None
         return OnlineResult(time, label, probabilities, tuple(events), notes)
 
     def finish(self) -> tuple[Event, ...]:
         """End the recording, and an action that goes on; the next frame is the first of another recording."""
-        events = self._end(self.frames)
+        events = self._end(set(self._runs), self.frames)
         self.reset()
         return tuple(events)
 
-    def _end(self, stop: int) -> list[Event]:
-        action = self._run.label < len(self.classes) and self._run.frames >= self._min_length
-        return [self._event("ended", stop)] if action else []
+    def _end(self, labels: set[int], stop: int) -> list[Event]:
+        """The runs of these classes are over; those that had started are told."""
+        ended = [self._runs.pop(label) for label in sorted(labels)]
+        return [self._event("ended", run, stop) for run in ended if run.told]
 
-    def _event(self, kind: Literal["started", "ended"], stop: int) -> Event:
-        run = self._run
-        proposal = Proposal(run.start, stop, run.label, run.total / run.frames)
+    def _event(self, kind: Literal["started", "ended"], run: _Run, stop: int) -> Event:
+        proposal = Proposal(run.start, stop, run.label, run.score)
         return Event(kind, self.classes[run.label], proposal)
 
 
 @dataclass
 class _Run:
-    """Frames in a row of one label."""
+    """Frames in a row of one class."""
 
     label: int
     start: int
     frames: int = 0
     total: float = 0.0
-    """Of the probabilities of the label."""
+    """Of the probabilities of the class."""
+    told: bool = False
+    """Whether it has started."""
+
+    @property
+    def score(self) -> float:
+        return self.total / self.frames
 
     def add(self, probability: float) -> None:
         self.frames += 1

@@ -12,7 +12,7 @@ from hitrs.errors import ConfigError, DataError, check_literals
 from hitrs.models.card import ModelCard
 from hitrs.schema import read_settings
 
-_SLACK = 1e-9
+SLACK = 1e-9
 """A mean of equal probabilities may come out a little below them."""
 
 
@@ -99,12 +99,12 @@ def propose(probabilities: np.ndarray, settings: SegmentSettings) -> list[Propos
         )
     else:
         heights = [least + (1 - least) * level / settings.levels for level in range(settings.levels)]
-        masks = [values[:, :-1] >= height - _SLACK for height in heights]
+        masks = [values[:, :-1] >= height - SLACK for height in heights]
         proposals = sorted(
             {p for mask in masks for p in scored_runs(values, mask, settings.merge, settings.min_length)},
             key=_by_time,
         )
-    proposals = [p for p in proposals if p.score >= least[p.label] - _SLACK]
+    proposals = [p for p in proposals if p.score >= least[p.label] - SLACK]
     # with one level none of a class overlap
     return suppress(proposals, settings.nms) if settings.levels > 1 else proposals
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
-from hitrs.tasks.recognition.confidence import TEMPERATURES, Confidence
+from hitrs.tasks.recognition.confidence import ABOVE_FLAT, TEMPERATURES, Confidence
 from hitrs.tasks.recognition.config import RecognitionEvalConfig
 
 REFUSED = RecognitionEvalConfig.refused
@@ -17,7 +17,6 @@ BINS = 15
 """Of the calibration error."""
 _MOST = 0.999
 """Highest threshold."""
-_ABOVE_FLAT = 1.05
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def choose_limits(
     for more in range(1, int(refused * len(most)) + 1):
         if ((most < chances[more]) | (distances > far[more])).mean() <= refused:
             each = more
-    return min(max(float(chances[each]), _ABOVE_FLAT / classes), _MOST), float(far[each])
+    return min(max(float(chances[each]), ABOVE_FLAT / classes), _MOST), float(far[each])
 
 
 def calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:

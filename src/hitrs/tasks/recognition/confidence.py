@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from hitrs.errors import ConfigError
 
 UNKNOWN = "none of these"
 """What a recognizer says where no class is probable enough."""
 TEMPERATURES = (0.05, 20.0)
 """Lowest and highest."""
-FLAT = 1e-3
-"""Scores of what is unlike anything that trained are multiplied by this: each class is about as probable as
-the others, and the order stays."""
+FLAT = 0.01
+"""Largest score of what is unlike anything that trained: each class is about as probable as the others, and
+their order stays."""
+ABOVE_FLAT = 1.05
+"""Times the probability of a class where all are alike: more than that of any of such flat scores."""
 MOST_AXES = 60
 """Along which features are compared."""
 
@@ -44,3 +48,11 @@ class Confidence:
             raise ConfigError(f"distance must not be negative, got {self.distance}")
         if not 0 <= self.axes <= MOST_AXES:
             raise ConfigError(f"axes must lie between 0 and {MOST_AXES}, got {self.axes}")
+
+
+def flat_scores(probabilities: np.ndarray) -> np.ndarray:
+    """Scores, the largest 1, of probabilities (classes,) that are about the same; others as they are."""
+    if probabilities.max() * len(probabilities) >= ABOVE_FLAT:
+        return probabilities
+    scores = np.log(probabilities)
+    return (scores - scores.mean()) / FLAT

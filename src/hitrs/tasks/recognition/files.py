@@ -13,6 +13,8 @@ from hitrs.tasks.recognition.recognizer import Recognition
 def write_csv(path: str | Path, recognitions: Sequence[tuple[str, Recognition]]) -> None:
     """A line per recording: what it is called, its class, the probability of that, and those of all classes.
 
+    That of "none of these" is empty: the model does not say how probable it is.
+
     Args:
         recognitions: (what to call it, its classes).
 
@@ -25,5 +27,7 @@ def write_csv(path: str | Path, recognitions: Sequence[tuple[str, Recognition]])
     rows = []
     for name, each in recognitions:
         chances = {score.label: score.probability for score in each.scores}
-        rows.append([name, each.label, each.probability, *(chances[label] for label in classes)])
+        rows.append(
+            [name, each.label, each.probability if each.known else "", *(chances[label] for label in classes)]
+        )
     write_rows(Path(path), ["file", "label", "probability", *classes], rows)

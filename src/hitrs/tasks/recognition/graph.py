@@ -19,12 +19,14 @@ from hitrs.models.features import body_slots, pooled_features
 from hitrs.tasks.graph import (
     Answer,
     Graph,
+    as_it_is,
     frames_of_chunks,
     one_recording,
     raw_card,
     recording_arrays,
     recording_port,
 )
+from hitrs.tasks.recognition.confidence import flat_scores
 from hitrs.tasks.recognition.model import SMALLEST, RecognitionModel
 from hitrs.transforms.batch import Batch
 
@@ -76,7 +78,8 @@ def recognition_graph(model: RecognitionModel) -> Graph:
     input_ = recording_port(card.layout.n_joints, card.layout.dims)
     convolved = model.encoder is None or model.beside is not None
     least = MOVING if convolved else 1
-    return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest)
+    compared = flat_scores if model.familiarity is not None else as_it_is
+    return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest, compared=compared)
 
 
 class AnsweredRecognizer(RecognitionModel):

@@ -104,7 +104,8 @@ class RecognitionModel(TaskModel):
         scores = scores / self.confidence.temperature
         if self.familiarity is not None:
             far = self.familiarity(features.float()) > self.confidence.distance
-            scores = torch.where(far[:, None], FLAT * scores, scores)
+            flat = FLAT * scores / scores.abs().amax(1, keepdim=True).clamp(min=1.0)
+            scores = torch.where(far[:, None], flat, scores)
         return scores
 
     @property

@@ -46,7 +46,7 @@ class Recognition:
 
     @property
     def probability(self) -> float:
-        """Probability of the most probable class."""
+        """Probability of the most probable class, also where it is not named because that is too little."""
         return self.scores[0].probability
 
     def to_dict(self) -> dict[str, Any]:
