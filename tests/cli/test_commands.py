@@ -608,7 +608,7 @@ def test_recognize_takes_folders_and_stores_and_writes_csv(
     assert "odd.npz" in capsys.readouterr().err
     header, *rows = [line.split(",") for line in out.read_text(encoding="utf-8").splitlines()]
     assert header == ["file", "label", "probability", *sorted(CLASSES)]
-    assert [row[0] for row in rows] == [str(files / f"recording-{n}") for n in range(3)]
+    assert [row[0] for row in rows] == [str(files / f"recording-{n}.npz") for n in range(3)]
     for row, alone in zip(rows, one_by_one, strict=True):
         chances = {each["label"]: each["probability"] for each in alone["scores"]}
         assert row[1] == max(chances, key=chances.get)
