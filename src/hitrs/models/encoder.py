@@ -67,10 +67,9 @@ class FrameEncoder(nn.Module):
         super().__init__()
         width = config.width
         self.embed = nn.Sequential(nn.Linear(coords, width), nn.GELU(), nn.LayerNorm(width, eps=1e-5))
+        self.joint_embed = None if descriptors is None else JointEmbedding(descriptors, width)
         if descriptors is None:
             self.pos_embed = nn.Parameter(sinusoidal_embedding(joints, width))
-        else:
-            self.joint_embed = JointEmbedding(descriptors, width)
         self.stack = TransformerStack(
             config.layers, width, width, config.heads, config.head_width, config.dropout
         )
@@ -94,7 +93,7 @@ class FrameEncoder(nn.Module):
 
     def position_embedding(self) -> Tensor:
         """(J, D)."""
-        return self.joint_embed() if hasattr(self, "joint_embed") else self.pos_embed
+        return self.pos_embed if self.joint_embed is None else self.joint_embed()
 
 
 def clip_mask(window: int, joints: int) -> Tensor:
@@ -123,10 +122,10 @@ class ClipEncoder(nn.Module):
         super().__init__()
         width = 2 * config.width
         self.embed = nn.Linear(config.width, width)
+        self.joint_embed = None if descriptors is None else JointEmbedding(descriptors, width)
         if descriptors is None:
             self.pos_embed = nn.Parameter(sinusoidal_embedding_2d(config.window, joints, width))
         else:
-            self.joint_embed = JointEmbedding(descriptors, width)
             self.frame_embed = nn.Parameter(sinusoidal_embedding(config.window, width))
         self.fusion_token = nn.Parameter(torch.rand(width))
         self.stack = TransformerStack(
@@ -176,9 +175,9 @@ class ClipEncoder(nn.Module):
 
     def position_embedding(self) -> Tensor:
         """(W, J, 2D)."""
-        if hasattr(self, "joint_embed"):
-            return self.frame_embed[:, None] + self.joint_embed()
-        return self.pos_embed
+        if self.joint_embed is None:
+            return self.pos_embed
+        return self.frame_embed[:, None] + self.joint_embed()
 
 
 class VideoEncoder(nn.Module):

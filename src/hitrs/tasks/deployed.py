@@ -173,6 +173,16 @@ class DeployedModel:
             )
         return at_rate(recording, self.card.fps, resample=resample)
 
+    def frames_layout(self, layout: Joints | None) -> Layout:
+        """The layout of frames that come one by one: the one that is named, else the model's.
+
+        Raises:
+            LayoutError: if there is no such layout, or it does not fit the model.
+        """
+        given = known_layout(layout, self.layout) or self.layout
+        check_layouts(given, self.layout, "what is given")
+        return given
+
     def mapped(self, recording: Recording) -> Recording:
         """A recording in the model's layout.
 

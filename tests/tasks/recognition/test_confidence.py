@@ -28,9 +28,10 @@ from hitrs.tasks.recognition.calibration import (
     choose_limits,
     choose_threshold,
 )
-from hitrs.tasks.recognition.confidence import FLAT, UNKNOWN, Confidence, flat_scores
+from hitrs.tasks.recognition.confidence import FLAT, UNKNOWN, Confidence
 from hitrs.tasks.recognition.config import RecognitionConfig
 from hitrs.tasks.recognition.files import write_csv
+from hitrs.tasks.recognition.graph import flat_scores
 from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer, train_views
 from hitrs.training.config import FinetuneOptimConfig

@@ -12,10 +12,9 @@ from hitrs.data.cleaning.operations import MaskLost
 from hitrs.data.conversion import Conversion
 from hitrs.data.space import measure_space
 from hitrs.errors import not_finite
-from hitrs.skeleton.mapping import check_layouts
 from hitrs.tasks.deployed import Answering, DeployedModel, one_frame, stated_space
 from hitrs.tasks.detection.segments import SLACK, Proposal, SegmentSettings, segment_settings
-from hitrs.tasks.inputs import Joints, conversion_of, known_layout
+from hitrs.tasks.inputs import Joints, conversion_of
 
 
 @dataclass(frozen=True)
@@ -91,8 +90,7 @@ class OnlineDetector(DeployedModel):
     ):
         super().__init__(model, device=device)
         self._as_is, self._stated = as_is, stated_space(unit, up, as_is)
-        self._given = known_layout(layout, self.layout) or self.layout
-        check_layouts(self._given, self.layout, "what is given")
+        self._given = self.frames_layout(layout)
         self._segments = self.settings
         self._least = np.broadcast_to(np.asarray(self._segments.threshold), len(self.classes)) - SLACK
         self.reset()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from hitrs.errors import ConfigError
 
 UNKNOWN = "none of these"
@@ -48,11 +46,3 @@ class Confidence:
             raise ConfigError(f"distance must not be negative, got {self.distance}")
         if not 0 <= self.axes <= MOST_AXES:
             raise ConfigError(f"axes must lie between 0 and {MOST_AXES}, got {self.axes}")
-
-
-def flat_scores(probabilities: np.ndarray) -> np.ndarray:
-    """Scores, the largest 1, of probabilities (classes,) that are about the same; others as they are."""
-    if probabilities.max() * len(probabilities) >= ABOVE_FLAT:
-        return probabilities
-    scores = np.log(probabilities)
-    return (scores - scores.mean()) / FLAT

@@ -26,7 +26,7 @@ from hitrs.tasks.graph import (
     recording_arrays,
     recording_port,
 )
-from hitrs.tasks.recognition.confidence import flat_scores
+from hitrs.tasks.recognition.confidence import ABOVE_FLAT, FLAT
 from hitrs.tasks.recognition.model import SMALLEST, RecognitionModel
 from hitrs.transforms.batch import Batch
 
@@ -80,6 +80,14 @@ def recognition_graph(model: RecognitionModel) -> Graph:
     least = MOVING if convolved else 1
     compared = flat_scores if model.familiarity is not None else as_it_is
     return Graph(DenseRecognizer(model).eval(), input_, output, answer, least, longest, compared=compared)
+
+
+def flat_scores(probabilities: np.ndarray) -> np.ndarray:
+    """Scores, the largest 1, of probabilities (classes,) that are about the same; others as they are."""
+    if probabilities.max() * len(probabilities) >= ABOVE_FLAT:
+        return probabilities
+    scores = np.log(probabilities)
+    return (scores - scores.mean()) / FLAT
 
 
 class AnsweredRecognizer(RecognitionModel):

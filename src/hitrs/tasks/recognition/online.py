@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 
 from hitrs.errors import ConfigError
-from hitrs.skeleton.mapping import check_layouts
 from hitrs.tasks.deployed import Answering, one_frame, stated_space
-from hitrs.tasks.inputs import Joints, known_layout
+from hitrs.tasks.inputs import Joints
 from hitrs.tasks.recognition.recognizer import Recognition, Recognizer
 
 
@@ -60,8 +59,7 @@ class OnlineRecognizer(Recognizer):
             raise ConfigError(f"a window has at least one frame, got {window}")
         stated_space(unit, up, as_is)
         self._reading: dict[str, Any] = {"unit": unit, "up": up, "as_is": as_is}
-        self._given = known_layout(layout, self.layout) or self.layout
-        check_layouts(self._given, self.layout, "what is given")
+        self._given = self.frames_layout(layout)
         self._frames: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=window)
         self.reset()
 
