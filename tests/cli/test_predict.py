@@ -45,6 +45,20 @@ def test_a_file_is_continued_in_its_own_format(model: str, tmp_path: Path, said)
     assert read_recording(tmp_path / "b.bvh").n_frames == 25
 
 
+def test_what_is_not_kept_is_told(model: str, tmp_path: Path, said) -> None:
+    write_npz(moving(), tmp_path / "a.npz")
+    assert "the predicted frames are not kept" in said("predict", model, tmp_path / "a.npz")
+    kept = said("predict", model, tmp_path / "a.npz", "--out", tmp_path / "b.npz")
+    assert "not kept" not in kept
+
+
+def test_a_predictor_needs_no_labels(store: str, quick: str, tmp_path: Path, said) -> None:
+    words = ["--task", "prediction", "--config", quick, "--predict.optim.steps", "1"]
+    shown = said("finetune", store, *words, "--out", tmp_path / "run")
+    assert "labeled" not in shown
+    assert "classes" not in shown
+
+
 def test_truth_and_animation(model: str, tmp_path: Path, said) -> None:
     write_npz(moving(24), tmp_path / "a.npz")
     shown = said("predict", model, tmp_path / "a.npz", "--at", 20, "--gif", tmp_path / "a.gif")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,6 +24,8 @@ from hitrs.models.card import ModelCard
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.mapping import joint_map
 from hitrs.transforms.dataset import SkeletonDataset, check_rate
+
+_AXES = ("frames", "persons", "joints", "coordinates")
 
 Input: TypeAlias = np.ndarray | Recording | str | os.PathLike[str]
 """An array (T, J, C) or (T, P, J, C), a recording, or the path of a file that a reader knows."""
@@ -76,7 +79,8 @@ def as_recording(
         )
     expected = layout or model
     if positions.shape[2:] != (expected.n_joints, expected.dims):
-        raise LayoutError(_misfit(name, positions.shape[2:], expected, named=layout is not None))
+        misfit = _misfit(name, positions.shape[2:], expected, named=layout is not None)
+        raise LayoutError(_exchanged(np.shape(given), expected) or misfit)
     seen = ~np.isnan(positions).any(-1) if valid is None else np.asarray(valid)
     if seen.ndim == 2:
         seen = seen[:, None]
@@ -237,6 +241,21 @@ def known_layout(layout: Layout | str | os.PathLike[str] | None) -> Layout | Non
         LayoutError: if there is none.
     """
     return layout if layout is None or isinstance(layout, Layout) else get_layout(os.fspath(layout))
+
+
+def _exchanged(shape: Sequence[int], expected: Layout) -> str:
+    """What is wrong with an array of no known layout of which another axis has the joints; empty if none."""
+    joints, coords = expected.n_joints, expected.dims
+    known = {(layout.n_joints, layout.dims) for layout in map(get_layout, list_layouts())}
+    for order in permutations(range(len(shape))) if tuple(shape[-2:]) not in known else ():
+        if [shape[axis] for axis in order[-2:]] == [joints, coords]:
+            names = ", ".join(("frames", "joints", "coordinates") if len(shape) == 3 else _AXES)
+            return (
+                f"an array of shape {tuple(shape)} seems to have its axes in another order than ({names}): "
+                f"`np.transpose(array, {order})` has {joints} joints with {coords} coordinates, as layout "
+                f"{expected.name}"
+            )
+    return ""
 
 
 def _misfit(name: str, shape: Sequence[int], expected: Layout, *, named: bool) -> str:
