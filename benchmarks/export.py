@@ -1,8 +1,8 @@
 """Exported files beside PyTorch: ``python benchmarks/export.py WORK NAME=MODEL ...``.
 
 Exports each model (a pre-trained one as its encoder) in every precision to WORK, and prints a table in
-Markdown: largest difference to the model's answers, median time of both on one thread, size of the file.
-The recordings are made up, with missing joints and bodies.
+Markdown: largest difference to the model's answers, median time of both on each number of threads, size of
+the file. The recordings are made up, with missing joints and bodies.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("models", nargs="+", metavar="NAME=MODEL")
     parser.add_argument("--precisions", nargs="+", default=["fp32"], choices=PRECISIONS)
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
     rows = []
     for name, source in (each.split("=", 1) for each in arguments.models):
         card, _ = read_card(resolve_pretrained(source))
@@ -54,14 +54,19 @@ def main() -> None:
                 arguments.work / f"{name.replace(' ', '-')}-{precision}.onnx",
                 precision=precision,
             )
-            file = ExportedModel(done.path, threads=1)
             for size in sizes:
                 positions = made_up_recording(graph, *size, card)
-                difference = largest_difference(graph, file, (size,), card)
-                times = [f"{1000 * seconds(each, positions):.1f}" for each in (file, graph.answer)]
-                row = [f"{name}, {precision}", "{} x {}".format(*size), f"{difference:.1e}", *times]
-                rows.append([*row, f"{done.size / 1e6:.2f}"])
-    head = ["model", "frames x persons", "difference", "file, ms", "PyTorch, ms", "file, MB"]
+                row = [f"{name}, {precision}", f"{done.size / 1e6:.2f}", "{} x {}".format(*size)]
+                for threads in arguments.threads:
+                    torch.set_num_threads(threads)
+                    file = ExportedModel(done.path, threads=threads)
+                    if threads == arguments.threads[0]:
+                        row.append(f"{largest_difference(graph, file, (size,), card):.1e}")
+                    row += [f"{1000 * seconds(each, positions):.1f}" for each in (file, graph.answer)]
+                rows.append(row)
+    head = ["model", "file, MB", "frames x persons", "difference"]
+    for threads in arguments.threads:
+        head += [f"file, ms ({threads} threads)", f"PyTorch, ms ({threads} threads)"]
     print(markdown(head, rows))
 
 

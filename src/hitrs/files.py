@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from hitrs.errors import DataError, WriteError
+from hitrs.errors import DataError, WriteError, printable
 
 _PART = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.part")
 """Names of temporary files and folders."""
@@ -90,6 +90,12 @@ def file_name(text: str) -> str:
     short = name.encode("utf-8", "replace")[: _LONGEST_NAME - 9].decode("utf-8", "ignore")
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{short}-{digest}" if short else digest
+
+
+def harmless_cell(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula: an apostrophe stands in front, and characters that
+    control a terminal are written out."""
+    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)
 
 
 def walk_files(folder: Path) -> tuple[list[Path], list[str]]:

@@ -14,7 +14,7 @@ from hitrs import Recognizer
 from hitrs.cli.main import main
 from hitrs.data import Store, write_npz
 from hitrs.data.recording import Recording
-from hitrs.errors import CheckpointError, DataError
+from hitrs.errors import CheckpointError, DataError, LayoutError
 from hitrs.skeleton import Layout, get_layout
 
 
@@ -393,3 +393,29 @@ def test_a_store_where_python_expects_a_model_or_a_recording(store: str, tuned: 
     with pytest.raises(DataError, match=r"it is a store, .*`hitrs.Store.open`"):
         recognizer(store)
     assert len(recognizer.recognize_many(opened)) == 24
+
+
+def test_axes_in_another_order_are_told(tuned: str) -> None:
+    recognizer = Recognizer(tuned)
+    walk = np.random.default_rng(0).normal(size=(40, JOINTS, 3))
+    with pytest.raises(
+        LayoutError, match=r"shape \(6, 40, 3\) .* `np.transpose\(array, \(1, 0, 2\)\)` has 6"
+    ):
+        recognizer(walk.transpose(1, 0, 2))
+    with pytest.raises(LayoutError, match="could be cmu25 or ntu25"):
+        recognizer(np.ones((JOINTS, 25, 3)))  # six frames of another layout
+
+
+def test_a_wrong_name_of_a_test_subject_goes_on_when_it_is_corrected(
+    tmp_path: Path, files: Path, fails, said
+) -> None:
+    save(files / "two.npz", motion())
+    message = fails("import", files, tmp_path / "store", "--test-subjects", "twoo")
+    assert "there is no subject twoo; the subjects are good, two" in message
+    assert "the corrected command goes on" in message
+    assert "recordings  2" in said("import", files, tmp_path / "store", "--test-subjects", "two")
+
+
+def test_classes_that_differ_in_spelling_alone_are_told(tmp_path: Path, files: Path, said) -> None:
+    np.savez(files / "two.npz", positions=motion(), layout="ntu25", label="Wave", subject="b")
+    assert "Wave and wave are 2 classes" in said("import", files, tmp_path / "store")

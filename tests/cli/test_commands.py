@@ -442,6 +442,11 @@ def test_a_long_list_of_what_was_left_out_loses_nothing(
     assert all(f"{number:02}.csv is empty" in line for number, line in enumerate(lines))
 
 
+def test_beginnings_are_those_of_one_recognizer(store: str, tuned: str, fails) -> None:
+    """Of several the first was measured, and nothing said so."""
+    assert "--early tells about one recognizer, got 2" in fails("evaluate", store, tuned, tuned, "--early")
+
+
 def test_detection_needs_segments(folder, store, quick, fails) -> None:
     out = folder / "no-segments"
     said = fails("finetune", store, "--task", "detection", "--config", quick, "--out", out)

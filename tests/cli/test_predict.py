@@ -9,8 +9,9 @@ from PIL import Image
 
 from factories import LAYOUT, small_store
 from hitrs.data import read_recording, write_npz
+from hitrs.data.formats.csv_table import write_csv
 from hitrs.data.recording import Recording
-from hitrs.skeleton import get_layout
+from hitrs.skeleton import Layout, get_layout
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.poses import bone_lengths
 from hitrs.tasks.prediction.predictor import Predictor
@@ -43,6 +44,27 @@ def test_a_file_is_continued_in_its_own_format(model: str, tmp_path: Path, said)
     assert table.fps == pytest.approx(30, rel=1e-3)
     said("predict", model, tmp_path / "a.npz", "--out", tmp_path / "b.bvh")
     assert read_recording(tmp_path / "b.bvh").n_frames == 25
+
+
+def test_a_joint_is_no_formula_in_a_table(tmp_path: Path) -> None:
+    evil = Layout("evil", ("=cmd|a", "b"), (0, 0), (), 0)
+    write_csv(Recording(np.ones((2, 1, 2, 3)), layout=evil), tmp_path / "a.csv")
+    head = (tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()[0]
+    assert head == "frame,'=cmd|a_x,'=cmd|a_y,'=cmd|a_z,b_x,b_y,b_z"
+
+
+def test_what_is_not_kept_is_told(model: str, tmp_path: Path, said) -> None:
+    write_npz(moving(), tmp_path / "a.npz")
+    assert "the predicted frames are not kept" in said("predict", model, tmp_path / "a.npz")
+    kept = said("predict", model, tmp_path / "a.npz", "--out", tmp_path / "b.npz")
+    assert "not kept" not in kept
+
+
+def test_a_predictor_needs_no_labels(store: str, quick: str, tmp_path: Path, said) -> None:
+    words = ["--task", "prediction", "--config", quick, "--predict.optim.steps", "1"]
+    shown = said("finetune", store, *words, "--out", tmp_path / "run")
+    assert "labeled" not in shown
+    assert "classes" not in shown
 
 
 def test_truth_and_animation(model: str, tmp_path: Path, said) -> None:

@@ -104,7 +104,7 @@ def run(
     origin = "from scratch" if start is None else f"starting from {start}"
     plot_finetuning(done.log(), out / "plots" / "training.png", title=f"Training {origin}")
     if done.results is None:
-        print_line("no labeled recording was left to test on")
+        print_line("no recording was left to test on")
     else:
         metrics, tested_on = done.results["metrics"], done.results["tested_on"]
         floors = done.results["floors"]

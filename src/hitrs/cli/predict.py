@@ -66,6 +66,8 @@ def run(
     if out is not None and write is not None:
         write(recording, out)
         print_line(f"recording   {out}")
+    if out is None and gif is None:
+        print_line("note        the predicted frames are not kept; `--out FILE` or `--gif FILE` writes them")
     if gif is not None:
         from hitrs.viz import animate
 

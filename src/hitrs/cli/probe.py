@@ -38,8 +38,8 @@ def run(
 
     Args:
         store: a store that `hitrs import` made, with labels.
-        model: model directory, the run that made it, or `hub://OWNER/NAME`; of a recognizer the encoder alone
-            is used.
+        model: model directory, the run that made it, `hub://OWNER/NAME`, or `general`, which comes with the
+            package; of a recognizer the encoder alone is used.
         config: light, tiny, small, base, paper, or a YAML file, for how to probe; the options change it.
         protocol: training and test part; the store's first protocol if left out.
         label_fraction: share of the training labels, of every class.

@@ -308,8 +308,11 @@ def finetune(
     call = _Call("finetune", [data], out, given, command)
     with _folder(out, config, facts, call, resume):
         origin = "from scratch" if start is None else f"starting from {start}"
-        recordings = counted(len(train), "labeled recording")
-        notify(f"training on {recordings} of {counted(len(data.classes), 'class', 'classes')}, {origin}")
+        recordings = counted(len(train), "recording")
+        if downstream.selects:
+            classes = counted(len(data.classes), "class", "classes")
+            recordings = f"{counted(len(train), 'labeled recording')} of {classes}"
+        notify(f"training on {recordings}, {origin}")
         model = train_model(
             downstream, known, config, out, encoder=encoder, validation=validation, resume=resume
         )

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hitrs.errors import printable
-from hitrs.files import atomic_file, explained_writes
+from hitrs.files import atomic_file, explained_writes, harmless_cell
 
 
 def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -27,8 +26,4 @@ def write_rows(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]])
     ):
         writer = csv.writer(file, lineterminator="\n")
         for row in (header, *rows):
-            writer.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in row])
-
-
-def _harmless(text: str) -> str:
-    return printable(f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text)
+            writer.writerow([harmless_cell(cell) if isinstance(cell, str) else cell for cell in row])

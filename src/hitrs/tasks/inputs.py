@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,7 +72,8 @@ def as_recording(
         )
     expected = layout or model
     if positions.shape[2:] != (expected.n_joints, expected.dims):
-        raise LayoutError(_misfit(name, positions.shape[2:], expected, named=layout is not None))
+        misfit = _misfit(name, positions.shape[2:], expected, named=layout is not None)
+        raise LayoutError(_exchanged(np.shape(given), expected) or misfit)
     seen = ~np.isnan(positions).any(-1) if valid is None else np.asarray(valid)
     if seen.ndim == 2:
         seen = seen[:, None]
@@ -246,6 +248,24 @@ def known_layout(layout: Joints | None, model: Layout) -> Layout | None:
     if isinstance(layout, str | os.PathLike):
         return get_layout(os.fspath(layout))
     return layout_of_joints(layout, model)
+
+
+def _exchanged(shape: Sequence[int], expected: Layout) -> str:
+    """What is wrong with an array of no known layout of which another axis has the joints; empty if none."""
+    wanted = (expected.n_joints, expected.dims)
+    if tuple(shape[-2:]) in {(layout.n_joints, layout.dims) for layout in map(get_layout, list_layouts())}:
+        return ""
+    for order in permutations(range(len(shape))):
+        if (shape[order[-2]], shape[order[-1]]) == wanted:
+            names = (
+                "frames, joints, coordinates" if len(shape) == 3 else "frames, persons, joints, coordinates"
+            )
+            return (
+                f"an array of shape {tuple(shape)} seems to have its axes in another order than ({names}): "
+                f"`np.transpose(array, {order})` has {wanted[0]} joints with {wanted[1]} coordinates, as "
+                f"layout {expected.name}"
+            )
+    return ""
 
 
 def _misfit(name: str, shape: Sequence[int], expected: Layout, *, named: bool) -> str:

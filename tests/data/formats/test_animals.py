@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -325,6 +326,18 @@ def test_what_would_crash_the_library_is_refused(
     monkeypatch.setattr(hdf5, "VISITOR", visitor)
     monkeypatch.setattr(hdf5, "_SECONDS", 0.2 if "sleep" in visitor else 60)
     with pytest.raises(DataError, match=said):
+        read_recording(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a bound on memory that holds")
+def test_a_text_of_gigabytes_is_refused(tmp_path: Path, h5py, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that reads them is bounded; without that it was given what it asked for."""
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["tracks"] = np.zeros((1, 2, 3, 4))
+    asks = "look(lambda: bytearray(5 << 30))\n"
+    monkeypatch.setattr(hdf5, "VISITOR", hdf5.VISITOR + asks)
+    with pytest.raises(DataError, match="its texts take more than 4 GiB to read"):
         read_recording(path)
 
 

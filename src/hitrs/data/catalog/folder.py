@@ -386,6 +386,16 @@ def _split(
     notes = []
     if unlabeled:
         notes.append(f"{unlabeled} of {len(facts)} recordings have no label; they are imported without one")
+    spellings: dict[str, set[str]] = {}
+    for label in {each.label for each in facts if each.label} | {
+        label for each in facts for _, _, label in each.segments
+    }:
+        spellings.setdefault(" ".join(label.casefold().replace("_", " ").split()), set()).add(label)
+    notes += [
+        f"{' and '.join(sorted(alike))} are {len(alike)} classes: is that one, spelled differently?"
+        for _, alike in sorted(spellings.items())
+        if len(alike) > 1
+    ]
     if parts is not None:
         return {"table": [parts.get(each.source) for each in facts]}, notes
     labels = {each.name: each.label for each in facts}

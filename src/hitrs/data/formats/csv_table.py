@@ -44,7 +44,7 @@ from hitrs.data.formats.people import join_joints, seat
 from hitrs.data.formats.text_rows import MAX_LINE, TextLines
 from hitrs.data.recording import Recording
 from hitrs.errors import DataError, located
-from hitrs.files import atomic_file, explained_writes
+from hitrs.files import atomic_file, explained_writes, harmless_cell
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.names import find_joints, known_names
 
@@ -351,7 +351,7 @@ def write_csv(recording: Recording, path: str | Path) -> None:
         part.open("w", encoding="utf-8", newline="") as file,
     ):
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(head)
+        writer.writerow([harmless_cell(name) for name in head])
         for frame in range(recording.n_frames):
             for person in range(recording.n_persons):
                 row: list[object] = [frame]

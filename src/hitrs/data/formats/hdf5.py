@@ -27,13 +27,25 @@ from hitrs.errors import DataError
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _HEAP, _OBJECT = b"GCOL\x01\0\0\0", 16
 _SECONDS = 60
+_MEMORY = 4 << 30
+"""Bytes that this process may take, where the system has such a bound."""
+_TOO_LARGE = 3
+"""How it ends where they are not enough."""
 VISITOR = """
 import sys
+
+try:
+    import resource
+    resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]), int(sys.argv[2])))
+except (ImportError, ValueError, OSError):  # not on Windows, and not any number everywhere
+    pass
 import h5py
 
 def look(action):
     try:
         return action()
+    except MemoryError:
+        sys.exit(int(sys.argv[3]))
     except Exception:  # what is refused here is refused there, with its reason
         return None
 
@@ -118,13 +130,19 @@ def _check_once(path: Path, *_: int) -> None:
 def _visit(path: Path) -> None:
     """Let a process of its own read every attribute and text: a length in them that is damaged can make the
     library read where nothing is, which would end this process."""
-    command = [sys.executable, "-I", "-c", VISITOR, os.fspath(path)]
+    command = [sys.executable, "-I", "-c", VISITOR, os.fspath(path), str(_MEMORY), str(_TOO_LARGE)]
+    one_core = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # the others reserve room that counts
     try:
-        code = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False).returncode
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False, env=one_core)
+        code = done.returncode
     except subprocess.TimeoutExpired as error:
         raise DataError(
             f"{path}: the library of HDF5 has not read its texts after {_SECONDS} s; the file may be damaged."
         ) from error
+    if code == _TOO_LARGE:
+        raise DataError(
+            f"{path}: its texts take more than {_MEMORY >> 30} GiB to read; the file may be damaged."
+        )
     if code < 0 or code > 255:  # a signal, or what Windows calls an exception
         raise DataError(f"{path} is damaged: the library of HDF5 crashes on it.")
 

@@ -325,7 +325,10 @@ def _command(path: Path, guess: str, fits: Sequence[str], columns: Sequence[str]
         others = ", where LAYOUT is a layout file that lists the joints in their order (docs/data.md)"
     else:
         others = f" (or {', '.join(fits[1:])} in place of {fits[0]})" if len(fits) > 1 else ""
-    return f"{guess}? Then `hitrs import {path.parent} STORE {options}` reads it{others}."
+    return (
+        f"{guess}? Then `hitrs import {path.parent} STORE {options}` reads it{others}; inspect, recognize, "
+        "detect and predict take the same two options."
+    )
 
 
 def _refuse(path: Path, _: Layout | None) -> Iterator[Recording]:

@@ -152,8 +152,8 @@ class ImportJob:
         }
         open_plan(self.target, self.source, self.dataset.sources, decisive)
 
-    def _kept(self) -> str:
-        return f"What was read is kept in {self.folder}: the same command goes on from there."
+    def _kept(self, again: str = "the same command") -> str:
+        return f"What was read is kept in {self.folder}: {again} goes on from there."
 
     def finish(self) -> Store:
         """Make the store of all shards and open it.
@@ -195,7 +195,8 @@ class ImportJob:
             if not any((self._shard(n)).exists() for n in range(len(self.parts))):
                 shutil.rmtree(self.folder, ignore_errors=True)
                 raise
-            raise DataError(f"{error} {self._kept()}") from error
+            again = "the same command" if isinstance(error, WriteError) else "the corrected command"
+            raise DataError(f"{error} {self._kept(again)}") from error
         if os.name == "nt":  # where a folder with an open file, which the lock is, cannot be moved
             held.close()
         replace_folder(self.folder, self.target)

@@ -11,7 +11,7 @@ import numpy as np
 from hitrs.data.protocol import ProtocolSplit
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store
-from hitrs.errors import DataError
+from hitrs.errors import ConfigError, DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
 from hitrs.models.features import collect
@@ -71,6 +71,13 @@ class RecognitionTask(Task):
         "convolutions": "make a recognizer of an encoder and random convolutions with `hitrs probe STORE "
         "ENCODER --out RECOGNIZER --convolutions`",
     }
+
+    def check_options(self, models: Sequence[str], options: EvalOptions) -> None:
+        super().check_options(models, options)
+        if options.early and len(models) > 1:
+            raise ConfigError(
+                f"--early tells about one recognizer, got {len(models)}; evaluate them one by one"
+            )
 
     def usable(self, store: Store) -> np.ndarray:
         return np.asarray(store.labels) >= 0
