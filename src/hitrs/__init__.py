@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from hitrs.data.synthetic import make_synthetic
     from hitrs.data.video.estimator import pose_estimator, register_pose_estimator
     from hitrs.errors import HitrsError
-    from hitrs.experiments.runs import Evaluation, Run, evaluate, finetune, pretrain, probe
+    from hitrs.experiments.evaluation import Evaluation, evaluate
+    from hitrs.experiments.runs import Run, finetune, pretrain, probe
     from hitrs.models.card import ModelCard
     from hitrs.models.config import ModelConfig
     from hitrs.models.encoder import HiTRS
@@ -54,7 +55,7 @@ _HOMES = {
     "DetectionModel": "hitrs.tasks.detection.model",
     "Detector": "hitrs.tasks.detection.detector",
     "EvalOptions": "hitrs.tasks.base",
-    "Evaluation": "hitrs.experiments.runs",
+    "Evaluation": "hitrs.experiments.evaluation",
     "HiTRS": "hitrs.models.encoder",
     "HitrsError": "hitrs.errors",
     "ImportOptions": "hitrs.data",
@@ -76,7 +77,7 @@ _HOMES = {
     "SkeletonDataset": "hitrs.transforms.dataset",
     "Store": "hitrs.data",
     "Task": "hitrs.tasks.base",
-    "evaluate": "hitrs.experiments.runs",
+    "evaluate": "hitrs.experiments.evaluation",
     "finetune": "hitrs.experiments.runs",
     "get_layout": "hitrs.skeleton",
     "import_dataset": "hitrs.data",

@@ -45,7 +45,7 @@ def run(
         confusion: draw the confusion matrix to this file (.png, .svg or .pdf).
         as_json: print everything as JSON, with the confusion matrix.
     """
-    from hitrs.experiments.runs import evaluate
+    from hitrs.experiments.evaluation import evaluate
     from hitrs.skeleton import get_layout
     from hitrs.tasks.base import EvalOptions, get_task
 

@@ -77,7 +77,7 @@ def run(
 def _print_figures(loaded: TaskModel, out: Path, store: Path, protocol: str | None) -> None:
     """The model's figures on a store, and the file's."""
     from hitrs.data.store import Store
-    from hitrs.experiments.runs import evaluate_loaded
+    from hitrs.experiments.evaluation import evaluate_loaded
     from hitrs.export import ExportedModel
     from hitrs.tasks.base import get_task
     from hitrs.tasks.stores import converted_store

@@ -1,4 +1,4 @@
-"""Pre-training, fine-tuning, probing and evaluation as people start them, in a shell or in Python.
+"""Pre-training, fine-tuning and probing as people start them, in a shell or in Python.
 
 A run folder that one of them has begun can be continued by the other.
 """
@@ -6,8 +6,7 @@ A run folder that one of them has begun can be continued by the other.
 from __future__ import annotations
 
 import dataclasses
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -19,42 +18,43 @@ import numpy as np
 from hitrs.config import (
     DEFAULT,
     Config,
-    config_of,
     differences,
     dump_config,
     inherited_config,
     load_config,
-    run_of,
 )
 from hitrs.data.protocol import ProtocolSplit, protocol_split
 from hitrs.data.space import UNCLEAR
 from hitrs.data.store import Store
 from hitrs.errors import ConfigError, DataError, counted
-from hitrs.experiments.label_subsets import select_subjects, stratified_subset
+from hitrs.experiments.label_subsets import stratified_subset
+from hitrs.experiments.run_data import (
+    Labels,
+    Notify,
+    converted,
+    fit_to_data,
+    labeled_part,
+    lack,
+    note_rates,
+    of_shown_classes,
+    opened,
+    silent,
+    tested_part,
+    training_part,
+)
 from hitrs.files import locked
-from hitrs.models.card import PRETRAINING, ModelCard
-from hitrs.models.card_files import read_card, resolve_pretrained
 from hitrs.models.encoder import HiTRS
 from hitrs.pretext.job import one_or_list, train_encoder
 from hitrs.process import is_main_process
 from hitrs.skeleton.mapping import unseen_joints
-from hitrs.tasks.base import EvalOptions, Metrics, Task, TaskModel, followed_remedies, get_task
+from hitrs.tasks.base import Metrics, Task, get_task
 from hitrs.tasks.finetune import finetune as train_model
-from hitrs.tasks.inputs import check_rate
 from hitrs.tasks.probe import probe as probe_encoder
 from hitrs.tasks.recognition.floors import recognition_floors
 from hitrs.tasks.recognition.ridge import convolution_recognizer, ridge_recognizer
-from hitrs.tasks.registry import TASKS
-from hitrs.tasks.stores import converted_store, store_conversion
 from hitrs.training.log import read_metrics
 from hitrs.training.run_folder import CONFIG, WRITTEN_BY, run_folder, write_results
 from hitrs.transforms.dataset import SkeletonDataset, training_layout
-
-Notify = Callable[[str], None]
-
-
-def _silent(line: str) -> None:
-    pass
 
 
 @dataclass(frozen=True)
@@ -75,26 +75,6 @@ class Run:
         return read_metrics(self.folder / "metrics.jsonl")
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """How good a model is on the test part."""
-
-    task: str
-    protocol: str
-    classes: tuple[str, ...]
-    """Of the store, then those that only the model knows."""
-    metrics: Metrics
-    floors: Mapping[str, Metrics]
-    """The same figures of what costs next to nothing; none where the store has no training part."""
-    followed: frozenset[str] = frozenset()
-    """Of what could be tried where a floor is better, what the model has behind it."""
-
-    @property
-    def behind(self) -> str | None:
-        """A sentence where a floor is better than the model, and what to try."""
-        return get_task(self.task).behind(self.metrics, self.floors, self.followed)
-
-
 def pretrain(
     stores: Store | str | Path | Sequence[Store | str | Path],
     out: str | Path,
@@ -104,7 +84,7 @@ def pretrain(
     weights: Sequence[float] | None = None,
     resume: bool = False,
     command: str | None = None,
-    notify: Notify = _silent,
+    notify: Notify = silent,
 ) -> Run:
     """Pre-train an encoder on stores' training parts, labels unseen, and write it to ``out/model``.
 
@@ -134,7 +114,7 @@ def pretrain(
         DataError, TrainingError: if there is nothing to train on, or the loss is not finite.
         LayoutError: for stores of which one is 2-D and another one 3-D, or that share no joint.
     """
-    data = [_opened(s) for s in ([stores] if isinstance(stores, Store | str | Path) else stores)]
+    data = [opened(s) for s in ([stores] if isinstance(stores, Store | str | Path) else stores)]
     if not data:
         raise ConfigError("name at least one store to pre-train on")
     chosen: list[str | None] = [protocol] if isinstance(protocol, str) else list(protocol or [])
@@ -149,7 +129,7 @@ def pretrain(
     layout = training_layout(data[0], config.layout)
     learned = chosen or [next(iter(store.protocols), None) for store in data]
     datasets = [
-        SkeletonDataset(store, _training_part(store, part), layout, config.preprocessing)
+        SkeletonDataset(store, training_part(store, part), layout, config.preprocessing)
         for store, part in zip(data, learned, strict=True)
     ]
     facts = {
@@ -197,10 +177,6 @@ def _check_alike(stores: Sequence[Store], config: Config) -> None:
                 )
 
 
-def _training_part(store: Store, protocol: str | None) -> np.ndarray:
-    return np.arange(len(store)) if protocol is None else store.split(protocol, "train")
-
-
 def finetune(
     store: Store | str | Path,
     out: str | Path,
@@ -216,7 +192,7 @@ def finetune(
     unknown_classes: Sequence[str] = (),
     resume: bool = False,
     command: str | None = None,
-    notify: Notify = _silent,
+    notify: Notify = silent,
 ) -> Run:
     """Train the model of a task on a store's training part and write it to ``out/model``.
 
@@ -250,20 +226,20 @@ def finetune(
         ConfigError: if the folder is in use, or the run is resumed with other settings.
         DataError: if no recording has the labels that the task needs.
     """
-    data, out, downstream, chosen = _opened(store), Path(out), get_task(task), protocol
+    data, out, downstream, chosen = opened(store), Path(out), get_task(task), protocol
     config = _configuration(config, out, resume, start)
     encoder = None if start is None else HiTRS.from_pretrained(start, config.layout)
     if encoder is None:
         config = fit_to_data(config, data)
     else:
         downstream.check_encoder(encoder.card, config)
-        data = _converted(data, encoder.card, notify)
+        data = converted(data, encoder.card, notify)
         config = dataclasses.replace(
             config, model=encoder.card.model, preprocessing=encoder.card.preprocessing
         )
     whole = data
     if downstream.selects:
-        data = _of_shown_classes(data, notify)
+        data = of_shown_classes(data, notify)
     if unknown_classes:
         _check_refuses(downstream, validation_subjects)
         data = data.without_classes(unknown_classes)
@@ -271,11 +247,11 @@ def finetune(
     config = dataclasses.replace(config, preprocessing=downstream.preprocessing(wanted, config))
     protocol = protocol or next(iter(data.protocols), None)
     usable = downstream.usable(data)
-    labels = _Labels(
+    labels = Labels(
         label_fraction, label_subset, list(subjects), list(validation_subjects), list(unknown_classes)
     )
-    train, held_out = labels.choose(data, _labeled(data, protocol, usable, downstream), downstream)
-    split = _tested(whole, protocol, downstream.usable(whole))
+    train, held_out = labels.choose(data, labeled_part(data, protocol, usable, downstream), downstream)
+    split = tested_part(whole, protocol, downstream.usable(whole))
     layout = training_layout(data, config.layout) if encoder is None else encoder.card.layout
     known = SkeletonDataset(data, train, layout, config.preprocessing)
     validation = SkeletonDataset(data, held_out, layout, config.preprocessing) if len(held_out) else None
@@ -294,7 +270,7 @@ def finetune(
             of_encoder = "" if encoder is None else " of the encoder"
             notify(f"note: {task} sets preprocessing.{field.name}{of_encoder} to {now}; it was {before}")
     if downstream.needs_rate and known.fps is None:
-        _note_rates(data, train, notify)
+        note_rates(data, train, notify)
     given = {
         "start": None if start is None else str(start),
         "task": task if task != "recognition" else None,
@@ -344,7 +320,7 @@ def probe(
     label_subset: int = 0,
     out: str | Path | None = None,
     convolutions: bool = False,
-    notify: Notify = _silent,
+    notify: Notify = silent,
 ) -> tuple[ProtocolSplit, dict[str, Metrics]]:
     """Read a frozen encoder with nearest neighbors, a linear layer and ridge regression on training labels.
 
@@ -374,14 +350,14 @@ def probe(
         encoder.
     """
     with nullcontext() if out is None else _claimed(Path(out)):
-        data = _of_shown_classes(_opened(store), notify)
+        data = of_shown_classes(opened(store), notify)
         settings = config if isinstance(config, Config) else load_config(config or DEFAULT)
         encoder = HiTRS.from_pretrained(model, settings.layout)
         card = encoder.card
         recognition = get_task("recognition")
         if not recognition.usable(data).any():
-            raise DataError(_lack(data, "", recognition))
-        split = protocol_split(_converted(data, card, notify), protocol)
+            raise DataError(lack(data, "", recognition))
+        split = protocol_split(converted(data, card, notify), protocol)
         train = split.train
         if label_fraction != 1:
             train = train[stratified_subset(split.store.labels[train], label_fraction, label_subset)]
@@ -408,93 +384,6 @@ def _claimed(out: Path) -> Iterator[None]:
         yield
 
 
-def evaluate(
-    store: Store | str | Path,
-    models: str | Path | Sequence[str | Path],
-    *,
-    protocol: str | None = None,
-    options: EvalOptions | None = None,
-    notify: Notify = _silent,
-) -> Evaluation:
-    """How good a model is on the test part; a store without a protocol is tested as a whole.
-
-    >>> hitrs.evaluate("motion", "runs/tuned").metrics["all"]["top1"]
-    53.5
-    >>> turned = hitrs.evaluate("motion", "runs/tuned", options=hitrs.EvalOptions(views=4))
-
-    Args:
-        store: a store with labels, or its folder.
-        models: model directories, run folders or ``hub://owner/name``; several recognizers are one: their
-            probabilities are averaged.
-        protocol: whose test part; the store's first protocol if left out.
-        options: how to test; what is left out is as the run that made the model had it.
-        notify: as for :func:`probe`.
-
-    Raises:
-        ConfigError: for models of several tasks or units, or options that the task has no use for.
-        DataError: if there is nothing to test on, or recordings have another frame rate than the model.
-    """
-    sources = [str(m) for m in ([models] if isinstance(models, str | Path) else models)]
-    if not sources:
-        raise ConfigError("name at least one model to evaluate")
-    data = _opened(store)
-    task = _task_of(sources)
-    options = options or EvalOptions()
-    task.check_options(sources, options)
-    loaded = [task.load(source) for source in sources]
-    data = _converted(data, loaded[0].card, notify)
-    for source, model in zip(sources[1:], loaded[1:], strict=True):
-        if store_conversion(data, model.card).changes:
-            raise ConfigError(
-                f"{source} was trained on another unit or up axis than {sources[0]}; evaluate them one by one"
-            )
-    if "views" in task.eval_options and options.views is None and len(sources) == 1:
-        options = dataclasses.replace(options, views=_run_options(task, sources[0]).views)
-    return evaluate_loaded(task, loaded, data, protocol, options, trained=sources[0], notify=notify)
-
-
-def evaluate_loaded(
-    task: Task,
-    models: Sequence[TaskModel],
-    data: Store,
-    protocol: str | None = None,
-    options: EvalOptions = EvalOptions(),
-    trained: str | None = None,
-    notify: Notify = _silent,
-) -> Evaluation:
-    """The same for models of a task that are loaded, and a store in their unit.
-
-    Args:
-        trained: model whose labels something simple learns from, to stand beside it; None: nothing does.
-
-    Raises:
-        DataError: if there is nothing to test on, or recordings have another frame rate than a model.
-    """
-    usable = task.usable(data)
-    if not usable.any():
-        raise DataError(_lack(data, "", task))
-    split = (
-        protocol_split(data, protocol, usable) if protocol or data.protocols else _everything(data, usable)
-    )
-    if task.needs_rate:
-        for model in models:
-            for index in split.test:
-                if np.isfinite(rate := float(data.fps[index])):
-                    check_rate(rate, model.card.fps, f"recording '{data.name(int(index))}' of {data.path}")
-    metrics = task.evaluate(models, split, options)
-    floors: dict[str, Metrics] = {}
-    if trained is not None and len(split.train):
-        own = dataclasses.replace(split, train=_trained_on(trained, split, task))
-        floors = task.floors(models[0].card, own, metrics, options, notify)
-    elif trained is not None:
-        notify(
-            f"note: {data.path} has no training part, of which something simple could be made to compare with"
-        )
-    extra = dict.fromkeys(n for model in models for n in model.card.classes if n not in data.classes)
-    followed = followed_remedies(models[0].card)
-    return Evaluation(task.name, split.protocol, (*data.classes, *extra), metrics, floors, followed)
-
-
 def _check_refuses(task: Task, validation_subjects: Sequence[str]) -> None:
     """Unknown classes test whether a model says "none of these", so it must be able to."""
     if not task.refuses:
@@ -504,33 +393,6 @@ def _check_refuses(task: Task, validation_subjects: Sequence[str]) -> None:
             'unknown classes test whether the model says "none of these"; how probable a class must be is '
             "chosen on validation subjects: name some (--validation-subjects)"
         )
-
-
-def _of_shown_classes(data: Store, notify: Notify) -> Store:
-    """The store without classes that nothing shows: a model would have to guess what they are."""
-    empty = data.empty_classes
-    if not empty or len(empty) == len(data.classes):
-        return data
-    verb = "has" if len(empty) == 1 else "have"
-    notify(f"note: {', '.join(empty)} {verb} no recording in {data.path}; the model does not know them")
-    return data.without_classes(empty)
-
-
-def fit_to_data(config: Config, store: Store) -> Config:
-    """2-D recordings are in pixels, which depend on the camera: they are always scaled by body size."""
-    if store.layout.dims == 2 and config.preprocessing.scale == "none":
-        return dataclasses.replace(
-            config, preprocessing=dataclasses.replace(config.preprocessing, scale="body")
-        )
-    return config
-
-
-def _opened(store: Store | str | Path) -> Store:
-    return store if isinstance(store, Store) else Store.open(store)
-
-
-def _converted(data: Store, card: ModelCard, notify: Notify) -> Store:
-    return converted_store(data, card, warnings.warn if notify is _silent else notify)
 
 
 def _configuration(
@@ -578,124 +440,3 @@ def _folder(out: Path, config: Config, facts: Mapping[str, Any], call: _Call, re
         write_config=partial(dump_config, config, file, comment=f"{WRITTEN_BY}{command}"),
         changed=lambda: differences(load_config(file), config),
     )
-
-
-def _labeled(data: Store, protocol: str | None, usable: np.ndarray, task: Task) -> np.ndarray:
-    """Store indices of the recordings that train."""
-    indices = _training_part(data, protocol)
-    indices = indices[usable[indices]]
-    if not len(indices):
-        part = "" if protocol is None else f"in the training part of {protocol} "
-        raise DataError(_lack(data, part, task))
-    return indices
-
-
-@dataclass(frozen=True)
-class _Labels:
-    """Which labels of the training part a run uses."""
-
-    label_fraction: float = 1.0
-    label_subset: int = 0
-    subjects: Sequence[str] = ()
-    validation_subjects: Sequence[str] = ()
-    unknown_classes: Sequence[str] = ()
-    """Classes that do not train."""
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """For the record of a run."""
-        facts = dataclasses.asdict(self)
-        if not self.unknown_classes:
-            del facts["unknown_classes"]  # as runs of before
-        return facts
-
-    @classmethod
-    def of_run(cls, run: Mapping[str, Any]) -> _Labels:
-        """Those of a run's record."""
-        return cls(**{each.name: run[each.name] for each in dataclasses.fields(cls) if each.name in run})
-
-    def choose(self, data: Store, train: np.ndarray, task: Task) -> tuple[np.ndarray, np.ndarray]:
-        """Of labeled training recordings those that train, and those that validate."""
-        validate = self.validation_subjects
-        held_out = select_subjects(data, train, validate) if validate else train[:0]
-        train = select_subjects(data, np.setdiff1d(train, held_out), self.subjects)
-        if not len(train):
-            raise DataError("every training subject validates, so nobody is left to train on; name fewer")
-        if self.label_fraction != 1:
-            train = train[stratified_subset(task.strata(data, train), self.label_fraction, self.label_subset)]
-        return train, held_out
-
-
-def _trained_on(model: str, split: ProtocolSplit, task: Task) -> np.ndarray:
-    """The training recordings whose labels a model had, if its run tells; else all of them."""
-    run = run_of(model)
-    if run.get("data") != split.store.fingerprint or run.get("protocol") != split.protocol:
-        return split.train
-    labels = _Labels.of_run(run)
-    data = split.store.without_classes(labels.unknown_classes) if labels.unknown_classes else split.store
-    train, _ = labels.choose(data, split.train[task.usable(data)[split.train]], task)
-    return train
-
-
-def _lack(data: Store, part: str, task: Task) -> str:
-    """What no recording has that a task needs, what it has instead, and what that is good for."""
-    needed, _, remedy = task.needs.partition("; ")
-    missing = f"no recording {part}of {data.path} has {needed}, which {task.name} needs"
-    found = []
-    for name in TASKS.built_in:
-        other = get_task(name)
-        if other is not task and other.selects and (count := int(other.usable(data).sum())):
-            what, _, _ = other.needs.partition("; ")
-            found.append(
-                f"{count} of {len(data)} have {what}: `hitrs finetune {data.path} --task {name} --out RUN`"
-            )
-    if found:
-        return f"{missing}, but {', and '.join(found)} trains for that. Else {remedy} and import again"
-    return f"{missing}; {remedy} and import again"
-
-
-def _tested(data: Store, protocol: str | None, usable: np.ndarray) -> ProtocolSplit | None:
-    """The protocol's parts, if there is something to test on."""
-    if protocol is None or not usable[data.split(protocol, "test")].any():
-        return None
-    return protocol_split(data, protocol, usable)
-
-
-def _everything(data: Store, usable: np.ndarray) -> ProtocolSplit:
-    labeled = np.flatnonzero(usable)
-    return ProtocolSplit(data, "all labeled recordings", labeled[:0], labeled, labeled[:0])
-
-
-def _note_rates(data: Store, train: np.ndarray, notify: Notify) -> None:
-    rates = sorted({f"{rate:g}" for rate in np.asarray(data.fps)[train]} - {"nan"}, key=float)
-    if not rates:
-        notify(
-            "note: the frame rate of the recordings is unknown, so the model cannot tell whether a recording "
-            "has its rate; give it on import (column fps of labels.csv)"
-        )
-    else:
-        notify(
-            f"note: recordings have frame rates of {', '.join(rates)} or unknown ones, so the model "
-            "cannot tell whether a recording has its rate; `hitrs clean --fps` makes them one"
-        )
-
-
-def _task_of(models: Sequence[str]) -> Task:
-    """The task that all models are for."""
-    names = list(dict.fromkeys(read_card(resolve_pretrained(model))[0].task for model in models))
-    if len(names) > 1:
-        raise ConfigError(
-            f"models are evaluated together for one task only; these are for {' and '.join(names)}"
-        )
-    if names[0] == PRETRAINING:
-        raise ConfigError(
-            f"{models[0]} is a pre-trained encoder, which has no figures of its own; read it with `hitrs "
-            "probe`, or make a model of it with `hitrs finetune`"
-        )
-    return get_task(names[0])
-
-
-def _run_options(task: Task, model: str) -> EvalOptions:
-    """How the run that made a model tests it; nothing for a model without its run."""
-    config = config_of(model)
-    return EvalOptions() if config is None else task.default_options(config)
