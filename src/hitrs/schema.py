@@ -7,6 +7,8 @@ believed. No torch here.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import typing
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -14,6 +16,12 @@ from typing import Any, TypeVar
 from hitrs.errors import ConfigError, did_you_mean
 
 Settings = TypeVar("Settings")
+
+CHANGED = (
+    "it is damaged or was changed by hand, its SHA-256 is not the one that stands in it; copy or make it "
+    "again (if the change is wanted, remove sha256)"
+)
+"""What is said of a file whose values are not those that were sealed."""
 
 MOST = 10_000
 """Largest whole number of a setting: widths, frames, clips."""
@@ -23,6 +31,26 @@ LARGEST = 1e6
 """Of any other number."""
 LONGEST = 10_000
 """Characters of a text, entries of a list."""
+
+
+def sealed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """JSON values, and in front of them their checksum, which :func:`unchanged` compares."""
+    content = json.loads(json.dumps(values))
+    return {"sha256": _checksum(content), **content}
+
+
+def unchanged(values: Mapping[str, Any]) -> bool:
+    """Whether values are those that were sealed. Such as say nothing of their checksum pass: those of earlier
+    releases, and who changes a file on purpose takes it out."""
+    try:
+        return "sha256" not in values or values["sha256"] == _checksum(values)
+    except RecursionError:
+        return False
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in values.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def read_settings(kind: type[Settings], values: Any, where: str) -> Settings:

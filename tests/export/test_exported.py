@@ -155,13 +155,15 @@ def test_metadata_are_checked_like_a_card() -> None:
         (("input", "axes"), [0, "persons", 6, 3]),
         (("output", "name"), 7),
     ]:
-        changed = json.loads(json.dumps(values))
+        changed = json.loads(json.dumps({key: value for key, value in values.items() if key != "sha256"}))
         inner = changed
         for key in where[:-1]:
             inner = inner[key]
         inner[where[-1]] = wrong
         with pytest.raises(ConfigError):
             read_metadata(json.dumps(changed))
+    with pytest.raises(ConfigError, match="changed by hand"):
+        read_metadata(json.dumps({**values, "precision": "int8"}))
 
 
 def test_damaged_metadata_are_a_sentence(folder: Path, tmp_path: Path) -> None:

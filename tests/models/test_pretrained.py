@@ -152,7 +152,8 @@ def test_there_is_no_model(tmp_path: Path) -> None:
 
 def change_config(folder: Path, **changes: object) -> None:
     path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    kept = {key: value for key, value in json.loads(path.read_text()).items() if key != "sha256"}
+    path.write_text(json.dumps({**kept, **changes}))
 
 
 @pytest.mark.parametrize(
@@ -215,9 +216,22 @@ def test_a_flipped_bit_is_told(folder: Path, place: int) -> None:
     with pytest.raises(CheckpointError, match=r"model\.safetensors is damaged.*download the model again"):
         load_pretrained(folder)
     values = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    del values["weights_sha256"]
+    del values["weights_sha256"], values["sha256"]
     (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
     load_pretrained(folder)  # somebody changed it on purpose
+
+
+def test_a_changed_card_is_told(folder: Path) -> None:
+    """Another number there gave another answer, without a word."""
+    path = folder / "config.json"
+    values = json.loads(path.read_text(encoding="utf-8"))
+    values["preprocessing"]["frames"] = 40
+    path.write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"damaged or was changed by hand.*remove sha256"):
+        load_pretrained(folder)
+    del values["sha256"]
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert load_pretrained(folder)[0].preprocessing.frames == 40  # somebody changed it on purpose
 
 
 def test_weights_missing(folder: Path) -> None:

@@ -157,7 +157,8 @@ def test_exchanged_sides_are_told() -> None:
     assert Recognizer(model)(Recording(positions, layout=KINECT)).notes == ()
     exchanged = Recording(positions[:, :, KINECT.mirror], layout=KINECT)
     assert Recognizer(model)(exchanged).notes == (
-        "left and right look exchanged, compared with the training data",
+        "left and right look exchanged, compared with the training data, or its joints stand in another "
+        "order than its layout says",
     )
 
 

@@ -68,10 +68,13 @@ def run(
         notify=note_to(notes) if as_json else print_line,
     )
     floors = {name: reports[name] for name in KEYS}
+    written = "ridge with convolutions" if convolutions else "ridge"
     alone = [report for name, report in reports.items() if name not in (*KEYS, "ridge with convolutions")]
-    best = max(alone, key=lambda report: report["all"]["top1"])
-    followed = {"start", "steps", *(["convolutions"] if convolutions else [])}  # nothing is trained
-    behind = get_task("recognition").behind(best, floors, followed)
+    told = reports[written] if out else max(alone, key=lambda report: report["all"]["top1"])
+    followed = {"start", "steps", "data", *(["convolutions"] if convolutions else [])}  # nothing is trained
+    behind = get_task("recognition").behind(told, floors, followed)
+    if behind:
+        behind = f"{behind}; `hitrs finetune {store} --from {model}` trains the encoder further"
     if as_json:
         facts = {
             "protocol": split.protocol,
@@ -89,4 +92,4 @@ def run(
     if behind:
         print_line(f"note: {behind}")
     if out is not None:
-        print_line(f"recognizer  {out}")
+        print_line(f"recognizer  {out}: {METHODS[written]}")

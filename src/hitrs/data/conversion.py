@@ -116,7 +116,10 @@ def convert(
             "none is turned"
         )
     if UNCLEAR not in (have.sides, want.sides) and have.sides != want.sides:
-        notes.append("left and right look exchanged, compared with the training data")
+        notes.append(
+            "left and right look exchanged, compared with the training data, or its joints stand in another "
+            "order than its layout says"
+        )
     return Conversion(divisor, turn, tuple(notes), misfit)
 
 

@@ -33,7 +33,7 @@ def opened(store: Store | str | Path) -> Store:
 
 
 def converted(data: Store, card: ModelCard, notify: Notify) -> Store:
-    """The store in the unit of a model; what was converted is told, in Python as a warning if nothing else."""
+    """The store in the unit of a model; what was converted is told, if to nobody else as a warning."""
     return converted_store(data, card, warnings.warn if notify is silent else notify)
 
 

@@ -109,8 +109,10 @@ def _write(graph: Graph, about: str, path: Path) -> None:
     if graph.state:
         example = example[0]
     zeros = (torch.from_numpy(port.zeros(persons=_PERSONS)) for port in graph.state)
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it tells what it has no operators for
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:  # they tell what they have no operators for, and what they do not fold
+        logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of torch's own code
@@ -132,7 +134,8 @@ def _write(graph: Graph, about: str, path: Path) -> None:
         reason = str(error).partition("\n")[0]
         raise CheckpointError(f"the model cannot be written as a graph: {reason}") from error
     finally:
-        logging.getLogger("torch.onnx").setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
     assert program is not None
     program.model.metadata_props[KEY] = about
     program.model.producer_name = "hitrs"

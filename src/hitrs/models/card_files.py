@@ -11,6 +11,7 @@ from hitrs.errors import CheckpointError, ConfigError, DataError, LayoutError
 from hitrs.files import made_here, read_json, recover_folder
 from hitrs.models.card import LARGEST_FILE, ModelCard
 from hitrs.models.migration import migrate_card
+from hitrs.schema import CHANGED, unchanged
 
 
 class UnfinishedWarning(UserWarning):
@@ -29,6 +30,8 @@ def read_card(folder: Path) -> tuple[ModelCard, int]:
             raise ValueError(f"{file.name} has more than {LARGEST_FILE} bytes")
         values = read_json(file)
         version = values.get("format_version")
+        if not unchanged(values):
+            raise ConfigError(CHANGED)
         return ModelCard.from_dict(migrate_card(values, folder)), version
     except (OSError, ValueError) as error:
         raise CheckpointError(f"the model {folder} cannot be read: {error}") from error

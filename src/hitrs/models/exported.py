@@ -14,7 +14,7 @@ import numpy as np
 from hitrs.data.recording import Recording
 from hitrs.errors import CheckpointError, ConfigError, DataError, HitrsError
 from hitrs.models.card import LARGEST_FILE, PRETRAINING, VERSION, ModelCard
-from hitrs.schema import section, text, texts, whole
+from hitrs.schema import CHANGED, sealed, section, text, texts, unchanged, whole
 
 KEY = "hitrs"
 """Of the metadata that holds everything, as JSON."""
@@ -240,7 +240,7 @@ def next_port(port: Port) -> Port:
 
 def metadata(card: ModelCard, ports: Ports, precision: str) -> dict[str, Any]:
     """What stands in a file, JSON values; :func:`read_metadata` is the reverse."""
-    return {
+    values = {
         "format_version": FORMAT_VERSION,
         "precision": precision,
         "input": ports.input.to_dict(),
@@ -248,6 +248,7 @@ def metadata(card: ModelCard, ports: Ports, precision: str) -> dict[str, Any]:
         "state": [port.to_dict() for port in ports.state],
         "card": card.to_dict(),
     }
+    return sealed(values)
 
 
 def read_metadata(found: str) -> tuple[ModelCard, str, Port, Port, tuple[Port, ...]]:
@@ -257,6 +258,8 @@ def read_metadata(found: str) -> tuple[ModelCard, str, Port, Port, tuple[Port, .
         raise ValueError(f"more than {LARGEST_FILE} characters")
     values = json.loads(found)
     section(values, "metadata")
+    if not unchanged(values):
+        raise ConfigError(CHANGED)
     section(values["card"], "card")
     for where, kept, known in (("", values, FORMAT_VERSION), ("card.", values["card"], VERSION)):
         whole(kept["format_version"], f"{where}format_version")

@@ -20,6 +20,7 @@ from hitrs.files import atomic_folder, read_json, sha256_of
 from hitrs.models.card import ModelCard
 from hitrs.models.card_files import is_checkpoint, read_card, resolve_pretrained
 from hitrs.models.migration import migrate_weights
+from hitrs.schema import sealed
 
 _COMMON = 10**8
 """Numbers of an encoder; the paper's has 16 million."""
@@ -38,7 +39,7 @@ def save_pretrained(folder: str | Path, card: ModelCard, weights: Mapping[str, T
         with atomic_folder(folder) as part:
             tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
             save_file(tensors, part / "model.safetensors")
-            values = {**card.to_dict(), "weights_sha256": sha256_of(part / "model.safetensors")}
+            values = sealed({**card.to_dict(), "weights_sha256": sha256_of(part / "model.safetensors")})
             (part / "config.json").write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
             # safetensors writes for nobody else; whoever may read the one may read the other
             shutil.copymode(part / "config.json", part / "model.safetensors")
@@ -91,7 +92,7 @@ def _check_digest(folder: Path) -> None:
         raise CheckpointError(
             f"{folder / 'model.safetensors'} is damaged, or another program has changed it: its SHA-256 is "
             "not the one in config.json; copy or download the model again (if the change is wanted, remove "
-            "weights_sha256 from config.json)"
+            "weights_sha256 and sha256 from config.json)"
         )
 
 

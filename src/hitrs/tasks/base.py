@@ -342,7 +342,8 @@ class Task(ABC):
         cost = "costs" if len(better) == 1 else "cost"
         floor = " and ".join(better)
         left = [remedy for name, remedy in self.remedies.items() if name not in followed]
-        return f"the model is no better than {floor}, which {cost} next to nothing: {'; or '.join(left)}"
+        advice = f": {'; or '.join(left)}" if left else ""
+        return f"the model is no better than {floor}, which {cost} next to nothing{advice}"
 
     def answers(self, model: TaskModel, recordings: Sequence[Recording]) -> list[np.ndarray]:
         """What a model answers for recordings of its own layout, of each what ``graph`` gives.

@@ -171,10 +171,10 @@ def check_joints(recording: Recording, valid: np.ndarray, card: ModelCard) -> No
         "Never seen": [layout.joints[joint] for joint in np.flatnonzero(~unmatched & ~valid.any((0, 1)))],
     }
     missing = "".join(f" {what}: {', '.join(names)}." for what, names in lists.items() if names)
+    named = "; name its layout (--layout) if these are other names for them" if unmatched.any() else ""
     raise DataError(
         f"{where}: {seen.describe()}, the model needs {card.least_joints:.0%} of them.{missing} "
-        f"Its joints are {', '.join(recording.layout.joints)}; name its layout (--layout) if these are other "
-        "names for them."
+        f"Its joints are {', '.join(recording.layout.joints)}{named}."
     )
 
 

@@ -7,6 +7,7 @@ this name of its own.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +59,17 @@ def open_recording(
         raise DataError(f"{path} is no recording: {kind}.")
     if path.is_dir():
         raise DataError(f"{path} is a folder; name the files in it, for example {path / '*.npz'}.")
-    if columns is not None:
-        return read_recording(path, layout or model, columns=columns)
     if layout is not None:
-        return read_recording(path, layout)
-    try:
-        return read_recording(path)
-    except DataError:
-        if path.suffix.lower() not in (".csv", ".npz", ".npy"):  # the other formats have one layout
-            raise
-        return read_recording(path, model)
+        return read_recording(path, layout, columns=columns)
+    if columns is None:
+        try:
+            return read_recording(path)
+        except DataError:
+            if path.suffix.lower() not in (".csv", ".npz", ".npy"):  # the other formats have one layout
+                raise
+    recording = read_recording(path, model, columns=columns)
+    note = f"it does not say which joints it has: taken for those of {model.name}, in their order"
+    return replace(recording, notes=(*recording.notes, note))
 
 
 def check_single(given: Any, name: str) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import shutil
 from pathlib import Path
@@ -17,6 +15,7 @@ from torch import nn
 from hitrs.errors import CheckpointError, DataError
 from hitrs.files import atomic_folder, read_json, sha256_of, write_json
 from hitrs.models.card import ModelCard
+from hitrs.schema import sealed, unchanged
 
 WEIGHTS, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
 VERSION = 2
@@ -46,10 +45,10 @@ def save_checkpoint(
             save_file(weights, part / WEIGHTS)
             save_file(tensors, part / OPTIMIZER)
             sums = {name: sha256_of(part / name) for name in (WEIGHTS, OPTIMIZER)}
-            content = json.loads(json.dumps({"version": VERSION, "scalars": scalars, **state, "files": sums}))
-            write_json(part / STATE, {"sha256": _checksum(content), **content})
+            content = {"version": VERSION, "scalars": scalars, **state, "files": sums}
+            write_json(part / STATE, sealed(content))
             if card is not None:
-                write_json(part / "config.json", {**card.to_dict(), "weights_sha256": sums[WEIGHTS]})
+                write_json(part / "config.json", sealed({**card.to_dict(), "weights_sha256": sums[WEIGHTS]}))
             for name in sums:  # they are written as files for nobody else
                 shutil.copymode(part / STATE, part / name)
     except (OSError, SafetensorError, DataError) as error:
@@ -118,9 +117,9 @@ def _read_state(path: Path) -> dict[str, Any]:
             f"{path} has format version {version}, this release goes on with {VERSION} only: parameters and "
             "settings had other names; start another run"
         )
-    expected = state.pop("sha256", None)  # the first releases of this version wrote none
-    if expected is not None and expected != _checksum(state):
+    if not unchanged(state):
         raise ValueError(f"{STATE} does not match its checksum")
+    state.pop("sha256", None)  # the first releases of this version wrote none
     _check_state(state)
     for name, checksum in state.pop("files", {}).items():
         if name in (WEIGHTS, OPTIMIZER) and sha256_of(path / name) != checksum:
@@ -156,11 +155,6 @@ def _is_whole(path: Path) -> bool:
     except (OSError, ValueError, CheckpointError):
         return False
     return True
-
-
-def _checksum(content: dict[str, Any]) -> str:
-    """Of everything in a state but the checksum itself."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _flatten(optimizer: torch.optim.Optimizer) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -198,7 +198,7 @@ def test_layout_of_a_folder(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (["file", "rec0", "rec9", "x/rec1"], "not in the folder: 'rec9' \\(line 3\\), 'x/rec1' \\(line 4\\)"),
+        (["file", "rec9", "x/rec1"], "not in the folder: 'rec9' \\(line 2\\), 'x/rec1' \\(line 3\\)"),
         (["file,label", *(f"no{n},walk" for n in range(5))], "'no2' \\(line 4\\) and 2 more"),
         (["file,label", "rec0,walk", "rec0,sit"], "line 3 names the file 'rec0' again"),
         (["file,label", "rec0,walk", "rec0.csv,sit"], "line 3 names the file 'rec0' again"),
@@ -218,6 +218,12 @@ def test_bad_tables(folder: Path, lines: list[str], message: str) -> None:
         load(folder)
     assert "labels.csv" in str(caught.value)
     assert [item.name for item in folder.parent.iterdir()] == ["src"]
+
+
+def test_rows_of_files_that_are_not_there_are_told(folder: Path) -> None:
+    """One row too many stopped all of an import."""
+    table(folder, "file,label", "rec0,walk", "rec9,sit", "x/rec1,walk")
+    assert "not in the folder, and are left out: 'rec9' (line 3), 'x/rec1' (line 4)" in notes(load(folder))
 
 
 def test_two_files_of_one_name(folder: Path) -> None:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -87,7 +87,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
     same layout.
 
     Raises:
-        DataError: for a table that is malformed or names files that are not there, two files of one name, or
+        DataError: for a table that is malformed or names no file that is there, two files of one name, or
             a split that is asked for in two ways.
     """
     options = options or ImportOptions()
@@ -112,7 +112,7 @@ def find(source: Path, options: ImportOptions | None = None) -> Dataset | None:
             "the split is asked for in two ways: use only one of a column 'split' in labels.csv, test "
             "subjects, or a random split."
         )
-    known = _file_metadata(source, files, table)
+    known = _file_metadata(source, files, table, notes)
     notes += _units({segment.seconds for each in known.values() for segment in each.segments})
     common = layout or _layout(list(files.values()), format, columns)
     by_source = {files[name].relative_to(source).as_posix(): each.row for name, each in known.items()}
@@ -250,9 +250,9 @@ def _is_frame(path: Path, format: Format) -> bool:
 
 
 def _file_metadata(
-    source: Path, files: Mapping[str, Path], table: LabelTable | None
+    source: Path, files: Mapping[str, Path], table: LabelTable | None, notes: list[str]
 ) -> dict[str, FileMetadata]:
-    """What the tables and the subfolders say about each file."""
+    """What the tables and the subfolders say about each file; to the notes comes what they say of others."""
     names = {path.relative_to(source).as_posix(): name for name, path in files.items()}
     names |= {name: name for name in files}
     rows: dict[str, LabelRow] = {}
@@ -262,11 +262,11 @@ def _file_metadata(
             raise DataError(f"{source / LABELS}, line {row.line} names the file '{name}' again.")
         if name is not None:
             rows[name] = row
-    _check_all_there(source / LABELS, names, table.rows if table is not None else ())
+    notes += _absent(source / LABELS, names, table.rows if table is not None else ())
     segments: dict[str, list[SegmentRow]] = {}
     if (source / SEGMENTS).is_file():
         listed = read_segments(source / SEGMENTS)
-        _check_all_there(source / SEGMENTS, names, listed)
+        notes += _absent(source / SEGMENTS, names, listed)
         for segment in listed:
             segments.setdefault(str(_name(names, segment.file)), []).append(segment)
     return {
@@ -284,12 +284,16 @@ def _name(names: Mapping[str, str], file: str) -> str | None:
     return names.get(file.replace("\\", "/").removeprefix("./"))
 
 
-def _check_all_there(table: Path, names: Mapping[str, str], rows: Iterable[LabelRow | SegmentRow]) -> None:
+def _absent(table: Path, names: Mapping[str, str], rows: Sequence[LabelRow | SegmentRow]) -> list[str]:
+    """What to tell of rows of a table whose files are not there; DataError if no file of it is."""
     missing = [row for row in rows if _name(names, row.file) is None]
-    if missing:
-        some = ", ".join(f"'{row.file}' (line {row.line})" for row in missing[:3])
-        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    if not missing:
+        return []
+    some = ", ".join(f"'{row.file}' (line {row.line})" for row in missing[:3])
+    more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+    if len(missing) == len(rows):
         raise DataError(f"{table} names files that are not in the folder: {some}{more}.")
+    return [f"{table.name} names files that are not in the folder, and are left out: {some}{more}"]
 
 
 def _layout(files: Sequence[Path], format: str | None, columns: str | None) -> Layout:
