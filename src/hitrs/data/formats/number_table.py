@@ -326,8 +326,8 @@ def _command(path: Path, guess: str, fits: Sequence[str], columns: Sequence[str]
     else:
         others = f" (or {', '.join(fits[1:])} in place of {fits[0]})" if len(fits) > 1 else ""
     return (
-        f"{guess}? Then `hitrs import {path.parent} STORE {options}` reads it{others}, or the folder above if "
-        "that is what you import. inspect, recognize, detect and predict take the same two options."
+        f"{guess}? Then `hitrs import {path.parent} STORE {options}` reads it{others}, or the folder above "
+        "if that is what you import. inspect, recognize, detect and predict take the same two options."
     )
 
 
