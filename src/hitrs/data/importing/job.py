@@ -19,6 +19,7 @@ from typing import Any
 from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
 from hitrs.data.catalog.registry import find_dataset
 from hitrs.data.cleaning import MaskLost
+from hitrs.data.encoding import check_dtype
 from hitrs.data.formats.memory import memory_limit
 from hitrs.data.importing.plan import (
     clear_leftovers,
@@ -55,6 +56,7 @@ class ImportJob:
 
     def __init__(self, src: str | Path, dst: str | Path, options: ImportOptions | None = None) -> None:
         options = options or ImportOptions()
+        check_dtype(options.dtype)
         self.source, self.target = Path(src), Path(dst)
         if not self.source.is_dir():
             raise DataError(f"there is no folder {self.source} to import from.")
@@ -120,6 +122,7 @@ class ImportJob:
                 layout=self.dataset.layout,
                 classes=self.dataset.classes,
                 sources=self.parts[n],
+                dtype=self._options.dtype,
                 strict=self.strict,
                 max_memory=self._options.max_memory,
                 pose=self._options.pose,
@@ -148,6 +151,7 @@ class ImportJob:
             "keep_lost": self._options.keep_lost,
             "columns": self._options.columns,
             "pose": self._options.pose,
+            "dtype": self._options.dtype,
             "strict": self.strict,
         }
         open_plan(self.target, self.source, self.dataset.sources, decisive)
@@ -190,6 +194,7 @@ class ImportJob:
                 classes=self.dataset.classes,
                 split=self.dataset.split,
                 meta={"dataset": self.dataset.name, **self.dataset.meta, "notes": self.dataset.notes},
+                dtype=self._options.dtype,
             )
         except HitrsError as error:
             if not any((self._shard(n)).exists() for n in range(len(self.parts))):
