@@ -138,6 +138,8 @@ def test_a_body_that_would_be_rounded_visibly_is_refused(tmp_path: Path) -> None
     assert not list(tmp_path.iterdir())
     away = Recording(make().positions + np.float32(20), layout="kinect20")  # in a corner of a large hall
     assert write_store(tmp_path / "s", [away], dtype="int16").rounding < 1e-3
+    mouse = Recording(make().positions[:, :, :17, :2] + np.float32(4000), layout="coco17")
+    assert write_store(tmp_path / "pixels", [mouse], dtype="int16").rounding == 1 / 16
     nobody = Recording(np.full((3, 20, 3), np.nan), layout="kinect20")
     point = Recording(np.full((3, 20, 3), 7e6), layout="kinect20")
     assert write_store(tmp_path / "t", [nobody, replace(point, name="point")], dtype="int16").rounding > 0

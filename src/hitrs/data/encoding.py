@@ -30,6 +30,8 @@ _SMALLEST_EXPONENT = -149  # of a float32
 COARSEST = 1e-3
 """Rounding of at most this part of a body's size is small beside what sensors and pose estimators do: 1.8 mm
 of a person; a recording that would be rounded more is refused."""
+COARSEST_PIXEL = 1 / 16
+"""In 2-D so much of a pixel is nothing either, however small the body."""
 
 
 def check_dtype(dtype: str) -> None:
@@ -67,7 +69,8 @@ def encode(recording: Recording, dtype: str) -> tuple[np.ndarray, float]:
     exponent -= fraction == 0.5  # a power of two fits itself
     scale = math.ldexp(1.0, max(exponent, _SMALLEST_EXPONENT) if farthest else _SMALLEST_EXPONENT)
     size = body_size(positions, recording.valid)
-    if size > 0 and scale / 2 > COARSEST * size:
+    allowed = max(COARSEST * size, COARSEST_PIXEL if recording.layout.dims == 2 else 0.0)
+    if size > 0 and scale / 2 > allowed:
         raise DataError(
             f"'{recording.name}' does not fit int16: a coordinate of {farthest:.4g} beside bodies of "
             f"{size:.3g} would round all by up to {scale / 2:.3g}. Store float32 (--dtype float32), or "
