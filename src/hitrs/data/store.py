@@ -27,7 +27,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -268,6 +268,11 @@ class Store:
         return Store(self.path, self._header, conversion, self._without)
 
     @property
+    def shards(self) -> list[int]:
+        """Recordings of each shard, in which they lie on disk one after another."""
+        return np.diff(np.searchsorted(self._rows, self._shard_ends), prepend=0).tolist()
+
+    @property
     def empty_classes(self) -> tuple[str, ...]:
         """Classes that no recording and no segment shows, as where only a part of a data set was imported."""
         shown = {*np.unique(self.labels).tolist(), *np.unique(self._segments[:, 2]).tolist()}
@@ -480,6 +485,7 @@ def write_store(
     protocols: Mapping[str, Protocol] = {},
     meta: Mapping[str, Any] = {},
     dtype: Dtype = "float32",
+    shards: Sequence[int] = (),
     overwrite: bool = False,
 ) -> Store:
     """Write recordings to a new store, in their order, and open it.
@@ -496,6 +502,7 @@ def write_store(
             the last recording, so that a reader may count while it reads.
         dtype: how positions are stored: "float32" as they are; "int16" in half the bytes, rounded (see
             ``encoding``; ``Store.rounding`` tells by how much at most).
+        shards: ``Store.shards`` of the store that this shall be a copy of, with the same fingerprint.
         overwrite: replace an existing store. Anything else that exists at ``path`` is never replaced.
 
     Example:
@@ -516,13 +523,14 @@ def write_store(
     known = None if layout is None else get_layout(layout)
     parts: dict[str, list[str | None]] = {name: [] for name in protocols}
     with atomic_folder(target) as folder:
-        shards: list[str] = []
+        names: list[str] = []
+        sizes = chain(shards, repeat(SHARD_RECORDINGS))
         remaining = _as_recordings(recordings, known)
         while chunk := list(islice(remaining, 1)):
-            shards.append(shard_name(len(shards)))
+            names.append(shard_name(len(names)))
             known = known or chunk[0].layout
-            with ShardWriter(folder / FOLDER / shards[-1], target, known, classes, dtype) as writer:
-                for recording in chain(chunk, islice(remaining, SHARD_RECORDINGS - 1)):
+            with ShardWriter(folder / FOLDER / names[-1], target, known, classes, dtype) as writer:
+                for recording in chain(chunk, islice(remaining, next(sizes) - 1)):
                     writer.add(recording)
                     for name, protocol in protocols.items():
                         parts[name].append(protocol(recording))
@@ -532,7 +540,7 @@ def write_store(
         finish_store(
             folder,
             target,
-            shards,
+            names,
             layout=known,
             classes=classes,
             split=lambda _: (parts, []),

@@ -31,6 +31,7 @@ from hitrs.data.importing.plan import (
     working_folder,
 )
 from hitrs.data.importing.workers import ImportTask, Refused, run_tasks
+from hitrs.data.parquet import SUFFIX as PARQUET
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, read_index, shard_name
 from hitrs.data.store import Store, check_destination
@@ -59,7 +60,8 @@ class ImportJob:
         check_dtype(options.dtype)
         self.source, self.target = Path(src), Path(dst)
         if not self.source.is_dir():
-            raise DataError(f"there is no folder {self.source} to import from.")
+            hint = f" `hitrs convert` makes a store of a {PARQUET} file." * (self.source.suffix == PARQUET)
+            raise DataError(f"there is no folder {self.source} to import from.{hint}")
         if kind := made_here(self.source):
             raise DataError(f"{self.source} holds no files to import: {kind}.")
         close_plan(self.target)  # a kill may have come before
