@@ -8,10 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import fuzz_mutations
+import numpy as np
 import pytest
 from fuzz_run import heard, listen, run
 from fuzz_seeds import all_seeds
 
+from hitrs.data import Recording, write_store
 from hitrs.data.formats.registry import all_formats
 from hitrs.errors import DataError
 
@@ -25,6 +27,23 @@ def test_spoiled_files_are_read_or_told(tmp_path: Path, monkeypatch: pytest.Monk
     assert tally.files.total() == FILES
     assert {"read", "DataError"} <= set(tally.outcomes)  # not everything is refused
     assert tally.behind.total() > tally.traced.total() / 3
+
+
+def test_files_of_every_format_fit_into_half_the_bytes(tmp_path: Path) -> None:
+    for number, seed in enumerate(all_seeds()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for name, content in seed.files.items():
+            (folder / name).write_bytes(content)
+        try:
+            read = seed.read(folder)
+        except DataError:  # formats without positions
+            continue
+        items = [each for each in read if isinstance(each, Recording)] if isinstance(read, list) else []
+        for place, recording in enumerate(items):
+            store = write_store(folder / f"store {place}", [recording], dtype="int16")
+            off = np.abs(store.positions(0).astype(float) - recording.positions).max()
+            assert off <= store.rounding <= np.abs(recording.positions).max() / 32767, seed.name
 
 
 def test_every_format_has_seeds_that_are_read(tmp_path: Path) -> None:

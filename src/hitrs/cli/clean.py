@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_line, progress_bar
+from hitrs.cli.options import DtypeOption
 from hitrs.errors import ConfigError
 
 
@@ -23,6 +24,7 @@ def run(
     unit: Annotated[Literal["cm", "mm"] | None, arg(metavar="{cm,mm}")] = None,
     up: Annotated[Literal["x", "-x", "-y", "z", "-z"] | None, arg(metavar="{x,-x,-y,z,-z}")] = None,
     fps: Annotated[float | None, arg(metavar="RATE")] = None,
+    dtype: DtypeOption = None,
     overwrite: bool = False,
 ) -> None:
     """Make a cleaned store of a store. Nothing is done but what is asked for, in the order of these options.
@@ -42,6 +44,8 @@ def run(
         unit: the unit of the data, to be converted to meters.
         up: the axis of the data that points up, to be turned to y; a negative one as `--up=-y`.
         fps: resample to this frame rate.
+        dtype: how positions are stored, as they are or rounded in half the bytes (docs/data.md); as in SRC if
+            left out.
         overwrite: replace an existing store.
     """
     from hitrs.data.cleaning import (
@@ -85,6 +89,7 @@ def run(
             src,
             dst,
             operations,
+            dtype=dtype,
             overwrite=overwrite,
             progress=lambda done, of: bar.update(bar.task_ids[0], completed=done, total=of),
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import frames_progress, print_line, progress_bar
-from hitrs.cli.options import Columns, Name, Size
+from hitrs.cli.options import Columns, DtypeOption, Name, Size
 from hitrs.errors import ConfigError
 from hitrs.files import atomic_folder
 
@@ -39,6 +39,7 @@ def run(
     test_subjects: Annotated[tuple[str, ...] | None, arg(metavar="NAME [NAME ...]")] = None,
     split: Annotated[Literal["random"] | None, arg(metavar="{random}")] = None,
     keep_lost: bool = False,
+    dtype: DtypeOption = None,
     strict: bool = False,
     workers: Annotated[int | None, arg(metavar="N")] = None,
     part: Annotated[str | None, arg(metavar="K/N")] = None,
@@ -67,6 +68,8 @@ def run(
         split: your own files: `random` splits by file instead of by subject.
         keep_lost: leave joints as they are that the tracker had lost but the files hold coordinates for: most
             of a body at one point, at zero, or stuck. Otherwise they count as not seen.
+        dtype: how positions are stored: float32 as they are (if left out), or int16 in half the bytes,
+            rounded by a small part of a millimeter (docs/data.md).
         strict: stop at the first file that cannot be read.
         workers: processes that read; all cores if left out.
         max_memory: GiB that a process may take for one file (4 if left out); larger files are left out.
@@ -98,11 +101,12 @@ def run(
     if wrong:
         kind = "synthetic data" if src == SYNTHETIC else "data from files"
         raise ConfigError(f"--{wrong[0].replace('_', '-')} does not apply to {kind}")
+    stored = dtype or "float32"
     if src == SYNTHETIC:
         check_destination(dst, overwrite)
         with atomic_folder(dst) as folder:
             folder.rmdir()  # a store is only written where nothing is
-            make_synthetic(folder, size=size or "default", untrimmed=untrimmed, seed=seed or 0)
+            make_synthetic(folder, size=size or "default", untrimmed=untrimmed, seed=seed or 0, dtype=stored)
             check_destination(dst, overwrite)  # another process may have been faster
         store = Store.open(dst)
     else:
@@ -111,7 +115,12 @@ def run(
             raise ConfigError(f"--workers is {workers}, expected 1 or more")
         memory = None if max_memory is None else int(max_memory * (1 << 30))
         options = ImportOptions(
-            **own, keep_lost=keep_lost, strict=strict, max_memory=memory, overwrite=overwrite
+            **own,
+            keep_lost=keep_lost,
+            dtype=stored,
+            strict=strict,
+            max_memory=memory,
+            overwrite=overwrite,
         )
         job = ImportJob(src, dst, options)
         with _kept(job):

@@ -48,7 +48,7 @@ COMMANDS = {
     "predict": Command("hitrs.cli.predict", "continue a recording by the frames that come next"),
     "show": Command("hitrs.cli.show", "recordings and answers as a page to play, compare and search"),
     "export": Command("hitrs.cli.export", "a model as an ONNX file, for programs without PyTorch"),
-    "convert": Command("hitrs.cli.convert", "read or write checkpoints of the authors' code"),
+    "convert": Command("hitrs.cli.convert", "stores as Parquet, checkpoints of the authors' code; and back"),
     "video-setup": Command("hitrs.cli.video_setup", "install what opens videos, in a place of its own"),
     "bench": Command("hitrs.cli.bench", "what training, recognition, streaming and loading cost here"),
     "demo": Command("hitrs.cli.demo", "the whole way on synthetic motion, with a report at the end"),

@@ -22,6 +22,7 @@ RunFolder = Annotated[Path, arg(metavar="RUN")]
 Name = Annotated[str | None, arg(metavar="NAME")]
 Names = Annotated[tuple[str, ...], arg(metavar="NAME [NAME ...]")]
 Columns = Annotated[str | None, arg(metavar="NAME,NAME,...")]
+DtypeOption = Annotated[Literal["float32", "int16"] | None, arg(metavar="{float32,int16}")]
 AsJson = Annotated[bool, arg(name="json")]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from hitrs.data.encoding import Dtype
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store, check_destination, write_store
 from hitrs.data.writer import PARTS
@@ -46,6 +47,7 @@ def cut_store(
     dst: str | Path,
     *,
     seconds: float | None = None,
+    dtype: Dtype | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Store:
@@ -59,6 +61,7 @@ def cut_store(
 
     Args:
         seconds: length of windows that overlap by half; None: the labeled segments.
+        dtype: how positions are stored, "float32" or "int16"; None: as in the source.
         progress: is called with the recordings done, and their number.
     Raises:
         ConfigError: if the length is not positive.
@@ -98,6 +101,7 @@ def cut_store(
         classes=None if seconds is None else store.classes,
         protocols={protocol: part(protocol) for protocol in store.protocols},
         meta={**store.meta, "cut": how},
+        dtype=dtype or store.dtype,
         overwrite=overwrite,
     )
 

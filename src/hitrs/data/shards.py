@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.encoding import FLOAT, VALID, bulk_files, decode, encode, stored_type
 from hitrs.data.recording import Metadata, Recording
 from hitrs.errors import DataError, located
 from hitrs.files import HashedWriter, add_folder, explained_writes, read_json, temporary_folder
 from hitrs.skeleton.layout import Layout
 
-BULK = ("positions.f32", "valid.bits")
 INDEX = "index.json"
 FOLDER = "shards"
 """Folder of the shards in a store."""
@@ -35,9 +35,11 @@ class Facts(Metadata):
     frames: int
     persons: int
     digest: int
-    """64-bit hash of shape, positions and validity."""
+    """64-bit hash of shape, positions and validity, as the store gives them back."""
     seen: int
     """Valid joints, summed over frames and persons."""
+    scale: float = 1.0
+    """By which stored positions are multiplied (see ``encoding``)."""
     segments: tuple[tuple[int, int, str], ...] = ()
     """(start, stop, label) of each labeled action."""
 
@@ -59,19 +61,28 @@ class ShardWriter:
     As a context manager it removes what it has written unless it was closed.
     """
 
-    def __init__(self, folder: Path, target: Path, layout: Layout, classes: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        target: Path,
+        layout: Layout,
+        classes: Collection[str] | None,
+        dtype: str = FLOAT,
+    ) -> None:
         """
         Args:
             folder: the shard's folder, which must not exist yet.
             target: the store, which messages name.
             classes: the only labels that recordings may have; None = any.
+            dtype: how positions are stored (see ``encoding``).
         """
         self.folder, self.target, self.layout, self.classes = folder, target, layout, classes
+        self.dtype = dtype
         self.facts: list[Facts] = []
         self._stack = ExitStack()
         with explained_writes(target):
             self.part = self._stack.enter_context(temporary_folder(folder))
-        self.writers = {name: HashedWriter(self.part / name, target) for name in BULK}
+        self.writers = {name: HashedWriter(self.part / name, target) for name in bulk_files(dtype)}
 
     def __enter__(self) -> ShardWriter:
         return self
@@ -90,19 +101,23 @@ class ShardWriter:
             source: the file that it is from, which messages name.
 
         Raises:
-            DataError: if it has another layout, a label that is not one of the classes, or arrays that were
-                changed for the worse since it was made; nothing is written then.
+            DataError: if it has another layout, a label that is not one of the classes, arrays that were
+                changed for the worse since it was made, or coordinates that cannot be stored so; nothing is
+                written then.
         """
         with located(source) if source is not None else nullcontext():
             recording = replace(recording)  # checks it again: arrays may have been changed since it was made
             self._check(recording)
-        positions = np.ascontiguousarray(recording.positions, "<f4")
+            stored, scale = encode(recording, self.dtype)
+        positions = decode(
+            stored, scale
+        )  # what is equal when it is read is a copy, as it was read or rounded
         bits = np.ascontiguousarray(np.packbits(recording.valid, axis=-1))
         content = hashlib.blake2b(repr(positions.shape).encode(), digest_size=8)
         content.update(positions.data)
         content.update(bits.data)
-        self.writers["positions.f32"].write(positions.tobytes())
-        self.writers["valid.bits"].write(bits.tobytes())
+        for name, array in zip(bulk_files(self.dtype), (stored, bits), strict=True):
+            self.writers[name].write(array.tobytes())
         self.facts.append(
             Facts(
                 **recording.metadata(),
@@ -110,6 +125,7 @@ class ShardWriter:
                 persons=recording.n_persons,
                 digest=int.from_bytes(content.digest(), "little"),
                 seen=int(recording.valid.sum()),
+                scale=scale,
                 segments=tuple((int(s.start), int(s.stop), s.label) for s in recording.segments),
             )
         )
@@ -156,7 +172,9 @@ def read_index(folder: Path) -> Index | None:
             for row in content["facts"]
         )
         files = content["files"]
-        if any((folder / name).stat().st_size != files[name]["bytes"] for name in BULK):
+        if VALID not in files or any(
+            (folder / name).stat().st_size != facts_of_file["bytes"] for name, facts_of_file in files.items()
+        ):
             return None
         return Index(facts, files, tuple(content["quarantined"]))
     except (OSError, ValueError, KeyError, TypeError):  # whatever it is, it is not a complete shard
@@ -164,16 +182,18 @@ def read_index(folder: Path) -> Index | None:
 
 
 def read_arrays(
-    folder: Path, layout: Layout, row: int, frames: int, persons: int
+    folder: Path, layout: Layout, dtype: str, row: int, facts: Facts
 ) -> tuple[np.ndarray, np.ndarray]:
     """Positions (T, P, J, C) and valid (T, P, J) of the recording that begins at a row of a shard."""
-    rows, joints, dims = frames * persons, layout.n_joints, layout.dims
+    rows, joints, dims = facts.frames * facts.persons, layout.n_joints, layout.dims
     width = (joints + 7) // 8  # bytes of a row's bits
-    positions, bits = (folder / name for name in BULK)
-    values = np.fromfile(positions, "<f4", rows * joints * dims, offset=row * joints * dims * 4)
+    positions, bits = (folder / name for name in bulk_files(dtype))
+    kind = stored_type(dtype)
+    stored = np.fromfile(positions, kind, rows * joints * dims, offset=row * joints * dims * kind.itemsize)
     packed = np.fromfile(bits, np.uint8, rows * width, offset=row * width)
     valid = np.unpackbits(packed.reshape(rows, width), axis=-1, count=joints).view(bool)
-    return values.reshape(frames, persons, joints, dims), valid.reshape(frames, persons, joints)
+    shape = (facts.frames, facts.persons, joints)
+    return decode(stored, facts.scale).reshape(*shape, dims), valid.reshape(shape)
 
 
 def remove_indices(folder: Path) -> None:

@@ -5,11 +5,12 @@ A store is a folder::
     store.json              format version, layout, classes, names, protocols, shards, meta; size and SHA-256
                             of every other file
     COLUMN.npy              one value per recording: first row, frames, persons, label, subject, camera, fps,
-                            digest, splits; session where it is known of some recording
+                            digest, splits; session where it is known of some recording; scale in stores of
+                            int16
     names.*, sources.*, notes.*, segments.*    text and labeled segments with their offsets
     shards/NNNNN/
         positions.f32       coordinates of its recordings one after another, little-endian float32,
-                            each (T, P, J, C)
+                            each (T, P, J, C); or positions.i16, int16 (see ``encoding``)
         valid.bits          one bit per joint, the joints of one body in one frame padded to whole bytes
     raw/                    only in a cleaned store: the store that it was made from
 
@@ -26,22 +27,23 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import chain, islice
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hitrs.data.conversion import Conversion
+from hitrs.data.encoding import FLOAT, Dtype, bulk_files, check_dtype, decode, stored_type
 from hitrs.data.recording import CATEGORIES, Recording, Segment
-from hitrs.data.shards import BULK, FOLDER, ShardWriter, remove_indices, shard_name
+from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
 from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.writer import (
     COLUMN_TYPES,
     FORMAT,
     PARTS,
     TEXTS,
-    VERSION,
+    VERSIONS,
     Protocol,
     category_column,
     category_names,
@@ -58,7 +60,7 @@ from hitrs.files import (
     recover_folder,
     sha256_of,
 )
-from hitrs.schema import section, text, texts, whole
+from hitrs.schema import number, section, text, texts, whole
 from hitrs.skeleton.layout import Layout, get_layout
 
 BULK_LIMIT = 1 << 30
@@ -90,6 +92,10 @@ class Store:
         self.classes: tuple[str, ...] = tuple(header["classes"])
         self.protocols: tuple[str, ...] = tuple(header["protocols"])
         self.meta: dict[str, Any] = header["meta"]
+        self.dtype: Dtype = header.get("dtype", FLOAT)
+        """How positions are stored, "float32" or "int16"; they are given as float32."""
+        self.rounding: float = header.get("rounding", 0.0)
+        """By how much a coordinate may be off because of that, at most; in the unit of the positions."""
         self.joints_total: int = header["joints_total"]
         """Joints of all bodies in all frames."""
         self.joints_seen: int = header["joints_seen"]
@@ -108,7 +114,9 @@ class Store:
         self.fps = self._column("fps")
         """(N,) frames per second, NaN = unknown."""
         self.digests = self._column("digests")
-        """(N,) uint64 hash of shape, positions and validity: the same where two recordings are equal."""
+        """(N,) uint64 hash of shape, positions and validity as they are given: the same where two recordings
+        are equal, in stores of either ``dtype``."""
+        self._scales = np.ones(len(self.frames), "<f4") if self.dtype == FLOAT else self._column("scales")
         self._rows = self._column("rows")
         self._splits = [self._column(split_column(k)) for k in range(len(self.protocols))]
         self._text = {kind: (self._bytes(f"{kind}.utf8"), self._column(f"{kind}_offsets")) for kind in TEXTS}
@@ -204,11 +212,13 @@ class Store:
         return self.categories["camera"][1]
 
     def positions(self, index: int) -> np.ndarray:
-        """(T, P, J, C) float32, a read-only view; 0 where a joint is not valid."""
+        """(T, P, J, C) float32, read-only, in stores of float32 a view; 0 where a joint is not valid."""
         shard, rows = self._span(index)
-        positions = self._mapped(shard)[0][rows].reshape(
+        stored = self._mapped(shard)[0][rows]
+        positions = decode(stored, self._scales[index]).reshape(
             *self._shape(index), self.layout.n_joints, self.layout.dims
         )
+        positions.setflags(write=False)
         return positions if self._conversion is None else self._conversion(positions)
 
     def valid(self, index: int) -> np.ndarray:
@@ -256,6 +266,11 @@ class Store:
     def converted(self, conversion: Conversion) -> Store:
         """The same store, whose positions are converted as they are read."""
         return Store(self.path, self._header, conversion, self._without)
+
+    @property
+    def shards(self) -> list[int]:
+        """Recordings of each shard, in which they lie on disk one after another."""
+        return np.diff(np.searchsorted(self._rows, self._shard_ends), prepend=0).tolist()
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
@@ -343,13 +358,14 @@ class Store:
     def _mapped(self, shard: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions (R, J, C) and validity bits (R, bytes) of a shard."""
         folder = f"{FOLDER}/{self._shards[shard]}"
-        files = [f"{folder}/{name}" for name in BULK]
+        files = [f"{folder}/{name}" for name in bulk_files(self.dtype)]
         if shard not in self._bulk:
             joints, dims = self.layout.n_joints, self.layout.dims
             positions, valid = (self._bytes(name, mapped=True) for name in files)
             self._bulk[shard] = (
-                positions.view("<f4").reshape(-1, joints, dims), valid.reshape(-1, (joints + 7) // 8)
-            )  # fmt: skip
+                positions.view(stored_type(self.dtype)).reshape(-1, joints, dims),
+                valid.reshape(-1, (joints + 7) // 8),
+            )
         for name, array in zip(files, self._bulk[shard], strict=True):
             try:
                 size = os.stat(self.path / name).st_size
@@ -370,15 +386,24 @@ class Store:
         joints, dims = self.layout.n_joints, self.layout.dims
         last = np.concatenate([[0], np.cumsum(rows)])
         ends = np.concatenate([[0], self._shard_ends])
-        columns = [self.frames, self.persons, self.labels, self.fps, self.digests, *self._splits]
+        columns = [
+            self.frames,
+            self.persons,
+            self.labels,
+            self.fps,
+            self.digests,
+            self._scales,
+            *self._splits,
+        ]
         columns += [codes for _, codes in self.categories.values()]
         offsets = [(column, len(text)) for text, column in self._text.values()]
         offsets += [(self._segment_offsets, len(self._segments))]
         start, stop, label = self._segments.reshape(-1, 3).T
+        widths = (stored_type(self.dtype).itemsize * joints * dims, (joints + 7) // 8)
         bulk = [
             (self.path / FOLDER / name / file).stat().st_size == size * (above - below)
             for name, below, above in zip(self._shards, ends, ends[1:], strict=False)
-            for file, size in zip(BULK, (4 * joints * dims, (joints + 7) // 8), strict=True)
+            for file, size in zip(bulk_files(self.dtype), widths, strict=True)
         ]
         for fits, what in (
             (count == header["recordings"] and {column.shape for column in columns} == {(count,)}, "lengths"),
@@ -392,6 +417,7 @@ class Store:
             (all(_inside(codes, -1, len(names)) for names, codes in self.categories.values()), "categories"),
             (all(_inside(split, -1, len(PARTS)) for split in self._splits), "splits"),
             (all(_ascending(column, count, end) for column, end in offsets), "offsets"),
+            (self.dtype == FLOAT or _powers_of_two(self._scales, 2 * self.rounding), "scales"),
             (
                 _inside(label, 0, len(self.classes)) and bool(((start >= 0) & (start < stop)).all()),
                 "segments",
@@ -438,6 +464,11 @@ def _inside(values: np.ndarray, least: int, end: int) -> bool:
     return not values.size or bool(values.min() >= least and values.max() < end)
 
 
+def _powers_of_two(values: np.ndarray, largest: float) -> bool:
+    with np.errstate(invalid="ignore"):
+        return bool((np.frexp(values)[0] == 0.5).all() and values.max() == largest)
+
+
 def _ascending(offsets: np.ndarray, count: int, end: int) -> bool:
     """Whether these are ``count`` + 1 places from 0 to ``end``."""
     return len(offsets) == count + 1 and bool(
@@ -453,6 +484,8 @@ def write_store(
     classes: Sequence[str] | None = None,
     protocols: Mapping[str, Protocol] = {},
     meta: Mapping[str, Any] = {},
+    dtype: Dtype = "float32",
+    shards: Sequence[int] = (),
     overwrite: bool = False,
 ) -> Store:
     """Write recordings to a new store, in their order, and open it.
@@ -467,6 +500,9 @@ def write_store(
         protocols: name -> function that tells the part of each recording.
         meta: what is known about the data set, as JSON values ("dataset", "source", ...). It is read after
             the last recording, so that a reader may count while it reads.
+        dtype: how positions are stored: "float32" as they are; "int16" in half the bytes, rounded (see
+            ``encoding``; ``Store.rounding`` tells by how much at most).
+        shards: ``Store.shards`` of the store that this shall be a copy of, with the same fingerprint.
         overwrite: replace an existing store. Anything else that exists at ``path`` is never replaced.
 
     Example:
@@ -474,24 +510,27 @@ def write_store(
         >>> store = write_store("walks", walks, layout="kinect20")
 
     Raises:
+        ConfigError: for another ``dtype``.
         DataError: if something exists at ``path``, a recording does not fit (another layout, unknown label,
-            repeated name), there is no recording at all, or writing fails, for example on a full disk.
-            Nothing is left behind then.
+            repeated name, coordinates too far away for int16), there is no recording at all, or writing
+            fails, for example on a full disk. Nothing is left behind then.
     """
     target = Path(path)
+    check_dtype(dtype)
     check_destination(target, overwrite)
     if classes is not None and len(set(classes)) != len(classes):
         raise DataError(f"class names must be unique: {', '.join(classes)}.")
     known = None if layout is None else get_layout(layout)
     parts: dict[str, list[str | None]] = {name: [] for name in protocols}
     with atomic_folder(target) as folder:
-        shards: list[str] = []
+        names: list[str] = []
+        sizes = chain(shards, repeat(SHARD_RECORDINGS))
         remaining = _as_recordings(recordings, known)
         while chunk := list(islice(remaining, 1)):
-            shards.append(shard_name(len(shards)))
+            names.append(shard_name(len(names)))
             known = known or chunk[0].layout
-            with ShardWriter(folder / FOLDER / shards[-1], target, known, classes) as writer:
-                for recording in chain(chunk, islice(remaining, SHARD_RECORDINGS - 1)):
+            with ShardWriter(folder / FOLDER / names[-1], target, known, classes, dtype) as writer:
+                for recording in chain(chunk, islice(remaining, next(sizes) - 1)):
                     writer.add(recording)
                     for name, protocol in protocols.items():
                         parts[name].append(protocol(recording))
@@ -499,7 +538,14 @@ def write_store(
         if known is None:
             raise DataError(f"there is no recording to write to {target}.")
         finish_store(
-            folder, target, shards, layout=known, classes=classes, split=lambda _: (parts, []), meta=meta
+            folder,
+            target,
+            names,
+            layout=known,
+            classes=classes,
+            split=lambda _: (parts, []),
+            meta=meta,
+            dtype=dtype,
         )
         remove_indices(folder)
         check_destination(target, overwrite)  # another process may have been faster
@@ -507,8 +553,8 @@ def write_store(
 
 
 def _as_recordings(items: Iterable[Recording | np.ndarray], layout: Layout | None) -> Iterator[Recording]:
-    for number, item in enumerate(items):
-        yield item if isinstance(item, Recording) else Recording(item, layout=layout, name=str(number))
+    for place, item in enumerate(items):
+        yield item if isinstance(item, Recording) else Recording(item, layout=layout, name=str(place))
 
 
 def check_destination(target: Path, overwrite: bool) -> None:
@@ -541,10 +587,11 @@ def read_header(path: Path) -> dict[str, Any]:
         raise DataError(f"{file} is cut short or damaged: {error}. {_ADVICE}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise DataError(f"{path} is not a store: {file.name} is something else.")
-    if header.get("version") != VERSION:
+    if header.get("version") not in VERSIONS.values():
+        known = " and ".join(map(str, VERSIONS.values()))
         raise DataError(
             f"the store {path} has format version {header.get('version')}, this version of hitrs reads "
-            f"{VERSION}. {_ADVICE}"
+            f"{known}. {_ADVICE}"
         )
     if header.get("sha256") != header_checksum(header):
         raise DataError(f"the store {path} is damaged: {file.name} does not match its checksum. {_ADVICE}")
@@ -557,6 +604,12 @@ def read_header(path: Path) -> dict[str, Any]:
 
 def _check_header(header: Mapping[str, Any]) -> None:
     """Types and bounds of everything, and no file outside of the store; KeyError or ConfigError."""
+    dtype = header.get("dtype", FLOAT)
+    text(dtype, "dtype")
+    if VERSIONS.get(dtype) != header["version"]:
+        raise ConfigError(f"positions are stored as '{dtype}', which is not that of the format version")
+    if dtype != FLOAT:
+        number(header["rounding"], "rounding")
     for key in ("recordings", "joints_total", "joints_seen"):
         whole(header[key], key, most=1 << 62)
     for key in ("classes", "protocols", *(category_names(name) for name in CATEGORIES)):
@@ -576,7 +629,7 @@ def _check_header(header: Mapping[str, Any]) -> None:
         if not isinstance(shard, list) or len(shard) != 2:
             raise ConfigError("a shard must be a name and a number of rows")
         whole(shard[1], "rows of a shard", 1, 1 << 62)
-        for file in BULK:
+        for file in bulk_files(dtype):
             if f"{FOLDER}/{shard[0]}/{file}" not in header["files"]:
                 raise ConfigError(f"shard '{shard[0]}' has no {file}")
 

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from hitrs.data.encoding import FLOAT, PACKED
 from hitrs.data.recording import CATEGORIES, Recording, natural_order
 from hitrs.data.shards import FOLDER, Facts, Index, read_arrays, read_index
 from hitrs.data.space import Space, measure_space, sample, typical_space
@@ -20,7 +21,8 @@ from hitrs.files import HashedWriter
 from hitrs.skeleton.layout import Layout
 
 FORMAT = "hitrs-store"
-VERSION = 2
+VERSIONS = {FLOAT: 2, PACKED: 3}
+"""Format version of a store by how it holds positions: earlier releases read 2 and refuse 3."""
 PARTS = ("train", "test")
 """A split column holds an index into this, or -1 for a recording that the protocol leaves out."""
 
@@ -48,7 +50,7 @@ def category_names(category: str) -> str:
 
 COLUMN_TYPES = {
     "rows": "<i8", "frames": "<i4", "persons": "<i4", "labels": "<i4",
-    **dict.fromkeys(map(category_column, CATEGORIES), "<i4"), "fps": "<f8", "digests": "<u8",
+    **dict.fromkeys(map(category_column, CATEGORIES), "<i4"), "fps": "<f8", "digests": "<u8", "scales": "<f4",
     "names_offsets": "<i8", "sources_offsets": "<i8", "notes_offsets": "<i8", "segments_offsets": "<i8",
 }  # fmt: skip
 TEXTS = ("names", "sources", "notes")
@@ -63,6 +65,7 @@ def finish_store(
     classes: Sequence[str] | None,
     split: SplitFunction,
     meta: Mapping[str, Any],
+    dtype: str = FLOAT,
 ) -> None:
     """Write the columns and ``store.json`` of a folder whose shards are complete.
 
@@ -72,6 +75,7 @@ def finish_store(
         classes: class names in their canonical order; None = the labels that occur, in natural order.
         meta: JSON values. Added are "space", what the recordings are measured in, "quarantined" and, behind
             its "notes", what the split has to say.
+        dtype: how the shards hold positions.
 
     Raises:
         DataError: if there is no recording at all, two have the same name, or writing fails.
@@ -107,7 +111,7 @@ def finish_store(
         for name, index in indices.items()
         for file, facts_of_file in index.files.items()
     }
-    files |= columns.write(folder, target)
+    files |= columns.write(folder, target, dtype)
     for number, parts in enumerate(splits.values()):
         values = np.array([-1 if part is None else PARTS.index(part) for part in parts], "i1")
         files |= _write_array(folder, target, split_column(number), values)
@@ -115,7 +119,8 @@ def finish_store(
     added = {key: value for key, value in (("notes", notes), ("quarantined", quarantined)) if value}
     header = {
         "format": FORMAT,
-        "version": VERSION,
+        "version": VERSIONS[dtype],
+        **({} if dtype == FLOAT else {"dtype": dtype, "rounding": max(each.scale for each in facts) / 2}),
         "recordings": len(facts),
         "joints_total": columns.row * layout.n_joints,
         "joints_seen": sum(each.seen for each in facts),
@@ -123,7 +128,7 @@ def finish_store(
         "classes": list(classes),
         **{category_names(name): list(columns.categories[name]) for name in columns.kept},
         "protocols": list(splits),
-        "meta": {**meta, "space": _space(folder, indices, layout).to_dict(), **added},
+        "meta": {**meta, "space": _space(folder, indices, layout, dtype).to_dict(), **added},
         "shards": [
             [name, sum(each.frames * each.persons for each in index.facts)] for name, index in indices.items()
         ],
@@ -135,18 +140,18 @@ def finish_store(
     writer.close()
 
 
-def _space(folder: Path, indices: Mapping[str, Index], layout: Layout) -> Space:
+def _space(folder: Path, indices: Mapping[str, Index], layout: Layout, dtype: str) -> Space:
     """What the recordings are measured in, by a sample of them."""
-    places = []  # shard, first row, frames, persons
+    places = []  # shard, first row, recording
     for name, index in indices.items():
         row = 0
         for each in index.facts:
-            places.append((name, row, each.frames, each.persons))
+            places.append((name, row, each))
             row += each.frames * each.persons
     measured = []
     for number in sample(len(places)):
-        name, *where = places[number]
-        measured.append(measure_space(*read_arrays(folder / FOLDER / name, layout, *where), layout))
+        name, row, each = places[number]
+        measured.append(measure_space(*read_arrays(folder / FOLDER / name, layout, dtype, row, each), layout))
     return typical_space(measured)
 
 
@@ -181,6 +186,7 @@ class _Columns:
             },
             "fps": float("nan") if facts.fps is None else facts.fps,
             "digests": facts.digest,
+            "scales": facts.scale,
             **{f"{kind}_offsets": len(self.text[kind]) for kind in TEXTS},
             "segments_offsets": len(self.segments) // 3,
         }
@@ -196,7 +202,7 @@ class _Columns:
             self.text[kind] += text.encode(errors="backslashreplace")  # notes may quote half a character
         self.row += facts.frames * facts.persons
 
-    def write(self, folder: Path, target: Path) -> dict[str, dict[str, Any]]:
+    def write(self, folder: Path, target: Path, dtype: str) -> dict[str, dict[str, Any]]:
         """Write all files; their sizes and checksums by name."""
         files = {}
         for kind, text in self.text.items():
@@ -206,6 +212,7 @@ class _Columns:
             files[f"{kind}.utf8"] = writer.close()
         self.values["segments_offsets"].append(len(self.segments) // 3)
         left_out = {category_column(name) for name in CATEGORIES if name not in self.kept}
+        left_out |= {"scales"} if dtype == FLOAT else set()
         for name, column in self.values.items():
             if name in left_out:
                 continue

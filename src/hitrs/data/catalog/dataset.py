@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from hitrs.data.encoding import Dtype
 from hitrs.data.recording import Recording, natural_order
 from hitrs.data.shards import Facts
 from hitrs.data.writer import SplitFunction, Splits
@@ -52,6 +53,8 @@ class ImportOptions:
     keep_lost: bool = False
     """Leave joints as they are that the tracker had lost but the files hold coordinates for, instead of
     marking them as not seen (see ``cleaning.MaskLost``)."""
+    dtype: Dtype = "float32"
+    """How positions are stored: "float32", or "int16" in half the bytes, rounded (see ``encoding``)."""
     strict: bool = False
     """Stop at the first file that cannot be read, instead of listing it and going on."""
     max_memory: int | None = None

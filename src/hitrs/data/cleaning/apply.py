@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hitrs.data.cleaning.operations import Operation
+from hitrs.data.encoding import Dtype, check_dtype
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
 from hitrs.data.store import SHARD_RECORDINGS, Store, check_destination, read_header
@@ -26,6 +27,7 @@ def clean_store(
     dst: str | Path,
     operations: Sequence[Operation],
     *,
+    dtype: Dtype | None = None,
     overwrite: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Store:
@@ -38,6 +40,8 @@ def clean_store(
 
     Args:
         operations: in the order in which they are applied.
+        dtype: how positions are stored, "float32" or "int16"; None: as in the source. The raw ones stay as
+            they are.
         progress: is called with the recordings done, and their number.
 
     Raises:
@@ -52,6 +56,8 @@ def clean_store(
             f"{target} cannot be inside {source}, or the other way round; choose another destination."
         )
     check_destination(target, overwrite)
+    dtype = dtype or store.dtype
+    check_dtype(dtype)
     parts = _parts(store)
     counts = [[0, 0] for _ in operations]  # recordings, values
     with atomic_folder(target) as folder:
@@ -59,7 +65,8 @@ def clean_store(
         indices = iter(range(len(store)))
         while chunk := list(islice(indices, SHARD_RECORDINGS)):
             shards.append(shard_name(len(shards)))
-            with ShardWriter(folder / FOLDER / shards[-1], target, store.layout, store.classes) as writer:
+            place = folder / FOLDER / shards[-1]
+            with ShardWriter(place, target, store.layout, store.classes, dtype) as writer:
                 for index in chunk:
                     writer.add(_cleaned(store[index], operations, counts))
                     progress(index + 1, len(store))
@@ -76,6 +83,7 @@ def clean_store(
             classes=store.classes,
             split=lambda _: (parts, []),
             meta=_meta(store, steps),
+            dtype=dtype,
         )
         remove_indices(folder)
         raw = store.path / RAW

@@ -19,6 +19,7 @@ from typing import Any
 from hitrs.data.catalog.dataset import Dataset, ImportOptions, SourceFile
 from hitrs.data.catalog.registry import find_dataset
 from hitrs.data.cleaning import MaskLost
+from hitrs.data.encoding import check_dtype
 from hitrs.data.formats.memory import memory_limit
 from hitrs.data.importing.plan import (
     clear_leftovers,
@@ -30,6 +31,7 @@ from hitrs.data.importing.plan import (
     working_folder,
 )
 from hitrs.data.importing.workers import ImportTask, Refused, run_tasks
+from hitrs.data.parquet import SUFFIX as PARQUET
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, read_index, shard_name
 from hitrs.data.store import Store, check_destination
@@ -55,9 +57,11 @@ class ImportJob:
 
     def __init__(self, src: str | Path, dst: str | Path, options: ImportOptions | None = None) -> None:
         options = options or ImportOptions()
+        check_dtype(options.dtype)
         self.source, self.target = Path(src), Path(dst)
         if not self.source.is_dir():
-            raise DataError(f"there is no folder {self.source} to import from.")
+            hint = f" `hitrs convert` makes a store of a {PARQUET} file." * (self.source.suffix == PARQUET)
+            raise DataError(f"there is no folder {self.source} to import from.{hint}")
         if kind := made_here(self.source):
             raise DataError(f"{self.source} holds no files to import: {kind}.")
         close_plan(self.target)  # a kill may have come before
@@ -120,6 +124,7 @@ class ImportJob:
                 layout=self.dataset.layout,
                 classes=self.dataset.classes,
                 sources=self.parts[n],
+                dtype=self._options.dtype,
                 strict=self.strict,
                 max_memory=self._options.max_memory,
                 pose=self._options.pose,
@@ -148,6 +153,7 @@ class ImportJob:
             "keep_lost": self._options.keep_lost,
             "columns": self._options.columns,
             "pose": self._options.pose,
+            "dtype": self._options.dtype,
             "strict": self.strict,
         }
         open_plan(self.target, self.source, self.dataset.sources, decisive)
@@ -190,6 +196,7 @@ class ImportJob:
                 classes=self.dataset.classes,
                 split=self.dataset.split,
                 meta={"dataset": self.dataset.name, **self.dataset.meta, "notes": self.dataset.notes},
+                dtype=self._options.dtype,
             )
         except HitrsError as error:
             if not any((self._shard(n)).exists() for n in range(len(self.parts))):

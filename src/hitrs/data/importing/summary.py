@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from hitrs.data.inspection.lost import LOST
+from hitrs.data.inspection.result import rounded
 from hitrs.data.space import UNCLEAR, Space
 from hitrs.data.store import Store
 from hitrs.errors import counted
@@ -40,6 +41,10 @@ class ImportSummary:
     """Recordings in which joints were marked as not seen because the tracker had lost them."""
     space: Space
     """Unit, up axis and size of the bodies, as far as they can be told."""
+    dtype: str
+    """How positions are stored, "float32" or "int16"."""
+    rounding: float
+    """By how much a coordinate may be off because of that, at most."""
     quarantined: tuple[tuple[str, str], ...]
     """File and reason of each that could not be read."""
     notes: tuple[str, ...]
@@ -73,6 +78,8 @@ class ImportSummary:
                 "not seen (--keep-lost leaves them)"
             )
         lines += self._measured_in()
+        if self.rounding:
+            lines.append(f"positions   {rounded(self.dtype, self.rounding, self.space.unit)}")
         if self.quarantined:
             lines.append(f"! left out  {counted(len(self.quarantined), 'file')} that could not be read:")
             lines += [f"            {reason}" for _, reason in self.quarantined[:_LISTED]]
@@ -121,6 +128,8 @@ def summarize_import(store: Store) -> ImportSummary:
         },
         lost=sum(any(note.startswith(LOST) for note in store.notes(n)) for n in range(len(store))),
         space=store.space,
+        dtype=store.dtype,
+        rounding=store.rounding,
         quarantined=tuple((item["source"], item["reason"]) for item in store.meta.get("quarantined", ())),
         notes=tuple(store.meta.get("notes", ())),
     )

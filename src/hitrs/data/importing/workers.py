@@ -47,6 +47,8 @@ class ImportTask:
     layout: Layout
     classes: tuple[str, ...] | None
     sources: tuple[SourceFile, ...]
+    dtype: str
+    """How positions are stored."""
     strict: bool
     """Whether a file that cannot be read ends the import."""
     max_memory: int | None = None
@@ -68,7 +70,7 @@ def read_shard(task: ImportTask, count: Callable[[], None], stopped: Callable[[]
         DataError: if writing fails.
     """
     quarantined = []
-    with ShardWriter(task.folder, task.target, task.layout, task.classes) as writer:
+    with ShardWriter(task.folder, task.target, task.layout, task.classes, task.dtype) as writer:
         for source in task.sources:
             if stopped():
                 raise Stopped

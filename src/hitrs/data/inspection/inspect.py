@@ -160,6 +160,8 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         dataset=str(store.meta.get("dataset", "unknown")),
         layout=store.layout.name,
         fingerprint=store.fingerprint,
+        dtype=store.dtype,
+        rounding=store.rounding,
         recordings=len(store),
         frames=int(store.frames.sum(dtype=np.int64)),
         shortest=int(store.frames.min()),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from hitrs.data.space import UNCLEAR
 from hitrs.errors import counted
 
 SHORT = 10
@@ -26,6 +27,10 @@ class Inspection:
     layout: str
     fingerprint: str
     """SHA-256 of the store's content."""
+    dtype: str
+    """How positions are stored, "float32" or "int16"."""
+    rounding: float
+    """By how much a coordinate may be off because of that, at most."""
     recordings: int
     frames: int
     shortest: int
@@ -168,6 +173,7 @@ class Inspection:
             _line(attention["rate"], "frame rate", ", ".join(filter(None, (rates, unknown))) or "unknown"),
             _line(attention["size"], "body size", size),
             _line(attention["up"], "up axis", up),
+            *([f"  positions     {rounded(self.dtype, self.rounding, self.unit)}"] if self.rounding else []),
             _line(attention["classes"], "classes", _counts(self.classes) + self._unbalanced()),
             f"  subjects      {_counts(self.subjects)}",
             f"  cameras       {_counts(self.cameras)}",
@@ -301,6 +307,12 @@ class Inspection:
         lines += [f"  note          and {len(notes) - _LISTED} other notes"] if len(notes) > _LISTED else []
         lines += [f"  note          {note}" for note in self.about]
         return [*lines, *(f"  cleaned       {step}" for step in self.cleaning)]
+
+
+def rounded(dtype: str, rounding: float, unit: str) -> str:
+    """How positions are stored that were rounded, in words."""
+    known = f" {unit}" * (unit != UNCLEAR)
+    return f"{dtype}, coordinates are rounded by at most {rounding:.3g}{known}"
 
 
 def _line(attention: bool, what: str, text: str) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from hitrs.data.encoding import Dtype
 from hitrs.data.recording import Recording
 from hitrs.data.store import Store, write_store
 from hitrs.data.synthetic.actions import ACTIONS
@@ -84,7 +85,12 @@ def synthesize_untrimmed(
 
 
 def make_synthetic(
-    path: str | Path, *, size: str = "default", untrimmed: bool = False, seed: int = 0
+    path: str | Path,
+    *,
+    size: str = "default",
+    untrimmed: bool = False,
+    seed: int = 0,
+    dtype: Dtype = "float32",
 ) -> Store:
     """Write a store of procedural motion with the protocols "cross-subject" and "cross-view".
 
@@ -108,6 +114,7 @@ def make_synthetic(
         protocols={"cross-subject": cross_subject, "cross-view": cross_view},
         meta={"dataset": "synthetic", "source": "procedural motion", "up": "y",
               "size": size, "untrimmed": untrimmed, "seed": seed},
+        dtype=dtype,
     )  # fmt: skip
 
 
