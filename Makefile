@@ -6,13 +6,15 @@ PYTEST_ARGS ?= -n auto --maxprocesses 8
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test runtime reliability lint format clean
+.PHONY: help setup demo test docs runtime dist reliability lint format clean
 
 help:
 	@echo "make setup    install the package and its tools into .venv"
 	@echo "make demo     pre-train, recognize and write a report, on made-up motion"
 	@echo "make test     run the tests"
+	@echo "make docs     the documentation as a site, into site/"
 	@echo "make runtime  build the wheel of hitrs-runtime, the package without PyTorch, into dist/"
+	@echo "make dist     build wheels and sdists of both packages into dist/, and try the wheels in new environments"
 	@echo "make reliability   spoil, kill and starve it for hours; prints the table of docs/reliability.md"
 	@echo "make lint     check style, format and types"
 	@echo "make format   repair style and format"
@@ -32,8 +34,15 @@ demo: setup
 test: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
+docs: setup
+	$(BIN)/python docs/site/build.py site
+
 runtime: setup
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --wheel-dir dist ./runtime
+
+dist: setup
+	$(BIN)/python tests/distributions.py build
+	$(BIN)/python tests/distributions.py test
 
 reliability: setup
 	$(BIN)/python tests/reliability all
@@ -48,5 +57,5 @@ format: setup
 	$(BIN)/ruff format
 
 clean:
-	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

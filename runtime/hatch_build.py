@@ -4,7 +4,7 @@ A module exists once, in ``src/hitrs``. The wheel gets a copy under ``hitrs_runt
 of hitrs_runtime, so that neither package needs the other and both can be installed. Which modules that are
 follows from the imports, beginning with ``hitrs_runtime/__init__.py``; a file in ``src/`` here takes the
 place of the module of the same name: ``tasks/opening.py`` (no PyTorch), ``skeleton/layout_files.py`` (no
-YAML).
+YAML). An sdist holds the package as it was packed, which its wheel then takes as it is.
 
 ``python runtime/hatch_build.py FOLDER`` writes the package into a folder, ``pip wheel ./runtime`` a wheel.
 """
@@ -33,6 +33,9 @@ NAME, SHARED_NAME = "hitrs_runtime", "hitrs"
 def pack(target: Path) -> None:
     """Write the whole package into a folder, which is made."""
     shutil.copytree(OWN, target, ignore=shutil.ignore_patterns("__pycache__"))
+    if (HERE / "PKG-INFO").exists():  # this is an sdist
+        return
+    shutil.copy(HERE.parent / "LICENSE", target)
     waiting = [path.relative_to(OWN) for path in OWN.rglob("*.py")]
     while waiting:
         for module in imported((target / waiting.pop()).read_text(encoding="utf-8")):
@@ -71,13 +74,13 @@ def write_layouts(file: Path) -> None:
 
 
 class RuntimeBuildHook(BuildHookInterface):
-    """What hatchling calls before it makes the wheel, and behind."""
+    """What hatchling calls before it makes a wheel or an sdist, and behind."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         self.folder = Path(mkdtemp())
         pack(self.folder / NAME)
-        shutil.copy(HERE.parent / "LICENSE", self.folder / NAME)
-        build_data["force_include"][str(self.folder / NAME)] = NAME
+        place = f"src/{NAME}" if self.target_name == "sdist" else NAME
+        build_data["force_include"][str(self.folder / NAME)] = place
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
         shutil.rmtree(self.folder)

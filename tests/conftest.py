@@ -1,8 +1,10 @@
-"""What all tests share: one thread each, no window system, and the folder of real data."""
+"""What all tests share: one thread each, no window system, a browser, and the folder of real data."""
 
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,26 @@ torch.set_num_threads(1)
 # A slow machine must not fail a test, and the same commit must not pass one day and fail the next.
 settings.register_profile("hitrs", deadline=None, derandomize=True)
 settings.load_profile("hitrs")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A Chromium of the system, driven by `playwright`; without one of them the test is skipped."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is not installed: `pip install playwright`"
+    )
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: install it, for example with `apt-get install chromium`")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
+        yield started
+        started.close()
 
 
 @pytest.fixture(scope="session")

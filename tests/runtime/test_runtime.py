@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 from zipfile import ZipFile
 
@@ -173,3 +175,21 @@ def test_the_package_takes_the_file_too(folder: Path) -> None:
     given = person(frames=30)
     found, own = Recognizer(folder / "people.onnx")(given), Recognizer(folder / "model")(given)
     assert_same(found.to_dict(), own.to_dict())
+
+
+def test_an_sdist_packs_what_the_tree_packs(tmp_path: Path) -> None:
+    """An sdist holds the package as it was packed, beside the same build script."""
+    root = Path(__file__).parents[2]
+    script = root / "runtime" / "hatch_build.py"
+    subprocess.run([sys.executable, str(script), str(tmp_path / "sdist" / "src")], check=True)
+    shutil.copy(script, tmp_path / "sdist")
+    (tmp_path / "sdist" / "PKG-INFO").touch()
+    subprocess.run(
+        [sys.executable, str(tmp_path / "sdist" / script.name), str(tmp_path / "again")], check=True
+    )
+    packed, again = (
+        {file.relative_to(place): file.read_bytes() for file in place.rglob("*") if file.is_file()}
+        for place in (tmp_path / "sdist" / "src", tmp_path / "again")
+    )
+    assert packed == again
+    assert Path("hitrs_runtime/LICENSE") in packed

@@ -1,11 +1,14 @@
 import base64
 import re
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from hitrs.errors import ConfigError, DataError
+from hitrs.viz import plot_comparison
 from hitrs.viz.report import Report
 
 
@@ -171,3 +174,40 @@ def test_only_html_is_written_and_a_failure_keeps_the_old_report(tmp_path, monke
         Report("Other").write(path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def all_kinds(folder: Path) -> Path:
+    """A report with everything that one can hold."""
+    Image.new("RGB", (3000, 900), "gray").save(folder / "wide.png", dpi=(150, 150))
+    Image.new("RGB", (300, 300), "gray").save(folder / "small.png")
+    plot_comparison([("a", 10.0, None), ("b", 20.0, 1.0)], folder / "bars.svg", "Bars")
+    report = Report("A title of " + "many " * 20 + "words", "hitrs, `" + "f" * 64 + "`")
+    report.text("**Won**: 15 more. Then `" + "c" * 80 + "`.\n\n## Next\n\n### Part\n\n- one\n- two")
+    for name in ("wide.png", "bars.svg"):
+        report.figure(folder / name, "What is seen, in " + "many " * 30 + "words.")
+    report.gallery([(folder / "small.png", "small"), (folder / "wide.png", "wide")])
+    report.table([f"column {n}" for n in range(14)], [[1000.25] * 14], caption="A wide table")
+    report.table(["method", "top-1 %"], [["frozen", 12.5]])
+    report.code("hitrs finetune " + "x" * 200)
+    return report.write(folder / "report.html")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 390, 1280])
+def test_reports_read_on_phones_and_desks(browser: Any, tmp_path: Path, width: int, scheme: str) -> None:
+    context = browser.new_context(
+        viewport={"width": width, "height": 800}, color_scheme=scheme, bypass_csp=True
+    )
+    page = context.new_page()
+    page.goto(all_kinds(tmp_path).as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    text = page.locator("main").bounding_box()
+    for picture in page.locator("img").all():
+        box = picture.bounding_box()
+        assert box["width"] > 40
+        assert box["x"] >= text["x"] - 0.5
+        assert box["x"] + box["width"] <= text["x"] + text["width"] + 0.5
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+    found = axe.Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    context.close()

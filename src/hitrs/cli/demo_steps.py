@@ -50,6 +50,8 @@ SEEN = 25
 """Frames after which a movement is continued."""
 SHORT = {"light": {"pretrain": 400, "recognize": 300}}
 """Steps that the demo takes of a configuration that is made for longer training."""
+SIMPLEST = "nearest neighbor on positions"
+"""What the first sentence of the report holds the recognizer against."""
 _MARK = "made-by-hitrs-demo.txt"
 
 
@@ -158,7 +160,7 @@ def _frozen(reports: Mapping[str, Metrics]) -> dict[str, dict[str, Any]]:
     names = {
         "ridge": "pre-trained, frozen, ridge",
         "ridge with convolutions": "the same with random convolutions",
-        POSITIONS: "nearest neighbor on positions",
+        POSITIONS: SIMPLEST,
         CONVOLUTIONS: "random convolutions",
     }
     return {name: reports[key]["all"] for key, name in names.items()}
@@ -204,6 +206,8 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
         f"hitrs {__version__}, {platform.system()}, torch {facts['torch']}, "
         f"{counted(facts['threads'], 'thread')}",
     )
+    top1 = {name: metrics["top1"] for name, metrics in outcome.reports.items()}
+    report.text(_won(top1, few, test, _uncertainty(test)))
     report.text(
         f"An encoder saw {len(data.split(split.protocol, 'train'))} recordings of synthetic people, without "
         f"labels. Then {few} labels, {few // classes} for each of {classes} actions, made a recognizer of "
@@ -216,7 +220,6 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
         f"use the same {few} labels, the two trained ones as many steps. One seed and one draw of labels: "
         f"differences below {_uncertainty(test):.0f} points mean little.",
     )
-    top1 = {name: metrics["top1"] for name, metrics in outcome.reports.items()}
     report.text(_verdict(top1, _uncertainty(test)))
     report.table(["method", "top-1 %"], [[name, figure] for name, figure in top1.items()])
     report.text("## What it recognizes")
@@ -266,6 +269,20 @@ def _prediction(report: Report, metrics: dict[str, Any], picture: Path) -> None:
     report.text("## Movements continued")
     report.figure(picture, "What was seen, then what the predictor expects; paler: what happened.")
     report.table(head, rows, caption="Mean error in mm; standing still and going on evenly for comparison.")
+
+
+def _won(top1: Mapping[str, float], labels: int, test: int, margin: float) -> str:
+    """The first sentence: what the first method has over the simplest one, in recordings named right."""
+    (first, best), simplest = next(iter(top1.items())), top1[SIMPLEST]
+    gain = best - simplest
+    said = (
+        f"With {labels} labels, an encoder that is {first} names **{best:.1f} %** of {test} recordings right"
+    )
+    other = f"the simplest method, {SIMPLEST} ({simplest:.1f} %)"
+    if abs(gain) <= margin:
+        return f"{said}, about as many as {other}: **nothing was won** that is more than chance."
+    more = f"**{abs(gain):.1f} points {'more' if gain > 0 else 'less'}** than"
+    return f"{said}, {more} {other}{'' if gain > 0 else ': nothing was won'}."
 
 
 def _verdict(top1: dict[str, float], margin: float) -> str:

@@ -75,6 +75,7 @@ def run(
             all the same.
         resume: go on with the run in OUT, with its own configuration.
     """
+    from hitrs.cli.run_report import write_run_report
     from hitrs.experiments.runs import finetune
     from hitrs.models.card_files import read_card
     from hitrs.tasks.base import followed_remedies, get_task
@@ -120,6 +121,9 @@ def run(
             title = f"{task.capitalize()}, {tested_on}"
             plot_confusion(metrics["all"]["confusion"], done.results["classes"], picture, title=title)
             print_line(f"confusion   {picture}")
+        title = f"{task.capitalize()}, {origin}"
+        report = write_run_report(done, get_task(task), title, command_line(), followed)
+        print_line(f"report      {report}")
     print_line(f"model       {done.model}")
 
 

@@ -76,8 +76,10 @@ class Report:
             for row in cells
         )
         note = f"<caption>{_inline(caption)}</caption>" if caption else ""
+        name = _plain(caption or ", ".join(headers))
         self._parts.append(
-            f'<div class="scroll"><table>{note}<thead><tr>{head}</tr></thead>\n'
+            f'<div class="scroll" tabindex="0" role="region" aria-label="{name}">'
+            f"<table>{note}<thead><tr>{head}</tr></thead>\n"
             f"<tbody>\n{body}\n</tbody></table></div>"
         )
 
@@ -203,9 +205,13 @@ def _figure(path: Path, caption: str) -> str:
         raise DataError(f"cannot read the picture {path}: {error.strerror or error}.") from error
     size = "" if kind == "image/svg+xml" else _size(content, path)
     data = base64.b64encode(content).decode("ascii")
-    plain = escape(re.sub(r"\*\*|`", "", caption))
     note = f"<figcaption>{_inline(caption)}</figcaption>" if caption else ""
-    return f'<figure><img{size} alt="{plain}" src="data:{kind};base64,{data}">{note}</figure>'
+    return f'<figure><img{size} alt="{_plain(caption)}" src="data:{kind};base64,{data}">{note}</figure>'
+
+
+def _plain(text: str) -> str:
+    """For attributes: escaped, without the marks of bold and code."""
+    return escape(re.sub(r"\*\*|`", "", text))
 
 
 def _size(content: bytes, path: Path) -> str:

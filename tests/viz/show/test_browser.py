@@ -1,10 +1,7 @@
 """The page as people use it: in a browser, which needs `playwright` and a Chromium of the system."""
 
 import re
-import shutil
 import threading
-from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,26 +12,8 @@ from hitrs.data.store import Store, write_store
 from hitrs.tasks.reply import Reply
 from hitrs.viz.show import Gallery, Server, write_page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-QUIET = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 HOSTILE = '<img src="http://127.0.0.1:9/x" onerror="document.title=1"><script>document.title=2</script>'
 FRAMES = 30
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed: `pip install playwright`"
-    )
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium: install it, for example with `apt-get install chromium`")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

@@ -435,7 +435,7 @@ ENTRY = Entry(
     title="your own recordings",
     about="files of any known format, with or without labels, subjects, cameras and segments",
     terms="yours",
-    where="with you; docs/own-data.md goes from files to a recognizer",
+    where="with you; docs/tutorials/few-labels.md goes from files to a recognizer",
     files="in the folder and its subfolders; labels.csv and segments.csv say what they show",
     protocols={
         "table": "the column split of labels.csv",
