@@ -67,6 +67,7 @@ def test_the_page_needs_the_token_and_programs_of_this_machine_compute_without(
 ) -> None:
     assert served.ask("")[0] == 401
     assert served.ask(f"{served.token[:-1]}x/")[0] == 404
+    assert served.ask(served.token)[0] == 404  # its addresses are relative to the one with a slash
     assert "What a model sees" in served.ask(f"{served.token}/")[1]
     assert served.ask("recognize", clip.read_bytes(), file="a.npz")[0] == 200
     assert served.ask("models", headers={"Authorization": "Bearer wrong"})[0] == 401

@@ -127,7 +127,7 @@ def _drawing(model: ServedModel, recording: Recording) -> dict[str, Any]:
     """A recording as the page draws it, with what the model says of it or why it says nothing."""
     reply, why = None, ""
     try:
-        reply = model.replies(recording)
+        reply = model.task.replies(model.model)(recording)
     except (DataError, LayoutError) as error:
         why = str(error)
     return {**draw(recording, reply), "id": 0, "refused": why}

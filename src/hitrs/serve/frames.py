@@ -15,7 +15,7 @@ from hitrs.data.video.rate import Held
 from hitrs.errors import DataError, HitrsError
 from hitrs.serve.moment import Moment
 from hitrs.serve.pictures import Poses, picture_of
-from hitrs.serve.scene import Scene
+from hitrs.serve.scene import LiveScene
 from hitrs.serve.service import sentence
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.serving import Live, LiveAnswer
@@ -28,7 +28,7 @@ Body = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass
-class Frame:
+class SentFrame:
     """What a client sent as its next frame."""
 
     number: int
@@ -68,7 +68,7 @@ class FrameStream:
         persons: int = 1,
         fps: float | None = None,
         poses: Poses | None = None,
-        scene: Scene | None = None,
+        scene: LiveScene | None = None,
     ) -> None:
         self._live, self.layout, self._persons = live, layout, persons
         self._held = None if fps is None else Held[Body](fps)
@@ -82,9 +82,9 @@ class FrameStream:
         """Whether frames go into the moment now."""
         self._last_seconds = -_LATEST
         self._going: Iterator[str] | None = None
-        self._owed: list[tuple[Frame, dict[str, Any]]] = []  # frames that wait for a common answer
+        self._owed: list[tuple[SentFrame, dict[str, Any]]] = []  # frames that wait for a common answer
 
-    def work(self, take: Callable[[], Frame | None]) -> list[str]:
+    def work(self, take: Callable[[], SentFrame | None]) -> list[str]:
         """Answer what there is, for a while; messages in the order of the frames.
 
         Args:
@@ -124,7 +124,7 @@ class FrameStream:
         if self._poses is not None:
             self._poses.close()
 
-    def _answered(self, frame: Frame) -> Iterator[str]:
+    def _answered(self, frame: SentFrame) -> Iterator[str]:
         """A message, or "" after each step that is none."""
         begun = time.perf_counter()
         notes: list[str] = []
@@ -179,13 +179,13 @@ class FrameStream:
         facts["milliseconds"]["model"] += round(1000 * (time.perf_counter() - begun), 2)
         return [self._told(frame, len(owed), answer, {**facts, "events": []})]
 
-    def _told(self, frame: Frame, count: int, answer: LiveAnswer, facts: dict[str, Any]) -> str:
+    def _told(self, frame: SentFrame, count: int, answer: LiveAnswer, facts: dict[str, Any]) -> str:
         values = answer.probabilities
         probabilities = None if values is None else [round(float(value), 4) for value in values]
         told = {"frame": frame.number, "frames": count, "dropped": frame.dropped, "label": answer.label}
         return message("answer", **told, probabilities=probabilities, **facts)
 
-    def _body(self, frame: Frame) -> tuple[float | None, Body, bytes | None]:
+    def _body(self, frame: SentFrame) -> tuple[float | None, Body, bytes | None]:
         """(seconds, body, picture) of a frame.
 
         Raises:

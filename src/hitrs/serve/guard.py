@@ -52,6 +52,8 @@ class Guard:
             return refused(403, "this server answers its own page and programs, no other site")
         first, rest = split_token(scope["path"])
         trusted = self._access.has_token(first)
+        if trusted and scope["path"] == f"/{first}":  # what the page asks for would lack the token
+            return refused(404, "the address of the page ends in /")
         if trusted:
             scope["path"] = f"/{rest}"
         elif given := headers.get("authorization"):

@@ -19,9 +19,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from hitrs.errors import ConfigError, HitrsError
 from hitrs.schema import read_settings, whole
-from hitrs.serve.frames import Frame, FrameStream, message
+from hitrs.serve.frames import SentFrame, FrameStream, message
 from hitrs.serve.pictures import Poses
-from hitrs.serve.scene import Scene
+from hitrs.serve.scene import LiveScene
 from hitrs.serve.service import Service, sentence
 from hitrs.serve.worker import Worker
 from hitrs.tasks.serving import LiveSettings
@@ -86,7 +86,7 @@ class _Refusal(Exception):
 class _Client:
     def __init__(self, socket: WebSocket, service: Service, trusted: bool) -> None:
         self._socket, self._service, self._trusted = socket, service, trusted
-        self._waiting: deque[Frame | dict[str, Any] | _Refusal] = deque()
+        self._waiting: deque[SentFrame | dict[str, Any] | _Refusal] = deque()
         self._lock = threading.Lock()  # the thread that computes takes frames
         self._news = asyncio.Event()
         self._heard = time.monotonic()
@@ -144,9 +144,9 @@ class _Client:
         if self._allowed < 0:
             await asyncio.sleep(-self._allowed / _PER_SECOND)
 
-    def _read_item(self, got: Any) -> Frame | dict[str, Any] | _Refusal:
+    def _read_item(self, got: Any) -> SentFrame | dict[str, Any] | _Refusal:
         if (data := got.get("bytes")) is not None:
-            return Frame(self._numbered(), time.perf_counter(), message=data)
+            return SentFrame(self._numbered(), time.perf_counter(), message=data)
         text = got.get("text") or ""
         if len(text) > _MOST_TEXT:
             return _Refusal("message", f"a message has at most {_MOST_TEXT:,} characters, got {len(text):,}")
@@ -161,20 +161,20 @@ class _Client:
         if unknown := sorted(set(values) - {"positions", "seconds"}):
             return _Refusal("frame", f"a frame has positions and seconds, no {unknown[0][:80]}")
         seconds = values.get("seconds")
-        return Frame(self._numbered(), time.perf_counter(), values.get("positions"), seconds)
+        return SentFrame(self._numbered(), time.perf_counter(), values.get("positions"), seconds)
 
     def _numbered(self) -> int:
         self._number += 1
         return self._number - 1
 
-    def _put(self, item: Frame | dict[str, Any] | _Refusal) -> bool:
+    def _put(self, item: SentFrame | dict[str, Any] | _Refusal) -> bool:
         """Let it wait; False if there is no room, which there always is for a frame."""
         with self._lock:
-            frames = [each for each in self._waiting if isinstance(each, Frame)]
-            if isinstance(item, Frame) and len(frames) >= _AHEAD:
+            frames = [each for each in self._waiting if isinstance(each, SentFrame)]
+            if isinstance(item, SentFrame) and len(frames) >= _AHEAD:
                 self._waiting.remove(frames[0])
                 self._dropped += 1 + frames[0].dropped
-            elif not isinstance(item, Frame) and len(self._waiting) - len(frames) >= _CONTROLS:
+            elif not isinstance(item, SentFrame) and len(self._waiting) - len(frames) >= _CONTROLS:
                 return False
             self._waiting.append(item)
         self._news.set()
@@ -188,7 +188,7 @@ class _Client:
             with self._lock:
                 item = self._waiting[0] if self._waiting else None
             busy = self._stream is not None and self._stream.unfinished
-            if isinstance(item, Frame) or busy:
+            if isinstance(item, SentFrame) or busy:
                 await self._frames()
             elif item is not None:
                 with self._lock:
@@ -210,12 +210,12 @@ class _Client:
             stream.keeping = False
             await self._send(message("recording", state="full", frames=len(stream.moment)))
 
-    def _take(self) -> Frame | None:
+    def _take(self) -> SentFrame | None:
         with self._lock:
-            if not self._waiting or not isinstance(self._waiting[0], Frame):
+            if not self._waiting or not isinstance(self._waiting[0], SentFrame):
                 return None
             frame = self._waiting.popleft()
-            assert isinstance(frame, Frame)
+            assert isinstance(frame, SentFrame)
             frame.dropped, self._dropped = self._dropped, 0
             return frame
 
@@ -262,7 +262,7 @@ class _Client:
         )  # what is wrong with it costs nothing else
         await self._end_stream()
         poses = await self._poses() if start.pictures else None
-        fps, scene = chosen.card.fps, Scene(layout) if start.skeleton else None
+        fps, scene = chosen.card.fps, LiveScene(layout) if start.skeleton else None
         persons = 1 if start.pictures else start.persons
         self._stream = FrameStream(model, layout, persons, fps, poses, scene)
         self._start, self._number, self._dropped = start, self._numbered_from(), 0
@@ -290,7 +290,7 @@ class _Client:
     def _numbered_from(self) -> int:
         """Frames that wait already are the first ones of this recording."""
         with self._lock:
-            frames = [each for each in self._waiting if isinstance(each, Frame)]
+            frames = [each for each in self._waiting if isinstance(each, SentFrame)]
             for number, frame in enumerate(frames):
                 frame.number = number
             return len(frames)

@@ -16,10 +16,10 @@ _REMEMBERED, _EVERY = 90, 30
 """Frames by which the view is chosen, and after how many it is chosen again."""
 
 
-class Scene:
+class LiveScene:
     """The frames of one client.
 
-    >>> Scene(layout).add(positions, valid)  # (P, J, C), (P, J)
+    >>> LiveScene(layout).add(positions, valid)  # (P, J, C), (P, J)
     {'skeleton': [[[0.1, 1.2, 0.3], None, ...]], 'view': {'center': [0.0, 0.9, 0.2], ...}}
     """
 

@@ -15,7 +15,6 @@ from hitrs.serve.worker import Worker
 from hitrs.skeleton.layout import Layout, get_layout, named_layout
 from hitrs.skeleton.mapping import layout_of_joints
 from hitrs.tasks.base import Task, TaskModel, get_task
-from hitrs.tasks.reply import Replier
 from hitrs.tasks.serving import Served
 
 _WAITING = 8
@@ -48,7 +47,6 @@ class ServedModel:
     task: Task
     model: TaskModel
     served: Served
-    replies: Replier
 
     @property
     def card(self) -> ModelCard:
@@ -99,7 +97,7 @@ def load_model(source: str) -> ServedModel:
         )
     task = get_task(name)
     model = task.load(source)
-    return ServedModel(task, model, task.served(model), task.replies(model))
+    return ServedModel(task, model, task.served(model))
 
 
 @dataclass

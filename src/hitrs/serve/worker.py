@@ -51,7 +51,7 @@ class Worker:
     def _work(self) -> None:
         while (item := self._queue.get()) is not None:
             work, loop, future = item
-            if future.cancelled():
+            if future.done():
                 continue
             try:
                 done, error = work(), None
