@@ -119,7 +119,7 @@ def test_a_recording_goes_through_the_model_live(opened, served: Served, long: P
     assert page.text_content("#now") in labels
     assert page.locator("#scores li").count() == 3
     assert re.search(
-        r"latency \d+ ms \(waited .*pose .*model .*\) · \d+ frames a second", page.text_content("#figures")
+        r"latency \d+ ms \(waited .*model .*\) · \d+ frames a second", page.text_content("#figures")
     )
     until(page, "live.answered === 269")
     page.click("#stop")

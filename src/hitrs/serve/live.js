@@ -3,7 +3,7 @@
 
 const SECONDS = 30;          // of the strip
 const SIDE = 480;            // pixels of a picture that is sent
-const IN_FLIGHT = 2;         // pictures that are not answered yet
+const IN_FLIGHT = 2, AT_ONCE = 6; // pictures, and frames of a recording, that are not answered yet
 const MOST_EVENTS = 20, MOST_SCORES = 3;
 const NOTHING = "no action";
 
@@ -37,6 +37,7 @@ function stopLive() {
   if (source) source.end();
   if (socket) socket.close(1000);
   byId("watch").hidden = !live.ready;
+  byId("hint").hidden = Boolean(live.ready);
   byId("stop").hidden = true;
   setRecording("off");
   markSource();
@@ -57,10 +58,11 @@ function sendFrame(send) {
 const HEARD = {
   ready(message) {
     live.ready = message;
-    Object.assign(live, { figure: liveFigure(message), sent: 0, answered: -1, notes: new Set() });
+    Object.assign(live, { figure: liveFigure(message), pictures: Boolean(live.source.start.pictures), sent: 0, answered: -1, notes: new Set() });
     live.at.clear();
     Object.assign(told, { label: undefined, strip: [], events: [], delays: [], parts: {}, dropped: 0, times: [] });
     byId("watch").hidden = byId("stop").hidden = false;
+    byId("hint").hidden = true;
     byId("moments").hidden = !message.recording;
     byId("with-pictures").hidden = !live.source.start.pictures;
     byId("classes").replaceChildren(...message.classes.map((name) => element("option", { value: name })));
@@ -153,7 +155,8 @@ function showLive() {
   drawScene(scene, live.figure, 1);
   drawStrip();
   const delay = middle(told.delays), rate = told.times.length / 2;
-  const parts = Object.entries(told.parts).map(([part, value]) => `${part} ${value.toFixed(value < 10 ? 1 : 0)}`);
+  const shown = Object.entries(told.parts).filter(([part]) => part !== "pose" || live.pictures);
+  const parts = shown.map(([part, value]) => `${part} ${value.toFixed(value < 10 ? 1 : 0)}`);
   const left = told.dropped ? ` · ${counted(told.dropped, "frame")} left out: the machine is slower than they come` : "";
   byId("figures").textContent = `latency ${delay.toFixed(0)} ms (${parts.join(", ")}) · ${rate.toFixed(0)} frames a second${left}`;
 }
@@ -177,10 +180,11 @@ function drawStrip() {
   const [pen, width, height] = fitted(byId("strip"));
   const now = performance.now() / 1000, { strip } = told;
   strip.forEach(({ at, label, high }, place) => {
-    const left = width * (1 - (now - at) / SECONDS);
+    const left = Math.floor(width * (1 - (now - at) / SECONDS));
     const next = place + 1 < strip.length ? width * (1 - (now - strip[place + 1].at) / SECONDS) : width;
+    const wide = Math.max(1, Math.min(Math.floor(next) - left, width / SECONDS)); // a pause leaves a gap
     pen.fillStyle = label === null ? colors.line : tone(label);
-    pen.fillRect(left, height * (1 - high), Math.max(1, Math.min(next - left, width / SECONDS)), height * high);
+    pen.fillRect(left, height * (1 - high), wide, height * high);
   });
 }
 
@@ -303,7 +307,7 @@ function playLive() {
       begun = performance.now();
       timer = setInterval(() => {
         const due = Math.min(figure.drawn, ((performance.now() - begun) / 1000) * (figure.rate / figure.step));
-        for (; next < due; next++) {
+        for (; next < due && waiting() < AT_ONCE; next++) { // a slow machine plays it more slowly, and loses nothing
           const message = { type: "frame", positions: frame(next), seconds: (next * figure.step) / figure.rate };
           sendFrame(() => say(message));
         }
@@ -366,6 +370,7 @@ async function openRecording(file) {
     const found = await answer.json();
     if (!answer.ok) throw new Error(found.error);
     byId("whole").hidden = false;
+    byId("hint").hidden = true;
     showCard(found);
   } catch (error) {
     problem(`${file.name} is not shown: ${error.message}`);

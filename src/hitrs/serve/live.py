@@ -1,6 +1,6 @@
 """A client that sends frames over a websocket: messages in, answers out, in order.
 
-One task reads, one answers; between them wait at most 30 frames, of which the oldest give way. What computes
+One task reads, one answers; between them wait at most 10 frames, of which the oldest give way. What computes
 does so in a thread (``frames``), and a client that takes no answers is let go: it costs the others nothing.
 """
 
@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from hitrs.errors import ConfigError, HitrsError
 from hitrs.schema import read_settings, whole
-from hitrs.serve.frames import SentFrame, FrameStream, message
+from hitrs.serve.frames import FrameStream, SentFrame, message
 from hitrs.serve.pictures import Poses
 from hitrs.serve.scene import LiveScene
 from hitrs.serve.service import Service, sentence
@@ -27,8 +27,8 @@ from hitrs.serve.worker import Worker
 from hitrs.tasks.serving import LiveSettings
 from hitrs.viz.show.drawing import sides
 
-_AHEAD = 30
-"""Frames that wait."""
+_AHEAD = 10
+"""Frames that wait: a third of a second, so that what is shown is not long past."""
 _CONTROLS = 8
 """Other messages that wait."""
 _MOST_TEXT = 65_536
