@@ -25,6 +25,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 RATE = 30
+START = json.dumps({"type": "start", "as_is": True})  # whatever the model knows of bodies
 
 
 class Server:
@@ -61,7 +62,7 @@ async def follow(
     """One client: its latencies in seconds go into ``delays``, frames without an answer into ``lost``."""
     sent: dict[int, float] = {}
     async with connect(f"ws://{server.host}/live", compression=None) as live:
-        await live.send('{"type": "start"}')
+        await live.send(START)
         assert json.loads(await live.recv())["type"] == "ready"
 
         async def hear() -> None:
@@ -141,7 +142,7 @@ async def churn(server: Server, count: int) -> None:
     for number in range(count):
         async with connect(f"ws://{server.host}/live", compression=None) as live:
             if number % 2:
-                await live.send('{"type": "start"}')
+                await live.send(START)
                 await live.recv()
             if number % 4 < 2:
                 live.transport.abort()
@@ -180,7 +181,7 @@ async def run(options: argparse.Namespace) -> None:
     rows = []
     try:
         async with connect(f"ws://{server.host}/live") as live:
-            await live.send('{"type": "start"}')
+            await live.send(START)
             joints = len(json.loads(await live.recv())["joints"])
         rng = np.random.default_rng(0)
         rest = rng.normal(size=(joints, 3)) * (0.2, 0.5, 0.1) + (0, 1, 0)

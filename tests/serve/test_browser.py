@@ -12,6 +12,8 @@ from bodies import KINECT, people
 from hitrs import import_dataset
 from hitrs.data import Recording, write_npz
 from hitrs.data.formats.npz import read_npz
+from hitrs.data.video import environment
+from hitrs.errors import DataError
 from servers import Served
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -257,6 +259,24 @@ def test_the_camera_of_the_browser(opened, serve, fake, tmp_path: Path) -> None:
     assert page.locator("#picture").is_hidden()
     assert page.evaluate("picture.srcObject") is None
     assert len(list((tmp_path / "moments").rglob("*.jpg"))) > 3
+
+
+def test_a_video_with_the_real_pose_process(opened, serve, hitrs_data) -> None:
+    try:
+        environment.command()
+    except DataError as error:
+        pytest.skip(str(error))
+    clip = hitrs_data("videos") / "sports2d-demo.mp4"
+    page = opened(serve("recognition"))
+    page.set_input_files("#video-file", clip)
+    until(page, "live.figure && live.figure.last.subarray(live.figure.stride).includes(1)")
+    up = page.evaluate(
+        """() => {
+            const at = (name) => position(live.figure, 1, 0, live.figure.joints.indexOf(name))[1];
+            return at("nose") - at("left_hip");
+        }"""
+    )
+    assert up > 0.2  # meters: a person in motion, upright, although MediaPipe's y points down
 
 
 def test_without_the_pose_environment_the_page_says_so(

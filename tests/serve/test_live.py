@@ -254,8 +254,11 @@ def test_the_skeleton_comes_back_upright(served: Served) -> None:
         assert drawn[5] is None
         assert drawn[ready["joints"].index("head")][1] > drawn[ready["joints"].index("left_foot")][1] + 1
         assert answer["view"]["radius"] > 0
-        say(live, "frame", positions=frame)
-        assert "view" not in heard(live)
+        views = 0
+        for _ in range(60):
+            say(live, "frame", positions=frame)
+            views += "view" in heard(live)
+        assert 3 < views < 10  # the more was seen, the more rarely
 
 
 # ---- Others.

@@ -153,6 +153,8 @@ function seeSkeleton({ skeleton, view }) {
 function showLive() {
   if (!live.figure) return;
   drawScene(scene, live.figure, 1);
+  const { figure } = live, somebody = figure.last.subarray(figure.stride).includes(1);
+  byId("nobody").textContent = somebody ? "" : "Nobody is seen.";
   drawStrip();
   const delay = middle(told.delays), rate = told.times.length / 2;
   const shown = Object.entries(told.parts).filter(([part]) => part !== "pose" || live.pictures);

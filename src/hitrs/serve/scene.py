@@ -12,8 +12,9 @@ from hitrs.data.space import TURNS, measure_space
 from hitrs.skeleton.layout import Layout
 from hitrs.viz.show.drawing import view_of
 
-_REMEMBERED, _EVERY = 90, 30
-"""Frames by which the view is chosen, and after how many it is chosen again."""
+_REMEMBERED, _EVERY = 90, 15
+"""Frames by which the view is chosen, and after how many it is chosen again; at first after half as many as
+were seen."""
 
 
 class LiveScene:
@@ -26,7 +27,7 @@ class LiveScene:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._frames: deque[tuple[np.ndarray, np.ndarray]] = deque(maxlen=_REMEMBERED)
-        self._since = _EVERY
+        self._since = 0
         self._up = "y"
 
     def add(self, positions: np.ndarray, valid: np.ndarray) -> dict[str, Any]:
@@ -35,7 +36,7 @@ class LiveScene:
         if valid.any():
             self._frames.append((positions, valid))
             self._since += 1
-        if self._since >= _EVERY and self._frames:
+        if self._frames and self._since >= min(_EVERY, 1 + len(self._frames) // 2):
             self._since = 0
             told["view"] = self._view()
         shown = np.round(self._turned(positions).astype(np.float64), 4)
