@@ -61,6 +61,7 @@ async def follow(
 ) -> None:
     """One client: its latencies in seconds go into ``delays``, frames without an answer into ``lost``."""
     sent: dict[int, float] = {}
+    counted: list[int] = []
     async with connect(f"ws://{server.host}/live", compression=None) as live:
         await live.send(START)
         assert json.loads(await live.recv())["type"] == "ready"
@@ -72,6 +73,7 @@ async def follow(
                     return
                 assert message["type"] == "answer", message
                 lost.append(message["dropped"])
+                counted.append(message["frames"] + message["dropped"])
                 for number in [each for each in sent if each <= message["frame"]]:
                     delays.append(time.perf_counter() - sent.pop(number))
 
@@ -83,6 +85,7 @@ async def follow(
             await live.send(frames[number % len(frames)])
         await live.send('{"type": "finish"}')
         await asyncio.wait_for(hearing, 60)
+        assert sum(counted) == int(seconds * RATE), "frames were neither answered nor counted"
 
 
 async def answer_to(server: Server, data: bytes, *, close: bool = False) -> bytes:
