@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hitrs.cli.console import print_line
 from hitrs.data.video.estimator import PoseFrame, current_estimator
 from hitrs.data.video.rate import held
-from hitrs.data.video.track import all_frames, seen_joints
+from hitrs.data.video.track import all_frames, first_pose
 from hitrs.skeleton import get_layout, map_positions
 
 if TYPE_CHECKING:
@@ -73,13 +73,8 @@ class _Watched:
             yield frame.seconds, self._pose(frame, online)
 
     def _pose(self, frame: PoseFrame, online: OnlineDetector) -> tuple[np.ndarray, np.ndarray]:
-        if not frame.poses:
-            return self.nobody(online)
-        pose = frame.poses[0]
-        points, visible = np.asarray(pose.points, np.float32), np.asarray(pose.visible)
-        valid = seen_joints(points, visible)
-        points = np.where(valid[:, None], points, np.float32(0))
-        positions, valid = map_positions(points[None, None], valid[None, None], self._layout, online.layout)
+        positions, valid = first_pose(frame.poses, self._layout)
+        positions, valid = map_positions(positions[None], valid[None], self._layout, online.layout)
         return positions[0], valid[0]
 
     def nobody(self, online: OnlineDetector) -> tuple[np.ndarray, np.ndarray]:
@@ -111,19 +106,15 @@ def _print_notes(notes: set[str], as_json: bool) -> None:
 
 def _print_events(events: tuple[Event, ...], rate: float | None, as_json: bool) -> None:
     for event in events:
-        start, stop = event.segment.start, event.segment.stop
-        seconds = [None if rate is None else round(frame / rate, 2) for frame in (start, stop)]
-        facts: dict[str, Any] = {"event": event.kind, "label": event.label, "start": start, "stop": stop}
-        facts |= {"start_seconds": seconds[0], "stop_seconds": seconds[1], "score": event.segment.score}
+        facts = event.to_dict(rate)
+        start = _when(facts["start_seconds"], facts["start"])
         if as_json:
             print_line(json.dumps(facts, ensure_ascii=False))
         elif event.kind == "started":
-            print_line(f"{_when(seconds[0], start)}  {event.label} ...")
+            print_line(f"{start}  {event.label} ...")
         else:
-            print_line(
-                f"{_when(seconds[0], start)} to {_when(seconds[1], stop).strip()}  {event.label} "
-                f"{event.segment.score:.0%}"
-            )
+            stop = _when(facts["stop_seconds"], facts["stop"]).strip()
+            print_line(f"{start} to {stop}  {event.label} {event.segment.score:.0%}")
 
 
 def _when(seconds: float | None, frame: int) -> str:

@@ -47,6 +47,7 @@ COMMANDS = {
     "detect": Command("hitrs.cli.detect", "find the actions in recordings of any length"),
     "predict": Command("hitrs.cli.predict", "continue a recording by the frames that come next"),
     "show": Command("hitrs.cli.show", "recordings and answers as a page to play, compare and search"),
+    "serve": Command("hitrs.cli.serve", "models as a live page, and as an interface for programs"),
     "export": Command("hitrs.cli.export", "a model as an ONNX file, for programs without PyTorch"),
     "convert": Command("hitrs.cli.convert", "stores as Parquet, checkpoints of the authors' code; and back"),
     "video-setup": Command("hitrs.cli.video_setup", "install what opens videos, in a place of its own"),

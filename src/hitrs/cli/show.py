@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import Skipped, frames_progress, print_line, progress_bar
 from hitrs.cli.inputs import opened_store
 from hitrs.cli.options import AS_FILES_SAY, Name, Names, Reading, ReadingOptions
+from hitrs.cli.signals import ended_by_signals
 from hitrs.errors import ConfigError, DataError, counted, did_you_mean
 
 if TYPE_CHECKING:
@@ -225,25 +225,8 @@ def _serve(gallery: Gallery, beside: int) -> None:
     """Serve the page until Ctrl-C or SIGTERM."""
     from hitrs.viz.show import Server
 
-    with Server(gallery, beside) as server, _ended_by_signals():
+    with Server(gallery, beside) as server, ended_by_signals():
         print_line(f"recordings  {len(gallery):,}")
         print_line(f"page        {server.url}")
         print_line("open it in the browser of this machine; Ctrl-C ends it")
         server.run()
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Ctrl-C and SIGTERM are how the block ends, and no error; a shell's background job ignores SIGINT."""
-
-    def stop(number: int, frame: object) -> NoReturn:
-        raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, stop) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except KeyboardInterrupt:
-        print_line("ended")
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)

@@ -30,6 +30,7 @@ from hitrs.tasks.deployed import FrameAnswer
 from hitrs.tasks.graph import Answer, Graph
 from hitrs.tasks.registry import TASKS
 from hitrs.tasks.reply import Replier
+from hitrs.tasks.serving import Served
 from hitrs.training.config import ProbeConfig
 from hitrs.training.loop import Job
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
@@ -398,6 +399,14 @@ class Task(ABC):
             ConfigError: if there is no way to show it.
         """
         raise ConfigError(f"what a model for {self.name} says cannot be shown: its task does not say how")
+
+    def served(self, model: TaskModel) -> Served:
+        """What a server does with a model (`hitrs serve`); by default nothing.
+
+        Raises:
+            ConfigError: if there is no way to serve it.
+        """
+        raise ConfigError(f"a model for {self.name} cannot be served: its task does not say how")
 
     def default_options(self, config: RunConfig) -> EvalOptions:
         """How the configuration of a run wants its model tested."""

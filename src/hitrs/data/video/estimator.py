@@ -7,8 +7,8 @@ Another package brings one through the entry point "hitrs.pose_estimators", whos
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from hitrs.data.video.streams import name_of, pictures
-from hitrs.errors import DataError, HitrsError
+from hitrs.errors import DataError, HitrsError, located
 from hitrs.plugins import Registry
 
 Source: TypeAlias = "Path | int"
@@ -41,6 +41,10 @@ class EstimatedPose:
     serve, and a 3-D pose is not drawn."""
     person: str | None = None
     """Who it is from picture to picture; None: people are followed by where they are."""
+
+
+EstimatePoses: TypeAlias = "Callable[[np.ndarray], Sequence[EstimatedPose]]"
+"""From a picture (H, W, 3) uint8, red first, to the people in it."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,28 @@ class PoseEstimator(ABC):
             DataError: for a video that cannot be read, a camera that is not there.
         """
 
+    def check_live(self) -> None:
+        """Refuse single pictures where they cannot be looked at.
+
+        Raises:
+            DataError: with why, and what to do.
+        """
+        raise DataError(f"the pose estimator '{self.name}' takes videos and cameras, no single pictures.")
+
+    def live(self) -> AbstractContextManager[EstimatePoses]:
+        """What finds the people in pictures that come one by one, of one camera, from wherever.
+
+        Example:
+            >>> with current_estimator().live() as estimate:
+            ...     poses = estimate(picture)  # (H, W, 3) uint8, red first
+
+        Raises:
+            ProcessEndedError: of ``estimate`` where a process that does the work has ended.
+            DataError: as for ``check_live``.
+        """
+        self.check_live()
+        raise NotImplementedError(f"{type(self).__name__}.live")
+
 
 class PictureEstimator(PoseEstimator):
     """An estimator that looks at one picture after another, in this process.
@@ -114,16 +140,27 @@ class PictureEstimator(PoseEstimator):
         for size, number, seconds, picture in pictures(source, start):
             video = VideoInfo(*size)
             scale = video.width / picture.shape[1]
-            try:
-                poses = tuple(self._scaled(pose, scale) for pose in self.estimate(picture))
-            except HitrsError:
-                raise
-            except Exception as error:  # whatever somebody else's estimator may raise
-                raise DataError(
-                    f"{name_of(source)}: the pose estimator '{self.name}' failed on frame {number} "
-                    f"({type(error).__name__}: {error}). This is a defect of the estimator."
-                ) from error
-            yield PoseFrame(video, number, seconds, poses)
+            with located(name_of(source)):
+                found = self._estimated(picture, f"frame {number}")
+            yield PoseFrame(video, number, seconds, tuple(self._scaled(pose, scale) for pose in found))
+
+    def check_live(self) -> None:
+        """They are looked at in this process."""
+
+    @contextmanager
+    def live(self) -> Iterator[EstimatePoses]:
+        yield lambda picture: self._estimated(picture, "a picture")
+
+    def _estimated(self, picture: np.ndarray, what: str) -> Sequence[EstimatedPose]:
+        try:
+            return self.estimate(picture)
+        except HitrsError:
+            raise
+        except Exception as error:  # whatever somebody else's estimator may raise
+            raise DataError(
+                f"the pose estimator '{self.name}' failed on {what} ({type(error).__name__}: {error}). This "
+                "is a defect of the estimator."
+            ) from error
 
     def _scaled(self, pose: EstimatedPose, scale: float) -> EstimatedPose:
         """Pixels of the picture that was looked at as those of the video."""

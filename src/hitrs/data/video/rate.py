@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 
@@ -85,33 +85,54 @@ def frame_times(seconds: np.ndarray, claimed: float | None) -> FrameTimes:
     return FrameTimes(fps, places, gap, notes)
 
 
-def held(frames: Iterable[tuple[float, T]], fps: float) -> Iterator[T | None]:
+class Held(Generic[T]):
     """Frames that come when they come, at a constant rate: at each moment the newest one so far.
 
     Args:
-        frames: (seconds, frame), rising.
+        fps: frames per second to give.
 
-    Yields:
-        One item for every 1 / fps seconds since the first frame; None where the newest frame is older than
-        ``LONGEST_GAP``. A pause of more than ten seconds counts as ten.
+    Example:
+        >>> held = Held(fps=20)
+        >>> [list(held.at(seconds, frame)) for seconds, frame in [(0.0, "a"), (0.11, "b"), (0.2, "c")]]
+        [['a'], ['a', 'a'], ['b', 'c']]
+    """
+
+    def __init__(self, fps: float) -> None:
+        self.fps = fps
+        self._tick, self._left_out = 0, 0.0
+        self._start: float | None = None
+        self._before = 0.0
+        self._newest: T | None = None
+
+    def at(self, seconds: float, frame: T) -> Iterator[T | None]:
+        """The moments up to that of the next frame, one for every 1 / fps seconds since the first.
+
+        Yields:
+            The newest frame; None where that is older than ``LONGEST_GAP``. A pause of more than ten seconds
+            counts as ten.
+        """
+        seconds -= self._left_out
+        if self._start is None:
+            self._start = seconds
+        else:
+            pause = max(0.0, seconds - self._before - _LONGEST_PAUSE)
+            self._left_out, seconds = self._left_out + pause, seconds - pause
+            while (moment := self._start + self._tick / self.fps) < seconds - _SAME:
+                yield self._newest if moment - self._before <= LONGEST_GAP else None
+                self._tick += 1
+        self._before, self._newest = seconds, frame
+        if self._start + self._tick / self.fps <= seconds + _SAME:
+            yield frame
+            self._tick += 1
+
+
+def held(frames: Iterable[tuple[float, T]], fps: float) -> Iterator[T | None]:
+    """The same of (seconds, frame), rising, that an iterator gives.
 
     Example:
         >>> list(held([(0.0, "a"), (0.11, "b"), (0.2, "c")], fps=20))
         ['a', 'a', 'a', 'b', 'c']
     """
-    start = before = newest = None
-    tick, left_out = 0, 0.0
+    at = Held[T](fps).at
     for seconds, frame in frames:
-        seconds -= left_out
-        if start is None or before is None:
-            start = seconds
-        else:
-            pause = max(0.0, seconds - before - _LONGEST_PAUSE)
-            left_out, seconds = left_out + pause, seconds - pause
-            while (moment := start + tick / fps) < seconds - _SAME:
-                yield newest if moment - before <= LONGEST_GAP else None
-                tick += 1
-        before, newest = seconds, frame
-        if start + tick / fps <= seconds + _SAME:
-            yield newest
-            tick += 1
+        yield from at(seconds, frame)

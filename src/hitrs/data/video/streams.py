@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,11 @@ Size = tuple[int, int, "float | None", "int | None"]
 def name_of(source: Path | int) -> str:
     """What messages call a video or camera."""
     return f"camera {source}" if isinstance(source, int) else str(source)
+
+
+def check_process() -> None:
+    """DataError where there is no process that opens videos."""
+    command()
 
 
 def ask(
@@ -66,6 +71,26 @@ def pictures(
                 f"{name_of(source)}: the pose process sent no picture for frame {header['number']}."
             )
         yield size, header["number"], header["seconds"], picture
+
+
+@contextmanager
+def picture_asker(name: str) -> Iterator[Callable[[np.ndarray], dict[str, np.ndarray]]]:
+    """From pictures (H, W, 3) uint8, red first, one after another, to the arrays of their poses.
+
+    Args:
+        name: what messages call them.
+
+    Raises:
+        ProcessEndedError: if the process ends or hangs.
+        DataError: if it cannot be started.
+    """
+    with start(command(), {"do": "estimate", "side": POSE_SIDE}, name) as process:
+
+        def answer(picture: np.ndarray) -> dict[str, np.ndarray]:
+            process.send({"kind": "frame"}, picture=picture)
+            return process.receive().arrays
+
+        yield answer
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from hitrs.data.formats.memory import reserve_joints
 from hitrs.data.formats.people import DetectedPerson, arrange
 from hitrs.data.recording import Recording
 from hitrs.data.video.environment import cache_folder
-from hitrs.data.video.estimator import VISIBLE, PoseEstimator, PoseFrame, VideoInfo
+from hitrs.data.video.estimator import VISIBLE, EstimatedPose, PoseEstimator, PoseFrame, VideoInfo
 from hitrs.data.video.process import ProcessEndedError
 from hitrs.data.video.rate import FrameTimes, frame_times
 from hitrs.data.video.streams import POSE_SIDE
@@ -121,6 +121,20 @@ class PoseTrack:
 def seen_joints(points: np.ndarray, visible: np.ndarray) -> np.ndarray:
     """(..., J) bool of points (..., J, C) and their visibility (..., J)."""
     return (visible >= VISIBLE) & np.isfinite(points).all(-1)
+
+
+def first_pose(poses: Sequence[EstimatedPose], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Positions (1, J, C) and valid (1, J) of the first person in a picture; nobody where there is none.
+
+    Args:
+        layout: the estimator's.
+    """
+    if not poses:
+        nobody = np.zeros((1, layout.n_joints, layout.dims), np.float32)
+        return nobody, np.zeros((1, layout.n_joints), bool)
+    points, visible = np.asarray(poses[0].points, np.float32), np.asarray(poses[0].visible)
+    valid = seen_joints(points, visible)
+    return np.where(valid[:, None], points, np.float32(0))[None], valid[None]
 
 
 def pose_track(path: Path, estimator: PoseEstimator) -> PoseTrack:

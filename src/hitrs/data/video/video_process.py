@@ -12,6 +12,9 @@ the header lists as ``"arrays": {name: [dtype, shape]}``, in that order::
                 (P, 33, 2), or with picture (H, W, 3)
             {"kind": "end"}, or at any time {"kind": "error", "message"}
 
+    parent  {"do": "estimate", "side"}, then {"kind": "frame"} with picture each, until the pipe closes
+    child   {"kind": "frame"} with points, visible and image, for each
+
     parent  {"do": "write", "path", "fps"}, then {"kind": "frame"} with picture each, then {"kind": "end"}
     child   {"kind": "written"}
 
@@ -49,6 +52,8 @@ def main():
         request, _ = receive(sys.stdin.buffer)
         if request["do"] == "write":
             write(request, answers)
+        elif request["do"] == "estimate":
+            estimate(request, answers)
         else:
             threading.Thread(target=_end_with_parent, daemon=True).start()
             read(request, answers)
@@ -242,6 +247,20 @@ def _mediapipe(np):
         ]
 
     return estimate
+
+
+def estimate(request, answers):
+    """Send the poses in the pictures that come."""
+    import cv2
+    import numpy as np
+
+    poses = _mediapipe(np)
+    while True:
+        _, arrays = receive(sys.stdin.buffer)
+        picture = arrays["picture"]
+        height, width = picture.shape[:2]
+        small = np.ascontiguousarray(_at_most(cv2, picture, request["side"]))
+        send(answers, {"kind": "frame"}, poses(small, width, height))
 
 
 def write(request, answers):

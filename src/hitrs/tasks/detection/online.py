@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,14 @@ class Event:
     label: str
     segment: Proposal
     """So far, or whole; its score is the mean probability of the class."""
+
+    def to_dict(self, fps: float | None) -> dict[str, Any]:
+        """JSON values: what happened, class, frames, their seconds at a frame rate, score."""
+        start, stop = self.segment.start, self.segment.stop
+        seconds = [None if fps is None else round(frame / fps, 2) for frame in (start, stop)]
+        facts = {"event": self.kind, "label": self.label, "start": start, "stop": stop}
+        times = {"start_seconds": seconds[0], "stop_seconds": seconds[1]}
+        return {**facts, **times, "score": self.segment.score}
 
 
 @dataclass(frozen=True)

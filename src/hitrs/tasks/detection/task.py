@@ -28,10 +28,12 @@ from hitrs.tasks.detection.online_graph import online_detection_graph
 from hitrs.tasks.detection.predict import predict
 from hitrs.tasks.detection.reply import detection_replies
 from hitrs.tasks.detection.segments import propose
+from hitrs.tasks.detection.serving import detection_served
 from hitrs.tasks.detection.stepping import FrameByFrame
 from hitrs.tasks.detection.truth import true_labels, true_segments
 from hitrs.tasks.graph import Answer, Graph, model_inputs
 from hitrs.tasks.reply import Replier
+from hitrs.tasks.serving import Served
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 from hitrs.transforms.preprocessing import frame_by_frame
@@ -147,6 +149,10 @@ class DetectionTask(Task):
     def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
         assert isinstance(model, DetectionModel)
         return detection_replies(model, as_is=as_is)
+
+    def served(self, model: TaskModel) -> Served:
+        assert isinstance(model, DetectionModel)
+        return detection_served(model)
 
 
 TASK = DetectionTask()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -48,6 +49,24 @@ class Continuation:
     def valid(self) -> np.ndarray:
         """(H, P, J), True for joints that the model predicts."""
         return self.recording.valid[self.start :]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values: the predicted frames (null: not predicted), from which on, rate, unit, joints, notes;
+        ``errors`` of each frame where there is a truth."""
+        values = np.round(self.positions.astype(np.float64), 6).astype(object)
+        values[~self.valid] = None
+        errors = None if self.truth is None else [None if np.isnan(e) else float(e) for e in self.errors()]
+        return {
+            "name": self.recording.name,
+            "start": self.start,
+            "fps": self.recording.fps,
+            "unit": self.unit,
+            "layout": list(self.recording.layout.joints),
+            "positions": values.tolist(),
+            "errors": errors,
+            "joints": self.joints.to_dict(),
+            "notes": list(self.notes),
+        }
 
     def errors(self) -> np.ndarray:
         """Mean distance between predicted and true joints in every frame for which there is a truth.

@@ -26,8 +26,10 @@ from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.poses import BASELINES
 from hitrs.tasks.prediction.predict import predict
 from hitrs.tasks.prediction.reply import prediction_replies
+from hitrs.tasks.prediction.serving import prediction_served
 from hitrs.tasks.prediction.windows import protocol_windows
 from hitrs.tasks.reply import Replier
+from hitrs.tasks.serving import Served
 from hitrs.transforms.config import PreprocessingConfig
 from hitrs.transforms.dataset import SkeletonDataset
 
@@ -135,6 +137,10 @@ class PredictionTask(Task):
     def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
         assert isinstance(model, PredictionModel)
         return prediction_replies(model, as_is=as_is)
+
+    def served(self, model: TaskModel) -> Served:
+        assert isinstance(model, PredictionModel)
+        return prediction_served(model)
 
     def report(
         self, name: str, metrics: Metrics, floors: Mapping[str, Metrics] | None = None

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.recording import Recording
 from hitrs.errors import ConfigError
 from hitrs.tasks.deployed import Answering, one_frame, stated_space
 from hitrs.tasks.inputs import Joints
@@ -86,14 +87,25 @@ class OnlineRecognizer(Recognizer):
                 too few of the model's joints, or bodies of another size, which no unit explains.
             LayoutError: if its joints or dimensions are not the layout's.
         """
+        self.add(frame, valid)
+        return self.answer()
+
+    def add(self, frame: np.ndarray, valid: np.ndarray | None = None) -> None:
+        """The next frame without an answer, which costs next to nothing; otherwise as ``update``."""
         persons = len(self._frames[0][0]) if self._frames else None
         given = one_frame(frame, valid, self._given, self.frames, persons)
         self._frames.append((given.positions[0].copy(), given.valid[0].copy()))
         self.frames += 1
+
+    def answer(self) -> Recognition | None:
+        """The action of the last frames that were added, as ``update`` gives it."""
+        if not self._frames:
+            return None
         positions, valid = (np.stack(parts) for parts in zip(*self._frames, strict=True))
         if not valid.any():
             return None
-        window = replace(given, positions=positions, valid=valid, fps=self.card.fps)
+        name = f"frame {self.frames - 1}"
+        window = Recording(positions, valid, self._given, name, fps=self.card.fps)
         found = self.recognize([self.recording(window, **self._reading)])[0]
         new = tuple(note for note in found.notes if note not in self._notes)
         self._notes = found.notes

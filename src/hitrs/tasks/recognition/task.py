@@ -43,7 +43,9 @@ from hitrs.tasks.recognition.model import RecognitionModel
 from hitrs.tasks.recognition.predict import predict
 from hitrs.tasks.recognition.reply import recognition_replies
 from hitrs.tasks.recognition.ridge import convolution_recognizer
+from hitrs.tasks.recognition.serving import recognition_served
 from hitrs.tasks.reply import Replier
+from hitrs.tasks.serving import Served
 from hitrs.transforms.dataset import SkeletonDataset
 
 
@@ -189,6 +191,10 @@ class RecognitionTask(Task):
     def replies(self, model: TaskModel, *, as_is: bool = False) -> Replier:
         assert isinstance(model, RecognitionModel)
         return recognition_replies(model, as_is=as_is)
+
+    def served(self, model: TaskModel) -> Served:
+        assert isinstance(model, RecognitionModel)
+        return recognition_served(model)
 
 
 def _accuracy(model: RecognitionModel, dataset: SkeletonDataset) -> float:

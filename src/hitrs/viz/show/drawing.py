@@ -11,6 +11,7 @@ import numpy as np
 from hitrs.data.recording import Recording
 from hitrs.data.space import TURNS, measure_space
 from hitrs.errors import counted
+from hitrs.skeleton import Layout
 from hitrs.tasks.reply import Reply
 from hitrs.viz.view import fit_view
 
@@ -79,18 +80,18 @@ def draw(
     if reply is not None:
         recording = reply.recording
     recorded = recording.n_persons
-    upright = _upright(recording)
+    turned = upright(recording)
     if reply is not None and reply.predicted is not None:
-        upright = _with_predicted(upright, _upright(reply.predicted, like=recording), reply.start)
-    positions, valid, layout = upright.positions, upright.valid, upright.layout
+        turned = _with_predicted(turned, upright(reply.predicted, like=recording), reply.start)
+    positions, valid, layout = turned.positions, turned.valid, turned.layout
     step = -(-positions.size // most_numbers)
     drawn = slice(None, None, step)
-    thinned = replace(upright, positions=positions[drawn], valid=valid[drawn], segments=())
+    thinned = replace(turned, positions=positions[drawn], valid=valid[drawn], segments=())
     small = quantize(thinned.positions, thinned.valid)
     notes = [*recording.notes]
     if step > 1:
         notes.append(
-            f"of its {upright.n_frames:,} frames every {_ordinal(step)} is drawn, to keep the page small; "
+            f"of its {turned.n_frames:,} frames every {_ordinal(step)} is drawn, to keep the page small; "
             "the strip that tells what was seen is of all frames"
         )
     if small.moved:
@@ -100,29 +101,29 @@ def draw(
         "name": recording.name,
         "facts": _facts(recording),
         "notes": notes,
-        "frames": upright.n_frames,
+        "frames": turned.n_frames,
         "fps": recording.fps,
         "rate": recording.fps or UNKNOWN_RATE,
         "step": step,
         "drawn": len(small.values),
-        "persons": upright.n_persons,
+        "persons": turned.n_persons,
         "recorded": recorded,
         "dims": layout.dims,
         "joints": list(layout.joints),
         "bones": [list(bone) for bone in layout.bones()],
-        "sides": _sides(upright),
+        "sides": sides(turned.layout),
         "origin": small.origin.tolist(),
         "quantum": small.step,
         "positions": _base64(small.values.astype("<i2")),
         "valid": _base64(np.packbits(thinned.valid, axis=None, bitorder="little")),
         "seen": _base64(_seen(valid, step)),
-        "view": _view(thinned),
+        "view": view_of(thinned),
         "lanes": _lanes(recording, reply),
         **_told(reply, drawn),
     }
 
 
-def _upright(recording: Recording, like: Recording | None = None) -> Recording:
+def upright(recording: Recording, like: Recording | None = None) -> Recording:
     """The recording turned so that y points up; as another one is turned, if that is given."""
     if recording.layout.dims == 2:
         return recording
@@ -147,7 +148,7 @@ def _with_predicted(recording: Recording, predicted: Recording, start: int) -> R
     return replace(recording, positions=positions, valid=valid)
 
 
-def _view(recording: Recording) -> dict[str, Any] | None:
+def view_of(recording: Recording) -> dict[str, Any] | None:
     """Where the camera stands, how much it has in sight, and the floor; None where nobody was seen."""
     if not recording.valid.any():
         return None
@@ -168,12 +169,12 @@ def _view(recording: Recording) -> dict[str, Any] | None:
     }
 
 
-def _sides(recording: Recording) -> list[int]:
+def sides(layout: Layout) -> list[int]:
     """Of each joint: 0 midline, 1 left, 2 right."""
-    sides = [0] * recording.layout.n_joints
-    for left, right in recording.layout.pairs:
-        sides[left], sides[right] = 1, 2
-    return sides
+    side = [0] * layout.n_joints
+    for left, right in layout.pairs:
+        side[left], side[right] = 1, 2
+    return side
 
 
 def _seen(valid: np.ndarray, step: int) -> np.ndarray:

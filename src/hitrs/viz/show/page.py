@@ -82,10 +82,6 @@ def served_page(gallery: Gallery, beside: int = 1) -> str:
 
 def page(gallery: Gallery, data: dict[str, Any], beside: int) -> str:
     """HTML with what ``show.js`` reads."""
-    folder = resources.files("hitrs.viz.show")
-    html, style, script = (
-        (folder / f"show.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
-    )
     values = {
         "total": len(gallery),
         "classes": gallery.classes,
@@ -93,15 +89,36 @@ def page(gallery: Gallery, data: dict[str, Any], beside: int) -> str:
         "beside": min(beside, MOST_BESIDE),
         **data,
     }
-    policy = f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; base-uri 'none'"
-    if data.get("served"):
-        policy += "; connect-src 'self'"
+    folder = resources.files("hitrs.viz.show")
+    parts = {kind: (folder / f"show.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    keys = ", <kbd>N</kbd> <kbd>P</kbd> next and previous recording"
+    policy = "; connect-src 'self'" if data.get("served") else ""
+    return fill(parts["html"], gallery.title, values, parts["css"], parts["js"], policy, keys)
+
+
+def fill(
+    html: str, title: str, data: dict[str, Any], style: str, script: str, policy: str = "", keys: str = ""
+) -> str:
+    """A page that plays recordings, and does what its own style and script add.
+
+    Args:
+        html: with places for ``$title``, ``$policy``, ``$style``, ``$player``, ``$data`` and ``$script``.
+        title: as text.
+        data: what the scripts read; "classes" among it, by whose place classes are colored.
+        policy: what the browser may do beside running these scripts.
+        keys: HTML of what is told of further keys.
+    """
+    folder = resources.files("hitrs.viz.show")
+    player = {kind: (folder / f"player.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")}
+    style, script = f"{player['css']}\n{style}", f"{player['js']}\n{script}"
+    allowed = f"style-src {_hash(style)}; script-src {_hash(script)}"
     return Template(html).substitute(
-        title=escape(gallery.title),
-        policy=policy,
+        title=escape(title),
+        policy=f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'{policy}",
         style=style,
+        player=Template(player["html"]).substitute(keys=keys),
         script=script,
-        data=json_in_html(values),
+        data=json_in_html(data),
     )
 
 

@@ -6,9 +6,7 @@ of this machine: a page from elsewhere that has a name of its own resolved to th
 
 from __future__ import annotations
 
-import hmac
 import json
-import secrets
 from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from hitrs.errors import HitrsError
+from hitrs.viz.show.access import LOOPBACK, Access, hosts, new_token, split_token
 from hitrs.viz.show.gallery import Gallery, Query
 from hitrs.viz.show.page import served_page
 
@@ -38,14 +37,15 @@ class Server:
 
     def __init__(self, gallery: Gallery, beside: int = 1) -> None:
         self._gallery, self._page = gallery, served_page(gallery, beside)
-        self._token, self._lock = secrets.token_urlsafe(16), Lock()
+        self._lock = Lock()
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self._http.daemon_threads = True
+        self._access = Access(new_token(), hosts(LOOPBACK, self._http.server_port))
 
     @property
     def url(self) -> str:
         """With the token, without which nothing is answered."""
-        return f"http://127.0.0.1:{self._http.server_port}/{self._token}/"
+        return f"http://127.0.0.1:{self._http.server_port}/{self._access.token}/"
 
     def run(self) -> None:
         """Answer until ``stop`` is called in another thread, or an exception comes (KeyboardInterrupt)."""
@@ -70,12 +70,11 @@ class Server:
             host: the header of that name.
             target: path and query.
         """
-        port = self._http.server_port
-        if host not in (f"127.0.0.1:{port}", f"localhost:{port}"):
+        if not self._access.is_named(host):
             return _refusal(HTTPStatus.FORBIDDEN, "this page is for the browser of the machine it runs on")
         address = urlsplit(target)
-        token, _, what = address.path.removeprefix("/").partition("/")
-        if not hmac.compare_digest(token.encode(), self._token.encode()):
+        token, what = split_token(address.path)
+        if not self._access.has_token(token):
             return _refusal(HTTPStatus.NOT_FOUND, "use the whole address that hitrs show printed")
         asked = {name: values[-1] for name, values in parse_qs(address.query).items()}
         with self._lock:  # models and stores are used by one at a time
