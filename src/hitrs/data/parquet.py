@@ -490,6 +490,7 @@ def _explained(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise DataError(f"{path} needs more memory than there is; it may be damaged.") from error
     except (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise DataError(
-            f"{path} is no Parquet file that can be read ({error}); it may be damaged."
+            f"{path} is no Parquet file that can be read ({reason}); it may be damaged."
         ) from error
