@@ -244,6 +244,26 @@ def test_a_row_group_that_is_too_large_is_refused(table: Any, tmp_path: Path) ->
         read_parquet(tmp_path / "store.parquet", tmp_path / "new")
 
 
+def test_a_long_text_that_is_repeated_is_refused(tmp_path: Path) -> None:
+    """10 kB that would become 12 GB."""
+    count, long = 4000, "s" * 3_000_000
+    repeated = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([long]))
+    notes = pa.ListArray.from_arrays(pa.array(range(count + 1), pa.int32()), repeated)
+    for name, values in (("source", repeated), ("notes", notes)):
+        content = {"name": list(map(str, range(count))), "positions": [[0.0] * 60] * count, name: values}
+        pq.write_table(pa.table(content), tmp_path / "a.parquet", store_schema=False)
+        assert (tmp_path / "a.parquet").stat().st_size < 200_000
+        with pytest.raises(DataError, match="texts of its row group 0 are too long"):
+            read_parquet(tmp_path / "a.parquet", tmp_path / "s", layout="kinect20")
+
+
+def test_a_number_of_values_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    content = {"name": ["a"], "positions": [[0.0] * 60], "notes": [["x"] * 200]}
+    pq.write_table(pa.table(content), tmp_path / "a.parquet")
+    with memory_limit(64 * 150), pytest.raises(DataError, match="holds 200 values of notes, more than"):
+        read_parquet(tmp_path / "a.parquet", tmp_path / "s", layout="kinect20")
+
+
 def test_damage_is_told(store: Store, tmp_path: Path) -> None:
     """Bits are flipped all over the file, and it is cut: never another traceback, never other content."""
     good = tmp_path / "good.parquet"
@@ -260,6 +280,7 @@ def test_damage_is_told(store: Store, tmp_path: Path) -> None:
                 back = read_parquet(tmp_path / "bad.parquet", tmp_path / "new", overwrite=True)
             except DataError as error:
                 assert str(tmp_path / "bad.parquet") in str(error)  # noqa: PT017
+                assert "\n" not in str(error)  # noqa: PT017
                 refused += 1
             else:
                 for one, other in zip(store, back, strict=True):

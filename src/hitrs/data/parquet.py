@@ -50,6 +50,9 @@ GROUP_VALUES, GROUP_RECORDINGS = 1 << 23, 1 << 16
 written."""
 BATCH_VALUES = 1 << 20
 """So many coordinates are read at a time, or a recording."""
+MOST_TEXT = 1 << 28
+"""Bytes of the texts in what is read at a time: a file holds each different text once, and may repeat a long
+one without end."""
 _SHAPE = ("frames", "persons", "joints", "coordinates")
 _TEXTS = ("label", *CATEGORIES, "source")
 _EXPECTED = {
@@ -211,11 +214,10 @@ def read_parquet(
     path, target = Path(path), Path(dst)
     check_destination(target, overwrite)
     with _explained(path):
-        check_ordinary(path)
-        file = pq.ParquetFile(path, page_checksum_verification=True)
+        file, schema = _open(pq, path)
     with file:
         about = _about(path, file.metadata.metadata or {}, None if layout is None else get_layout(layout))
-        kinds = _kinds(path, file.schema_arrow)
+        kinds = _kinds(path, schema)
         current: dict[str, str | None] = {}  # the parts of the recording in hand
 
         def recordings() -> Iterator[Recording]:
@@ -228,7 +230,7 @@ def read_parquet(
         def part(column: str) -> Callable[[Recording], str | None]:
             return lambda _: current[column]
 
-        left_out = [name for name in file.schema_arrow.names if name not in kinds]
+        left_out = [name for name in schema.names if name not in kinds]
         notes = [f"column '{name}' of {path.name} was left out" for name in left_out]
         meta: dict[str, Any] = {"dataset": path.stem} if about.meta is None else dict(about.meta)
         if notes:
@@ -335,33 +337,68 @@ def _fits(kind: str, found: Any) -> bool:
     )
 
 
+def _open(pq: Any, path: Path) -> tuple[Any, Any]:
+    """The file and its schema; each different text is in memory once, however often rows repeat it."""
+    check_ordinary(path)
+    with pq.ParquetFile(path) as file:
+        schema = file.schema_arrow
+        leaves = [file.schema.column(number) for number in range(len(file.schema))]
+    texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+    return pq.ParquetFile(path, page_checksum_verification=True, read_dictionary=texts), schema
+
+
 def _rows(path: Path, file: Any, columns: list[str], layout: Layout) -> Iterator[dict[str, Any]]:
     """Row after row: column -> value, arrays of ``positions`` and ``valid``."""
     for number in range(file.metadata.num_row_groups):
         with _explained(path):
-            group = file.metadata.row_group(number)
-            chunks = [group.column(index) for index in range(group.num_columns)]
-            values = sum(each.num_values for each in chunks if each.path_in_schema.startswith("positions."))
-            rows = group.num_rows
-        if values > room_for_joints() * layout.dims:
-            raise DataError(
-                f"{path}: its row group {number} holds {values:,} coordinates, more than are read at "
-                "once; write it in smaller row groups (row_group_size= in pandas and pyarrow)."
-            )
-        size = max(1, BATCH_VALUES * max(rows, 1) // max(values, 1))
-        with _explained(path):
-            batches = file.iter_batches(min(size, GROUP_RECORDINGS), [number], columns)
+            size = _check_group(path, number, file.metadata.row_group(number), layout)
+            batches = file.iter_batches(size, [number], columns)
         while True:
             with _explained(path):
                 batch = next(batches, None)
                 if batch is None:
                     break
                 lists = {name: batch.column(name) for name in ("positions", "valid") if name in columns}
-                small = batch.drop_columns(list(lists)).to_pylist()
-            for index, row in enumerate(small):
+                rest = batch.drop_columns(list(lists))
+                if sum(map(_text_bytes, rest.columns)) > MOST_TEXT:
+                    raise DataError(
+                        f"{path}: texts of its row group {number} are too long; it may be damaged."
+                    )
+                rows = rest.to_pylist()
+            for index, row in enumerate(rows):
                 with _explained(path):
                     row.update({name: _array(column[index]) for name, column in lists.items()})
                 yield row
+
+
+def _check_group(path: Path, number: int, group: Any, layout: Layout) -> int:
+    """How many rows of a row group are read at a time; DataError where it holds too much."""
+    coordinates = 1
+    for index in range(group.num_columns):
+        chunk = group.column(index)
+        positions = chunk.path_in_schema.startswith("positions.")
+        most = room_for_joints() * (layout.dims if positions else 1)
+        if chunk.num_values > most:
+            what = "coordinates" if positions else f"values of {chunk.path_in_schema.partition('.')[0]}"
+            raise DataError(
+                f"{path}: its row group {number} holds {chunk.num_values:,} {what}, more than are read at "
+                "once; write it in smaller row groups (row_group_size= in pandas and pyarrow)."
+            )
+        if positions:
+            coordinates = max(chunk.num_values, 1)
+    return min(max(1, BATCH_VALUES * group.num_rows // coordinates), GROUP_RECORDINGS)
+
+
+def _text_bytes(column: Any) -> int:
+    """Bytes of all texts of a column, each as often as it occurs."""
+    from pyarrow import compute, types
+
+    if types.is_dictionary(column.type) and not types.is_null(column.type.value_type):
+        lengths = compute.binary_length(column.dictionary)
+        return compute.sum(compute.take(lengths, column.indices)).as_py() or 0
+    if types.is_struct(column.type):
+        return sum(map(_text_bytes, column.flatten()))
+    return _text_bytes(column.flatten()) if types.is_nested(column.type) else 0
 
 
 def _array(scalar: Any) -> np.ndarray | None:
@@ -453,6 +490,7 @@ def _explained(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise DataError(f"{path} needs more memory than there is; it may be damaged.") from error
     except (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError, RuntimeError) as error:
+        reason = str(error).partition("\n")[0].rstrip(".")  # what follows is for programmers
         raise DataError(
-            f"{path} is no Parquet file that can be read ({error}); it may be damaged."
+            f"{path} is no Parquet file that can be read ({reason}); it may be damaged."
         ) from error
