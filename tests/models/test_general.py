@@ -8,6 +8,7 @@ import torch
 from safetensors import safe_open
 
 import hitrs
+from hitrs.config import DEFAULT, differences, load_config
 from hitrs.data.synthetic import make_synthetic
 from hitrs.errors import CheckpointError
 from hitrs.models.card_files import GENERAL, resolve_pretrained
@@ -34,6 +35,12 @@ def test_it_is_small_and_whole() -> None:
     assert all(torch.isfinite(p).all() and p.dtype == torch.float32 for p in encoder.parameters())
     assert encoder.card.layout.name == "kinect20"
     assert encoder.card.preprocessing.scale == "body"
+
+
+def test_who_starts_from_it_has_the_default_configuration() -> None:
+    """Detectors made of it looked at frames to come, as the default did when it was trained."""
+    own = load_config(GENERAL / "config.yaml")
+    assert differences(own, load_config(DEFAULT)) == [("layout", "kinect20", "")]
 
 
 def test_it_says_which_files_it_saw() -> None:

@@ -12,6 +12,7 @@ from hitrs.data import Store, write_store
 from hitrs.data.catalog.human36m import CLASSES
 from hitrs.data.formats.expmap import read_expmap
 from hitrs.data.recording import Recording
+from hitrs.data.synthetic import make_synthetic
 from hitrs.errors import DataError
 from hitrs.skeleton import get_layout
 from hitrs.tasks.prediction.config import Span
@@ -129,3 +130,19 @@ def test_zero_velocity_on_cmu(hitrs_data: Callable[[str], Path], tmp_path: Path)
         assert list(metrics["actions"][action].values()) == pytest.approx(expected, abs=0.051)
     assert metrics["baselines"]["zero velocity"]["actions"] == metrics["actions"]
     assert metrics["ms"][-1] == pytest.approx(1000 * 25 / 60, abs=0.1)
+
+
+def test_errors_are_millimeters_whatever_the_unit(tmp_path: Path) -> None:
+    """Those of a store in centimeters were a hundred times too large."""
+    meters = make_synthetic(tmp_path / "meters", size="tiny")
+    scaled = [replace(meters[number], positions=100 * meters[number].positions) for number in range(12)]
+    centimeters = write_store(tmp_path / "centimeters", scaled, layout=meters.layout)
+    span = Span(10, 5, 1)
+    windows = spread_windows(meters, range(12), span)
+    own, other = (
+        prediction_metrics(store, windows, span, lambda given: [zero_velocity(*each, 5) for each in given])
+        for store in (meters, centimeters)
+    )
+    assert centimeters.space.unit == "centimeters"
+    assert other["mpjpe@5"] == pytest.approx(own["mpjpe@5"], abs=0.02)
+    assert own["mpjpe@5"] > 1

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.inspection.body import UNITS
 from hitrs.data.store import Store
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.prediction.config import Span
@@ -115,9 +116,9 @@ def prediction_metrics(
 ) -> dict[str, Any]:
     """MPJPE at every horizon, its means per action, bone drift and bone angles; and the baselines'.
 
-    MPJPE and drift are in millimeters for 3-D stores (in meters), in pixels for 2-D ones. A true joint that
-    was not seen does not count, nor one that the model does not predict, for the prediction and the
-    baselines alike.
+    MPJPE and drift are in millimeters for 3-D stores (whose unit is taken for meters where it is not clear),
+    in pixels for 2-D ones. A true joint that was not seen does not count, nor one that the model does not
+    predict, for the prediction and the baselines alike.
 
     Args:
         predict_windows: observed frames of some windows, in the store's layout, to predicted ones.
@@ -135,9 +136,10 @@ def prediction_metrics(
     predictions = predict_windows(observed)
     counted = [valid & scored for _, valid in predictions]
     horizons = horizons_of(span.predicted)
+    unit = MILLIMETERS / UNITS.get(store.space.unit, 1.0) if store.layout.dims == 3 else 1.0
 
     def metrics_of(predictions: Sequence[Frames]) -> dict[str, Any]:
-        return _metrics(store.layout, observed, predictions, futures, counted, actions, horizons)
+        return _metrics(store.layout, observed, predictions, futures, counted, actions, horizons, unit)
 
     rates = np.unique(store.fps[[window.recording for window in windows]])
     fps = float(rates[0]) / span.frame_step if len(rates) == 1 and np.isfinite(rates[0]) else None
@@ -161,9 +163,9 @@ def _metrics(
     counted: Sequence[np.ndarray],
     actions: Sequence[str],
     horizons: Sequence[int],
+    unit: float,
 ) -> dict[str, Any]:
     rows = np.array(horizons) - 1
-    unit = MILLIMETERS if layout.dims == 3 else 1.0
     errors, drifts, angles = [], [], []
     for (past, seen), (predicted, _), (truth, valid), window_counted in zip(
         observed, predictions, futures, counted, strict=True
