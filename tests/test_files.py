@@ -308,3 +308,12 @@ def test_a_folder_that_is_moved_while_it_is_being_locked(
     with locked(tmp_path / "working", "it"):
         assert (tmp_path / "working" / ".lock").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_lock_that_another_process_has_cleared_leaves_no_folder(tmp_path: Path) -> None:
+    """Whoever moves a folder to its place clears what is at the old one, where the next may have begun."""
+    folder = tmp_path / "store.importing"
+    with locked(folder, "the store"):
+        for path in folder.iterdir():
+            path.unlink()
+    assert not folder.exists()

@@ -299,8 +299,9 @@ def locked(
         with suppress(OSError):
             holder.unlink()
         with suppress(OSError):
-            if [path.name for path in folder.iterdir()] == [name]:
-                file.unlink()
+            # another process that ends here may have removed the lock already
+            if {path.name for path in folder.iterdir()} <= {name}:
+                file.unlink(missing_ok=True)
                 folder.rmdir()
         lock.release()
 
