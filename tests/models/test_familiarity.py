@@ -15,15 +15,25 @@ def features(count: int, width: int = 40, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(rows + 7).float()
 
 
-def test_it_is_the_distance_of_mahalanobis() -> None:
-    rows = features(200)
-    familiarity = Familiarity.of(rows, 60)
-    standard = ((rows - rows.mean(0)) / rows.std(0, correction=0)).double().numpy()
-    axes = familiarity.axes.shape[1]
+@pytest.mark.parametrize("count", [20, 200])
+def test_it_is_the_distance_of_mahalanobis(count: int) -> None:
+    """Off the axes with the variance of the last of them."""
+    rows, other = features(count), features(7, seed=1)
+    familiarity = Familiarity.of(rows, 10)
+    mean, deviation = rows.mean(0), rows.std(0, correction=0)
+    standard, moved = (((each - mean) / deviation).double().numpy() for each in (rows, other))
     values, vectors = np.linalg.eigh(np.cov(standard.T, bias=True))
-    along = standard @ vectors[:, ::-1][:, :axes] / np.sqrt(values[::-1][:axes])
-    np.testing.assert_allclose(familiarity(rows).numpy(), np.sqrt((along**2).mean(1)), rtol=1e-3)
-    assert float(familiarity(rows).square().mean()) == pytest.approx(1, rel=1e-3)
+    axes = familiarity.axes.shape[1]
+    variances = np.maximum(values, values[-axes])
+    expected = np.sqrt(((moved @ vectors) ** 2 / variances).sum(1) / axes)
+    np.testing.assert_allclose(familiarity(other).numpy(), expected, rtol=1e-3)
+
+
+def test_others_are_farther_than_those_that_trained() -> None:
+    """Of few that trained, along the axes alone others were nearer: axes go where just these vary."""
+    rows, others = (torch.randn(20, 80, generator=torch.Generator().manual_seed(seed)) for seed in (0, 1))
+    familiarity = Familiarity.of(rows, 60)
+    assert float(familiarity(others).median()) > float(familiarity(rows).max())
 
 
 def test_what_is_unlike_all_that_trained_is_far() -> None:

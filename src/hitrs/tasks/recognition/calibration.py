@@ -29,9 +29,6 @@ class HeldOut:
     """(N,) of their features to those of the fit."""
     axes: int
     """Of the distances; 0: there are none."""
-    usual: float = 0.0
-    """Distance that nearly all of them have where they train. Of few recordings and many axes it is more
-    than when held out: axes go where these few vary."""
 
     def beside(self, other: HeldOut) -> HeldOut:
         """For both classifiers together; only this one's features are looked at."""
@@ -44,7 +41,7 @@ class HeldOut:
         if not self.axes:
             return Confidence(threshold=choose_threshold(self.probabilities))
         threshold, distance = choose_limits(self.probabilities, self.distances)
-        return Confidence(threshold=threshold, distance=max(distance, self.usual), axes=self.axes)
+        return Confidence(threshold=threshold, distance=distance, axes=self.axes)
 
 
 def choose_confidence(scores: np.ndarray, labels: np.ndarray, refused: float = REFUSED) -> Confidence:

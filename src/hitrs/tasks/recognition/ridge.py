@@ -24,7 +24,7 @@ from hitrs.models.features import (
 from hitrs.models.ridge import Ridge, fit_ridge
 from hitrs.skeleton.layout import Layout
 from hitrs.tasks.base import RunConfig, drawn
-from hitrs.tasks.recognition.calibration import REFUSED, HeldOut
+from hitrs.tasks.recognition.calibration import HeldOut
 from hitrs.tasks.recognition.confidence import MOST_AXES
 from hitrs.tasks.recognition.config import RecognitionHeadConfig
 from hitrs.tasks.recognition.model import RecognitionModel, convolution_card
@@ -167,11 +167,9 @@ def _familiarity(features: Tensor, labels: np.ndarray, ridge: Ridge) -> tuple[Fa
         distances[test] = np.nan_to_num(Familiarity.of(features[known], MOST_AXES)(features[test]).numpy())
     if not told.any():
         told[:] = True
-    rows = features[drawn(np.arange(len(labels)), FAMILIAR)]
-    familiarity = Familiarity.of(rows, MOST_AXES)
-    usual = float(np.quantile(np.nan_to_num(familiarity(rows).numpy()), 1 - REFUSED))
+    familiarity = Familiarity.of(features[drawn(np.arange(len(labels)), FAMILIAR)], MOST_AXES)
     axes = familiarity.axes.shape[1] if probabilities.shape[1] > 1 else 0
-    held_out = HeldOut(probabilities[told], distances[told], axes, usual)
+    held_out = HeldOut(probabilities[told], distances[told], axes)
     return (familiarity if axes else None), held_out
 
 
