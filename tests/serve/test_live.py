@@ -30,6 +30,14 @@ def send(live, frame, **more) -> None:
     say(live, "frame", positions=None if frame is None else np.round(frame, 5).tolist(), **more)
 
 
+def until_finished(live) -> list[dict]:
+    """What is heard before the recording is over."""
+    answers = []
+    while (message := heard(live))["type"] != "finished":
+        answers.append(message)
+    return answers
+
+
 def nth(number: int) -> np.ndarray:
     return FRAMES[number % len(FRAMES)]
 
@@ -76,9 +84,7 @@ def test_frames_that_come_at_once_are_answered_in_order_or_counted(served: Serve
         for number in range(100):
             send(live, nth(number))
         say(live, "finish")
-        answers = []
-        while (message := heard(live))["type"] != "finished":
-            answers.append(message)
+        answers = until_finished(live)
     numbers = [each["frame"] for each in answers]
     assert numbers == sorted(numbers)
     assert numbers[-1] == 99
@@ -91,9 +97,7 @@ def test_a_recognizer_answers_once_for_all_that_wait(served: Served) -> None:
         for number in range(60):
             send(live, nth(number))
         say(live, "finish")
-        answers = []
-        while (message := heard(live))["type"] != "finished":
-            answers.append(message)
+        answers = until_finished(live)
     assert answers[-1]["frame"] == 59
     assert sum(each["frames"] + each["dropped"] for each in answers) == 60
     assert len(answers) < 60

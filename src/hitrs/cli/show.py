@@ -17,7 +17,6 @@ from hitrs.errors import ConfigError, DataError, counted, did_you_mean
 
 if TYPE_CHECKING:
     from hitrs.data.store import Store
-    from hitrs.tasks.base import Task, TaskModel
     from hitrs.viz.show import Gallery
 
 
@@ -91,9 +90,10 @@ def _of_recordings(
 ) -> Gallery:
     """What files, folders and stores hold, opened until the stack is closed."""
     from hitrs.skeleton.layout import get_layout
+    from hitrs.tasks.base import load_answering
     from hitrs.viz.show import Gallery
 
-    loaded = None if model is None else _loaded(model)
+    loaded = None if model is None else load_answering(model)
     want = None if loaded is None else loaded[1].card.layout
     stores, layout = [], get_layout(reading.layout) if reading.layout else None
     with progress_bar("reading") as bar, frames_progress(bar):
@@ -128,9 +128,10 @@ def _of_run(
     from hitrs.config import run_of
     from hitrs.data.protocol import protocol_split
     from hitrs.data.store import Store
+    from hitrs.tasks.base import load_answering
     from hitrs.viz.show import Gallery
 
-    task, model = _loaded(str(run))
+    task, model = load_answering(str(run))
     record = run_of(run)
     tested = store or record.get("store")
     if not isinstance(tested, str | Path):
@@ -167,21 +168,6 @@ def _is_model(path: Path) -> bool:
     """Whether a folder is a run or a model directory, finished or not."""
     names = ("model.safetensors", "model/config.json", "run.json", "checkpoints")
     return not (path / "store.json").exists() and any((path / name).exists() for name in names)
-
-
-def _loaded(model: str) -> tuple[Task, TaskModel]:
-    from hitrs.models.card import PRETRAINING
-    from hitrs.models.card_files import read_card, resolve_pretrained
-    from hitrs.tasks.base import get_task
-
-    name = read_card(resolve_pretrained(model))[0].task
-    if name == PRETRAINING:
-        raise ConfigError(
-            f"{model} is a pre-trained encoder, which says nothing of a recording; make a model of it with "
-            "`hitrs finetune`, or a recognizer with `hitrs probe --out`"
-        )
-    task = get_task(name)
-    return task, task.load(model)
 
 
 def _chosen(

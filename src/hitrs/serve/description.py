@@ -67,7 +67,7 @@ def _of_model(model: ServedModel) -> dict[str, Any]:
 
 
 def _recording(name: str, about: str, further: tuple[str, ...], answer: dict[str, Any]) -> dict[str, Any]:
-    options = {**{key: _OPTIONS[key] for key in _OPTIONS if key != "at"}}
+    options = {key: option for key, option in _OPTIONS.items() if key != "at"}
     options |= {
         key: _OPTIONS.get(key, ("string", "Which model, where several are served.")) for key in further
     }

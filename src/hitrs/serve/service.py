@@ -8,13 +8,12 @@ from typing import Any
 
 from hitrs.data.video.estimator import PoseEstimator, current_estimator
 from hitrs.errors import ConfigError, DataError, HitrsError
-from hitrs.models.card import PRETRAINING, ModelCard
-from hitrs.models.card_files import read_card, resolve_pretrained
+from hitrs.models.card import ModelCard
 from hitrs.serve.moment import Moments
 from hitrs.serve.worker import Worker
 from hitrs.skeleton.layout import Layout, get_layout, named_layout
 from hitrs.skeleton.mapping import layout_of_joints
-from hitrs.tasks.base import Task, TaskModel, get_task
+from hitrs.tasks.base import Task, TaskModel, load_answering
 from hitrs.tasks.serving import Served
 
 _WAITING = 8
@@ -89,14 +88,7 @@ def load_model(source: str) -> ServedModel:
     Raises:
         CheckpointError, ConfigError: if there is none, or it cannot be served.
     """
-    name = read_card(resolve_pretrained(source))[0].task
-    if name == PRETRAINING:
-        raise ConfigError(
-            f"{source} is a pre-trained encoder, which says nothing of a recording; make a model of it with "
-            "`hitrs finetune`, or a recognizer with `hitrs probe --out`"
-        )
-    task = get_task(name)
-    model = task.load(source)
+    task, model = load_answering(source)
     return ServedModel(task, model, task.served(model))
 
 

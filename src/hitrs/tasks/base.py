@@ -22,6 +22,7 @@ from hitrs.data.recording import Recording
 from hitrs.data.store import Store
 from hitrs.errors import CheckpointError, ConfigError
 from hitrs.models.card import PRETRAINING, ModelCard
+from hitrs.models.card_files import read_card, resolve_pretrained
 from hitrs.models.config import ModelConfig
 from hitrs.models.encoder import HiTRS
 from hitrs.models.pretrained import load_pretrained, load_weights, save_pretrained
@@ -450,6 +451,27 @@ def get_task(name: str) -> Task:
         ConfigError: if there is none of this name.
     """
     return TASKS.get(name)
+
+
+def load_answering(source: str) -> tuple[Task, TaskModel]:
+    """The task of a model that answers for recordings, and the model.
+
+    >>> task, model = load_answering("runs/tuned")
+
+    Args:
+        source: model directory, the run that made it, or ``hub://owner/name``.
+    Raises:
+        CheckpointError: if there is no model.
+        ConfigError: for a pre-trained encoder.
+    """
+    name = read_card(resolve_pretrained(source))[0].task
+    if name == PRETRAINING:
+        raise ConfigError(
+            f"{source} is a pre-trained encoder, which says nothing of a recording; make a model of it with "
+            "`hitrs finetune`, or a recognizer with `hitrs probe --out`"
+        )
+    task = get_task(name)
+    return task, task.load(source)
 
 
 def followed_remedies(card: ModelCard) -> frozenset[str]:
