@@ -43,6 +43,23 @@ def test_cells_refer_to_each_other_by_id_in_any_order(tmp_path):
     assert bone.name == "finetune-s-bone-from-pretrain-s-bone-s0-s0"
 
 
+def test_the_id_of_several_cells_stands_for_each_of_them(tmp_path):
+    first, second, *probes, ensemble = plan(
+        tmp_path,
+        "  - {do: pretrain, id: encoder, store: s, protocol: p, seed: [0, 1]}\n"
+        "  - {do: probe, store: s, protocol: p, from: encoder, label_fraction: [0.1, 1.0]}\n"
+        "  - {do: finetune, id: tuned, store: s, protocol: p, from: encoder}\n"
+        "  - {do: ensemble, store: s, protocol: p, of: tuned}\n",
+    ).cells
+    *probes, first_tuned, second_tuned = probes
+    assert [(cell.source, cell.label_fraction) for cell in probes] == [
+        *((first, 0.1), (first, 1.0)),
+        *((second, 0.1), (second, 1.0)),
+    ]
+    assert ensemble.of == (first_tuned, second_tuned)
+    assert (first_tuned.source, second_tuned.source) == (first, second)
+
+
 def test_a_recognizer_is_tested_on_several_layouts(tmp_path):
     recognizer, *layouts = plan(
         tmp_path,
@@ -105,10 +122,6 @@ PRETRAIN = "  - {do: pretrain, id: e, store: s, protocol: p"
         ("  - {do: probe, store: s, protocol: p, from: [null]}\n", "needs from; it cannot be null"),
         ("  - {do: pretrain, store: s, protocol: p}\n" * 2, "two cells are called"),
         (PRETRAIN + "}\n" + PRETRAIN + ", seed: 1}\n", "the id e is taken"),
-        (
-            PRETRAIN + ", seed: [0, 1]}\n  - {do: probe, store: s, protocol: p, from: e}\n",
-            "stands for 2 cells",
-        ),
         (
             PRETRAIN + "}\n  - {do: finetune, store: s, protocol: p, stream: bone, from: e}\n",
             "the stream is bone, but pretrain-s-joint-s0 was trained on joint",

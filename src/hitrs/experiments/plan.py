@@ -17,9 +17,10 @@
       - {do: finetune, task: detection, store: precog, protocol: "leave-script-{fold}-out", fold: [1, 2, 3]}
 
 A list under any key of ``SPREAD`` stands for one cell per value. Each cell is one run that leaves one small
-JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name; ``from:
-general`` is the encoder that comes with the package. A probe and a recognizer are also read together with the
-random convolutions of the same labels, where the plan has a cell for them.
+JSON file. Cells name each other, in ``from`` and ``of``, by an ``id`` or by the cell's whole name; an id of
+several cells stands for each of them. ``from: general`` is the encoder that comes with the package. A probe
+and a recognizer are also read together with the random convolutions of the same labels, where the plan has a
+cell for them.
 """
 
 from __future__ import annotations
@@ -236,20 +237,22 @@ class _Entry:
             str(name) for key in ("from", "of") for name in _as_list(self.values.get(key)) if name is not None
         )
 
-    def cells(self, known: Mapping[str, Cell]) -> list[Cell]:
+    def cells(self, known: Mapping[str, tuple[Cell, ...]]) -> list[Cell]:
         """The cells that this stands for; ``known`` has those that it refers to."""
-        spread = [key for key in SPREAD if isinstance(self.values.get(key), list)]
+        starts = [None] if self.values.get("from") is None else _as_list(self.values["from"])
+        sources = [cell for name in starts for cell in ((None,) if name is None else known[str(name)])]
+        given = {**self.values, "from": sources}
+        spread = {key: given[key] for key in SPREAD if isinstance(given.get(key), list)}
+        of = tuple(cell for name in _as_list(self.values.get("of")) for cell in known[str(name)])
         return [
-            self._cell({**self.values, **dict(zip(spread, values, strict=True))}, known)
-            for values in itertools.product(*(self.values[key] for key in spread))
+            self._cell({**self.values, **dict(zip(spread, values, strict=True))}, of)
+            for values in itertools.product(*spread.values())
         ]
 
-    def _cell(self, values: Mapping[str, Any], known: Mapping[str, Cell]) -> Cell:
-        do, where = values["do"], self.where
-        source = known[str(values["from"])] if values.get("from") is not None else None
+    def _cell(self, values: Mapping[str, Any], of: tuple[Cell, ...]) -> Cell:
+        do, where, source = values["do"], self.where, values["from"]
         if source is None and "from" in _REQUIRED.get(do, ()):
             raise ConfigError(f"{where}: a {do} cell needs from; it cannot be null")
-        of = tuple(known[str(name)] for name in _as_list(values.get("of")))
         for cell in (*of, *([source] if source else [])):
             if cell.do not in _STARTS[do]:
                 raise ConfigError(
@@ -301,14 +304,13 @@ class _Entry:
 
 def _cells(entries: list[_Entry]) -> list[Cell]:
     """The cells of all entries, in their order; an entry waits until the cells it refers to are known."""
-    known = {_GENERAL.name: _GENERAL}
-    groups: dict[str, int] = {}  # ids that stand for several cells
+    known: dict[str, tuple[Cell, ...]] = {_GENERAL.name: (_GENERAL,)}
     cells: dict[int, list[Cell]] = {}
     while len(cells) < len(entries):
         pending = [n for n in range(len(entries)) if n not in cells]
         ready = [n for n in pending if all(name in known for name in entries[n].references)]
         if not ready:
-            raise ConfigError(_unresolved(entries[pending[0]], known, groups))
+            raise ConfigError(_unresolved(entries[pending[0]], known))
         for n in ready:
             cells[n] = entries[n].cells(known)
             for cell in cells[n]:
@@ -316,25 +318,19 @@ def _cells(entries: list[_Entry]) -> list[Cell]:
                     raise ConfigError(
                         f"{entries[n].where}: two cells are called {cell.name}; give one of them a label"
                     )
-                known[cell.name] = cell
+                known[cell.name] = (cell,)
             own_id = str(entries[n].values.get("id", ""))
-            if own_id in known or own_id in groups:
+            if own_id in known:
                 raise ConfigError(f"{entries[n].where}: the id {own_id} is taken; choose another one")
-            if own_id and len(cells[n]) == 1:
-                known[own_id] = cells[n][0]
-            elif own_id:
-                groups[own_id] = len(cells[n])
+            if own_id:
+                known[own_id] = tuple(cells[n])
     return [cell for n in range(len(entries)) for cell in cells[n]]
 
 
-def _unresolved(entry: _Entry, known: Mapping[str, Cell], groups: Mapping[str, int]) -> str:
+def _unresolved(entry: _Entry, known: Mapping[str, tuple[Cell, ...]]) -> str:
     """Why an entry cannot become cells."""
     name = next(name for name in entry.references if name not in known)
-    if name in groups:
-        return (
-            f"{entry.where}: needs {name}, which stands for {groups[name]} cells; name one by its whole name"
-        )
-    names = dict.fromkeys(cell.name for cell in known.values() if cell.do != SHIPPED)
+    names = dict.fromkeys(cell.name for cells in known.values() for cell in cells if cell.do != SHIPPED)
     return (
         f"{entry.where}: needs {name}, which is not a cell{did_you_mean(name, known)}; cells: "
         f"{', '.join(names) or 'none that stands for itself'}"
