@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 import hitrs
-from hitrs.cli.main import COMMANDS, run_command
+from hitrs.cli.main import COMMANDS, main, run_command
 
 ROOT = Path(__file__).parent.parent
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
@@ -62,17 +62,11 @@ class Block:
     """Lines, each a part of what is printed."""
 
     def commands(self) -> list[list[str]]:
-        """The command lines of a bash block, or a Python block as one, with this interpreter's programs."""
-        if self.language == "python":
-            return [[sys.executable, "-c", self.text]]
+        """The words of each command line of a bash block, without the program."""
         lines = self.text.replace("\\\n", " ").splitlines()
-        words = [shlex.split(line, comments=True) for line in lines]
-        return [[_program(line[0]), *line[1:]] for line in words if line]
-
-
-def _program(name: str) -> str:
-    assert name == "hitrs", f"README runs {name!r}; marked blocks may only call hitrs"
-    return str(Path(sys.executable).parent / name)
+        words = [found for line in lines if (found := shlex.split(line, comments=True))]
+        assert {line[0] for line in words} == {"hitrs"}, f"marked blocks may only call hitrs: {self.text}"
+        return [line[1:] for line in words]
 
 
 def blocks(page: Path) -> list[Block]:
@@ -88,39 +82,38 @@ def runtime(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("page", RUNNABLE)
-def test_commands_run(page: str, tmp_path: Path, runtime: str) -> None:
+def test_commands_run(
+    page: str,
+    tmp_path: Path,
+    runtime: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """The marked blocks of a page work one after the other, as they stand, in an empty folder."""
     found = blocks(ROOT / page)
     assert len(found) == len(MARK.findall((ROOT / page).read_text(encoding="utf-8"))) > 1
-    path = os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), runtime]))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [os.environ.get("PYTHONPATH"), runtime])))
     for block in found:
-        printed = ""
         if block.outcome.startswith("file: "):
-            (tmp_path / block.outcome.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
+            Path(block.outcome.removeprefix("file: ")).write_text(block.text, encoding="utf-8")
             continue
-        for command in block.commands():
-            done = subprocess.run(
-                command,
-                cwd=tmp_path,
-                env={
-                    **os.environ,
-                    "PYTHONPATH": path,
-                    "OMP_NUM_THREADS": "1",
-                    "COLUMNS": "120",
-                    "NO_COLOR": "1",
-                },
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                check=False,
-            )
-            assert done.returncode == (block.outcome == "fails"), (
-                f"{shlex.join(command)}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
-            )
-            printed += done.stdout + done.stderr
+        printed = run_python(block.text) if block.language == "python" else ""
+        for words in block.commands() if block.language == "bash" else ():
+            code = main(words)
+            said = capsys.readouterr()
+            assert code == (block.outcome == "fails"), f"{shlex.join(words)}\n{said.out[-2000:]}\n{said.err}"
+            printed += said.out + said.err
         for line in block.says.splitlines():
             assert line.strip() in printed, f"{block.text}\n{line}\nis not in\n{printed[-6000:]}"
+
+
+def run_python(text: str) -> str:
+    """What a block of Python prints, in an interpreter of its own."""
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, f"{text}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout + done.stderr
 
 
 def test_pages_can_be_run_in_one_folder() -> None:
@@ -129,7 +122,7 @@ def test_pages_can_be_run_in_one_folder() -> None:
     for page in RUNNABLE:
         for block in blocks(ROOT / page):
             for words in block.commands() if block.language == "bash" else ():
-                made[words[3] if words[1] == "import" else _out(words)].append(page)
+                made[words[2] if words[0] == "import" else _out(words)].append(page)
     assert {name: pages for name, pages in made.items() if name and len(pages) > 1} == {}
 
 

@@ -243,11 +243,11 @@ def test_weights_missing(folder: Path) -> None:
 def test_weights_of_another_model(encoder: HiTRS, folder: Path) -> None:
     change_config(folder, layout=get_layout("ntu25").to_dict())
     with pytest.raises(
-        CheckpointError, match=r"the weights of .* do not fit its configuration: .*size mismatch"
+        CheckpointError, match=r"the weights of .* do not fit its configuration: .* is .* and not "
     ):
         HiTRS.from_pretrained(folder)
     weights = {k: v for k, v in encoder.state_dict().items() if k != "clip.fusion_token"}
-    with pytest.raises(CheckpointError, match=r"Missing key.*clip\.fusion_token"):
+    with pytest.raises(CheckpointError, match=r"clip\.fusion_token is missing"):
         load_weights(encoder, weights, "here")
 
 

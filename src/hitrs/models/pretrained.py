@@ -114,8 +114,28 @@ def load_weights(module: nn.Module, weights: Mapping[str, Tensor], source: str |
                 f"the weights of {source} are damaged: {name} holds numbers that are not finite; copy or "
                 "train the model again"
             )
-    try:
-        module.load_state_dict(dict(weights))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise CheckpointError(f"the weights of {source} do not fit its configuration: {reason}") from None
+    if misfit := tell_misfit(module, weights):
+        raise CheckpointError(f"the weights of {source} do not fit its configuration: {misfit}")
+    module.load_state_dict(dict(weights))
+
+
+def tell_misfit(module: nn.Module, weights: Mapping[str, Tensor]) -> str:
+    """The first weights that are missing, unknown or of another shape; nothing if all fit.
+
+    >>> tell_misfit(nn.Linear(2, 3), {"weight": torch.zeros(3, 4), "scale": torch.ones(3)})
+    'bias is missing, scale is unknown, weight is 3 x 4 and not 3 x 2'
+    """
+    own = module.state_dict()
+    found = [f"{name} is missing" for name in own if name not in weights]
+    found += [f"{name} is unknown" for name in weights if name not in own]
+    found += [
+        f"{name} is {_size(value)} and not {_size(own[name])}"
+        for name, value in weights.items()
+        if name in own and value.shape != own[name].shape
+    ]
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return ", ".join(found[:3]) + more
+
+
+def _size(value: Tensor) -> str:
+    return " x ".join(str(size) for size in value.shape) or "one number"

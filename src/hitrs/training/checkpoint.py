@@ -15,6 +15,7 @@ from torch import nn
 from hitrs.errors import CheckpointError, DataError
 from hitrs.files import atomic_folder, read_json, sha256_of, write_json
 from hitrs.models.card import ModelCard
+from hitrs.models.pretrained import tell_misfit
 from hitrs.schema import sealed, unchanged
 
 WEIGHTS, OPTIMIZER, STATE = "model.safetensors", "optimizer.safetensors", "state.json"
@@ -95,6 +96,8 @@ def load_checkpoint(
         for name, value in {**weights, **tensors}.items():
             if value.is_complex():  # torch would drop the imaginary part
                 raise TypeError(f"{name} is {str(value.dtype).removeprefix('torch.')}")
+        if misfit := tell_misfit(module, weights):
+            raise ValueError(misfit)
         module.load_state_dict(weights)
         _restore(optimizer, tensors, state.pop("scalars"))
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
