@@ -1,4 +1,4 @@
-"""What the process keeps in memory, unless the environment says otherwise."""
+"""What the process keeps in memory and how its threads wait, unless the environment says otherwise."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hitrs.process import arrange_memory
+from hitrs.process import arrange
 
 KEPT_MB = """
 import numpy as np
@@ -44,11 +44,25 @@ def test_freed_memory_stays() -> None:
 def test_the_environment_decides_about_prepared_products(monkeypatch) -> None:
     name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
     monkeypatch.setenv(name, "7")
-    arrange_memory()
+    arrange()
     assert os.environ[name] == "7"
     monkeypatch.delenv(name)
-    arrange_memory()
+    arrange()
     assert 250 < int(os.environ[name]) < 1024
+
+
+def test_the_environment_decides_how_threads_wait(monkeypatch) -> None:
+    for name in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    arrange()
+    assert "GOMP_SPINCOUNT" not in os.environ
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    arrange()
+    assert int(os.environ["GOMP_SPINCOUNT"]) < 100_000
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    arrange()
+    assert os.environ["GOMP_SPINCOUNT"] == "7"
 
 
 def _glibc() -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 
 from hitrs.errors import ConfigError, TrainingError
@@ -183,6 +184,27 @@ def test_a_run_that_was_killed_goes_on_from_its_last_checkpoint(tmp_path: Path) 
     finished = Toy()
     assert equal(fit(finished, config(), tmp_path / "run", resume=True), whole)
     assert finished.passes == 0
+
+
+def test_a_run_of_two_processes_goes_on_in_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two forward passes a step, one each; the process that is left makes both."""
+    whole = fit(Toy(), config(accumulation_steps=2), tmp_path / "whole")
+    job = Toy(lambda number: signal.raise_signal(signal.SIGINT) if number == 9 else None)
+    with pytest.raises(Interrupted):
+        fit(job, config(accumulation_steps=2), tmp_path / "run")
+    rest = Toy()
+    assert equal(fit(rest, config(accumulation_steps=1), tmp_path / "run", resume=True), whole)
+    assert rest.passes == 14
+    assert "the run makes 2 forward passes a step: 2 of each process from now on" in capsys.readouterr().out
+
+
+def test_processes_that_cannot_share_a_step_are_told_how_many_can(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(Toy(), config(accumulation_steps=4, steps=2), tmp_path)
+    monkeypatch.setattr(Accelerator, "num_processes", 3)
+    with pytest.raises(ConfigError, match=r"4 forward passes a step, which 3 processes .*: 1, 2, 4$"):
+        fit(Toy(), config(accumulation_steps=4), tmp_path, resume=True)
 
 
 def test_resume_without_a_checkpoint_starts(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import torch
 from hitrs.bench.case import RATIOS, Case, Quantity, changed_case
 from hitrs.bench.measurement import Measurement, gemm_rates
 from hitrs.errors import HitrsError
-from hitrs.process import arrange_memory
+from hitrs.process import arrange
 
 MEASURES = {
     "train": "hitrs.bench.training:measure",
@@ -110,7 +110,7 @@ def _rates_here(threads: int | None) -> dict[str, float]:
 
 
 def _prepare(threads: int | None) -> None:
-    arrange_memory()
+    arrange()
     if threads is not None:
         torch.set_num_threads(threads)
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from hitrs import __version__
 from hitrs.cli.console import print_error, print_line, set_command
 from hitrs.errors import HitrsError, did_you_mean
-from hitrs.process import arrange_memory
+from hitrs.process import arrange
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ def run_command(arguments: list[str]) -> int:
         print_error(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
         return 2
     set_command(arguments)
-    arrange_memory()
+    arrange()
     module = importlib.import_module(COMMANDS[verb].module)
     import tyro
 

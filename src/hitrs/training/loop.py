@@ -1,12 +1,14 @@
 """The one training loop.
 
 Which recordings a step sees, and everything that is drawn for them, follows from the seed and their place
-in the shuffled stream (``hitrs.training.batches``); dropout follows from seed, step and process. So a resumed
-run needs no more than weights, optimizer state and the step's number to go on as if it had never stopped.
+in the shuffled stream (``hitrs.training.batches``); dropout follows from seed, step and the number of the
+forward pass in it. So a resumed run needs no more than weights, optimizer state and the step's number to go
+on as if it had never stopped, on as many processes or on another number of them.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import signal
 import threading
@@ -77,7 +79,8 @@ def fit(
         resume: go on from the newest checkpoint in ``folder``, if there is one.
         card: of the model that is trained, for its checkpoints.
     Raises:
-        ConfigError: if the machine cannot train with this precision.
+        ConfigError: if the machine cannot train with this precision, or so many processes cannot go on with
+            the run.
         TrainingError: if the loss or a gradient is not finite, with what to try.
         CheckpointError: if a checkpoint cannot be written or read.
         Interrupted: after Ctrl-C or SIGTERM, once a checkpoint is saved.
@@ -91,7 +94,10 @@ def fit(
     state = load_checkpoint(checkpoints, job.module, optimizer) if resume else None
     first = state["step"] if state else 0
     module, optimizer = accelerator.prepare(job.module, optimizer)
-    per_step = config.batch_size * config.accumulation_steps * accelerator.num_processes
+    passes = config.accumulation_steps * accelerator.num_processes
+    if state and state.get("passes", passes) != passes:
+        config = _shared_out(config, passes := state["passes"], accelerator)
+    per_step = config.batch_size * passes
     averages, saved = Averages(state.get("averages") if state else None), time.monotonic()
     told = time.monotonic()
     began = time.monotonic() - (state["seconds"] if state else 0.0)
@@ -103,7 +109,8 @@ def fit(
 
     def save(step: int) -> None:
         if accelerator.is_main_process:
-            at = {"step": step, "seconds": time.monotonic() - began, "averages": averages.pending}
+            seconds = time.monotonic() - began
+            at = {"step": step, "passes": passes, "seconds": seconds, "averages": averages.pending}
             save_checkpoint(checkpoints, accelerator.unwrap_model(module), optimizer, at, card)
 
     with (
@@ -177,6 +184,24 @@ def write_once(write: Callable[[], object]) -> None:
     processes.wait_for_everyone()
 
 
+def _shared_out(config: OptimConfig, passes: int, accelerator: Accelerator) -> OptimConfig:
+    """The configuration with which this number of processes makes the same forward passes a step as before.
+
+    Every step then goes on to see the recordings that it would have seen.
+    """
+    processes = accelerator.num_processes
+    if passes % processes:
+        fitting = ", ".join(str(n) for n in range(1, passes + 1) if passes % n == 0)
+        raise ConfigError(
+            f"the run makes {passes} forward passes a step, which {processes} processes cannot share evenly; "
+            f"go on with one of these numbers of processes: {fitting}"
+        )
+    accelerator.print(
+        f"the run makes {passes} forward passes a step: {passes // processes} of each process from now on"
+    )
+    return dataclasses.replace(config, accumulation_steps=passes // processes)
+
+
 def update(
     accelerator: Accelerator,
     module: nn.Module,
@@ -196,7 +221,8 @@ def update(
     means = Averages()
     for part in range(config.accumulation_steps):
         inputs = tuple(x.to(accelerator.device) if hasattr(x, "to") else x for x in next(batches))
-        torch.manual_seed(seed_of(config.seed, "dropout", step, part, accelerator.process_index))
+        number = part * accelerator.num_processes + accelerator.process_index  # of the step's passes
+        torch.manual_seed(seed_of(config.seed, "dropout", step, number, 0))
         with accelerator.autocast():
             loss, metrics = module(*inputs)
         if not bool(torch.isfinite(loss)):

@@ -8,6 +8,7 @@ what was around (command, commit, versions, machine), ``results.json`` what came
 from __future__ import annotations
 
 import json
+import os
 import platform
 import shutil
 import subprocess
@@ -67,6 +68,8 @@ def run_folder(
         yield
         return
     facts = json.loads(json.dumps(facts))
+    # torchrun gives a command that it starts again the same words
+    resume = resume and not ("TORCHELASTIC_RUN_ID" in os.environ and not (out / "run.json").exists())
     if not (out / LOCK).exists():  # nobody works in it: no lock is put into a folder that is of no use
         read_run(out) if resume else _check_free(out)
     with locked(out, f"the run folder {out}"):
