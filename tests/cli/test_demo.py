@@ -2,7 +2,7 @@
 
 import pytest
 
-from hitrs.cli.demo_steps import SIMPLEST, _verdict, _won
+from hitrs.cli.demo_steps import SIMPLEST, UNTRAINED, _verdict, _won
 
 
 def test_differences_within_the_margin_are_called_even() -> None:
@@ -21,6 +21,7 @@ def test_differences_within_the_margin_are_called_even() -> None:
     ],
 )
 def test_the_first_sentence_says_what_was_won_over_the_simplest_method(figure: float, said: str) -> None:
-    told = _won({"pre-trained": figure, "scratch": 70.0, SIMPLEST: 40.0}, 80, 256, 6.0)
+    told = _won({"pre-trained": figure, "scratch": 70.0, SIMPLEST: 40.0, UNTRAINED: 61.0}, 80, 256, 6.0)
     assert told.startswith("With 80 labels, an encoder that is pre-trained names")
     assert said in told
+    assert told.endswith("; random convolutions, which train nothing, name 61.0 %.")

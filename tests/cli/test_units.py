@@ -1,5 +1,6 @@
 """Stores and files in another unit than a model's: converted, told, and answered as the same in its unit."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -10,7 +11,10 @@ import hitrs
 from bodies import KINECT, people
 from factories import CLASSES
 from hitrs.data.cleaning import ToMeters, clean_store
+from hitrs.data.space import measure_space
 from hitrs.models.card_files import read_card
+from hitrs.transforms.config import PreprocessingConfig
+from predictors import predictor
 
 
 def made(folder: Path, name: str, factor: float, size: float = 1.0) -> str:
@@ -91,3 +95,20 @@ def test_repairs_stand_in_the_card(stores: tuple[str, str, str], quick: str, tmp
     card, _ = read_card(run.model)
     assert card.trained["repairs"] == ["unit mm"]
     assert card.space.unit == "meters"
+
+
+def test_a_predictor_that_scales_bodies_tells_errors_in_the_unit_of_the_file(tmp_path: Path, said) -> None:
+    own = predictor(layout=KINECT, preprocessing=PreprocessingConfig(scale="body"))
+    own.card = dataclasses.replace(own.card, space=measure_space(*people(30), KINECT))
+    own.save_pretrained(tmp_path / "model")
+    positions, valid = people(30)
+    shown = []
+    for name, factor in (("meters", 1.0), ("centimeters", 100.0)):
+        hitrs.write_npz(hitrs.Recording(positions * np.float32(factor), valid, KINECT), tmp_path / "a.npz")
+        shown.append(said("predict", tmp_path / "model", tmp_path / "a.npz", "--at", 20).splitlines())
+        continuation = hitrs.Predictor(tmp_path / "model")(tmp_path / "a.npz", at=20)
+        assert continuation.unit == continuation.to_dict()["unit"] == name
+    errors = [[float(word) for word in lines[-2].split()[1:]] for lines in shown]
+    assert shown[0][-2].split()[0] == "mm"
+    assert 0 < errors[0][0] < 10_000
+    np.testing.assert_allclose(errors[0], errors[1], atol=0.11)

@@ -52,6 +52,7 @@ SHORT = {"light": {"pretrain": 400, "recognize": 300}}
 """Steps that the demo takes of a configuration that is made for longer training."""
 SIMPLEST = "nearest neighbor on positions"
 """What the first sentence of the report holds the recognizer against."""
+UNTRAINED = "random convolutions"
 _MARK = "made-by-hitrs-demo.txt"
 
 
@@ -96,7 +97,12 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     command("finetune", store, *with_task, "prediction", "--out", predictor)
     command("predict", predictor, files[0], "--at", SEEN, "--gif", out / "plots" / "prediction.gif")
 
+    words = ("probe", store, pretrained, "--config", recognition, "--label-fraction", fraction)
+    commands.append(" ".join(["hitrs", *map(str, words)]))
+    print_line(f"\n$ {commands[-1]}", style="bold")
+    start = time.monotonic()
     labeled, reports = probe(store, pretrained, config=recognition, label_fraction=fraction)
+    seconds[commands[-1]] = time.monotonic() - start
     outcome = DemoOutcome(
         split=split,
         labels=len(labeled.train),
@@ -107,6 +113,7 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
         },
         files=files,
         detection=_metrics(detector),
+        simplest_detection=_floors(detector)["majority class"]["all"],
         prediction=_metrics(predictor),
         commands=seconds,
     )
@@ -155,13 +162,17 @@ def _metrics(run_folder: Path) -> dict[str, Any]:
     return results["metrics"]["all"]
 
 
+def _floors(run_folder: Path) -> dict[str, Any]:
+    return dict(json.loads((run_folder / "results.json").read_text(encoding="utf-8"))["floors"])
+
+
 def _frozen(reports: Mapping[str, Metrics]) -> dict[str, dict[str, Any]]:
     """Of a probe: what needs no training."""
     names = {
         "ridge": "pre-trained, frozen, ridge",
         "ridge with convolutions": "the same with random convolutions",
         POSITIONS: SIMPLEST,
-        CONVOLUTIONS: "random convolutions",
+        CONVOLUTIONS: UNTRAINED,
     }
     return {name: reports[key]["all"] for key, name in names.items()}
 
@@ -179,6 +190,8 @@ class DemoOutcome:
     """Recordings that were recognized from their files."""
     detection: Mapping[str, Any]
     """Scores of the detector on the untrimmed test recordings."""
+    simplest_detection: Mapping[str, Any]
+    """Of the most frequent class in every frame."""
     prediction: dict[str, Any]
     """Errors of the predictor on the test recordings."""
     commands: Mapping[str, float]
@@ -225,7 +238,7 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     report.text("## What it recognizes")
     report.gallery(scenes)
     report.figure(plots / "confusion.png", "Fine-tuned recognizer: which actions it takes for which.")
-    _detection(report, outcome.detection, plots / "timeline.png")
+    _detection(report, outcome.detection, outcome.simplest_detection, plots / "timeline.png")
     _prediction(report, outcome.prediction, plots / "prediction.gif")
     report.text("## What it learned without labels")
     report.text(
@@ -247,20 +260,23 @@ def write_report(outcome: DemoOutcome, folder: Path) -> Path:
     return report.write(folder / "report.html")
 
 
-def _detection(report: Report, metrics: Mapping[str, Any], picture: Path) -> None:
+def _detection(
+    report: Report, metrics: Mapping[str, Any], simplest: Mapping[str, Any], picture: Path
+) -> None:
     report.text("## Actions found in longer recordings")
     report.figure(
         picture,
         f"Two of {metrics['recordings']} untrimmed test recordings: what happens when (above), and what the "
         "detector finds (below).",
     )
+    scores = {
+        "frames named right, background included": "frame/accuracy",
+        "mAP (VOC) at an overlap of 0.3": "voc/map@0.3",
+        "mAP (VOC) at an overlap of 0.5": "voc/map@0.5",
+    }
     report.table(
-        ["score on the test recordings", "%"],
-        [
-            ["frames named right, background included", metrics["frame/accuracy"]],
-            ["mAP (VOC) at an overlap of 0.3", metrics["voc/map@0.3"]],
-            ["mAP (VOC) at an overlap of 0.5", metrics["voc/map@0.5"]],
-        ],
+        ["score on the test recordings, %", "detector", "most frequent class in every frame"],
+        [[name, metrics[score], simplest[score]] for name, score in scores.items()],
     )
 
 
@@ -274,15 +290,16 @@ def _prediction(report: Report, metrics: dict[str, Any], picture: Path) -> None:
 def _won(top1: Mapping[str, float], labels: int, test: int, margin: float) -> str:
     """The first sentence: what the first method has over the simplest one, in recordings named right."""
     (first, best), simplest = next(iter(top1.items())), top1[SIMPLEST]
+    untrained = f"; random convolutions, which train nothing, name {top1[UNTRAINED]:.1f} %"
     gain = best - simplest
     said = (
         f"With {labels} labels, an encoder that is {first} names **{best:.1f} %** of {test} recordings right"
     )
     other = f"the simplest method, {SIMPLEST} ({simplest:.1f} %)"
     if abs(gain) <= margin:
-        return f"{said}, about as many as {other}: **nothing was won** that is more than chance."
+        return f"{said}, about as many as {other}: **nothing was won** that is more than chance{untrained}."
     more = f"**{abs(gain):.1f} points {'more' if gain > 0 else 'less'}** than"
-    return f"{said}, {more} {other}{'' if gain > 0 else ': nothing was won'}."
+    return f"{said}, {more} {other}{'' if gain > 0 else ': nothing was won'}{untrained}."
 
 
 def _verdict(top1: dict[str, float], margin: float) -> str:

@@ -56,6 +56,7 @@ def run(
         raise ConfigError("an encoder alone does not answer frame by frame: leave --online out")
     if protocol is not None and store is None:
         raise ConfigError("--protocol says which part of a store to test: name the store, --store STORE")
+    print_line(f"exporting   {model}: made and compared in half a minute, on a busy machine more")
     loaded: TaskModel | None = None
     if alone:
         graph, card = encoder_graph(HiTRS.from_pretrained(model))

@@ -22,6 +22,7 @@ from hitrs.serve.page import live_page
 from hitrs.serve.service import ServedModel, Service, sentence
 from hitrs.serve.upload import UploadError, model_options, read_options, read_upload, uploaded
 from hitrs.serve.worker import BusyError
+from hitrs.tasks.registry import task_of_section
 from hitrs.viz.show.access import Access
 from hitrs.viz.show.drawing import draw
 
@@ -154,6 +155,8 @@ def _defect(error: Exception) -> Response:
 def _not_there(request: Request, error: HTTPException, service: Service) -> Response:
     if error.status_code == 405:
         return refused(405, f"{request.method} is not for this address")
+    if missing := task_of_section(request.url.path.removeprefix("/")):
+        return refused(404, f"no model for {missing} is served; start `hitrs serve` with one too")
     verbs = ", ".join(f"/{each.task.verb}" for each in service.models.values())
     why = f"there is no such address; there are /, /models, /openapi.json, /live, /drawing, {verbs}"
     return refused(error.status_code, why)

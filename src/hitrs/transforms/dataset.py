@@ -12,6 +12,7 @@ import torch
 from hitrs.data.recording import Recording
 from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.store import Store
+from hitrs.errors import DataError, counted
 from hitrs.skeleton.layout import Layout, get_layout
 from hitrs.skeleton.mapping import check_layouts, joint_map, map_positions
 from hitrs.transforms.augmentation import augment
@@ -124,6 +125,21 @@ class SkeletonDataset(ModelInputs):
     def labels(self) -> np.ndarray:
         """Class of each recording, (N,) int64, -1 for none."""
         return np.asarray(self.store.labels)[self.indices].astype(np.int64)
+
+    def check_classes(self) -> None:
+        """Refuse recordings by which nothing can be told apart.
+
+        Raises:
+            DataError: if all show the same class.
+        """
+        shown = np.unique(self.labels)
+        if len(shown) == 1 and shown[0] >= 0:
+            one = self.store.classes[shown[0]]
+            raise DataError(
+                f"all {counted(len(self), 'training recording')} of {self.store.path} show '{one}': a "
+                "recognizer tells two classes apart at least. Label recordings of another one, or look at "
+                "what the import said of the labels"
+            )
 
     @property
     def subjects(self) -> np.ndarray:

@@ -223,7 +223,8 @@ def test_bad_tables(folder: Path, lines: list[str], message: str) -> None:
 def test_rows_of_files_that_are_not_there_are_told(folder: Path) -> None:
     """One row too many stopped all of an import."""
     table(folder, "file,label", "rec0,walk", "rec9,sit", "x/rec1,walk")
-    assert "not in the folder, and are left out: 'rec9' (line 3), 'x/rec1' (line 4)" in notes(load(folder))
+    told = notes(load(folder))
+    assert "not in the folder, and are left out: 'rec9' (line 3), 'x/rec1' (line 4); did you mean" in told
 
 
 def test_two_files_of_one_name(folder: Path) -> None:

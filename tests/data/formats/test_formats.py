@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import pickle
+import re
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -266,9 +267,17 @@ def test_csv_of_unknown_joints_or_bytes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no named layout has exactly these 17 joints in 3-D"):
         read_csv(csv(tmp_path, ",".join(flat) + "\n" + ",".join("1" * len(flat))))
     typo = [f"{joint}_{axis}".replace("knee_x", "kne_x") for joint in KINECT.joints for axis in "xyz"]
-    missing = "Nearest is kinect20 .missing: none; unknown: left_kne, right_kne.. Correct the columns"
-    with pytest.raises(DataError, match=missing):
-        read_csv(csv(tmp_path, ",".join(typo) + "\n" + ",".join("1" * len(typo))))
+    typo[-1] = "rihgt_foot_z"
+    told = "Nearest is kinect20: it does not know left_kne, rihgt_foot, right_kne; did you mean 'left_knee'?"
+    file = csv(tmp_path, ",".join(typo) + "\n" + ",".join("1" * len(typo)))
+    with pytest.raises(DataError, match=re.escape(told + " Correct the columns, or give the layout")):
+        read_csv(file)
+    with pytest.raises(DataError, match="Nearest is kinect20"):  # a model's layout does not make it better
+        read_csv(file, STICK)
+    other = csv(tmp_path, ",".join(t.replace("kne_", "knee_").replace("rihgt", "right") for t in typo))
+    other.write_text(other.read_text() + "\n" + ",".join("1" * len(typo)))
+    with pytest.raises(DataError, match="its joints are those of layout 'kinect20', not of 'stick'"):
+        read_csv(other, STICK)
     with pytest.raises(DataError, match="cannot read"):
         read_csv(tmp_path / "nowhere.csv")
     (tmp_path / "rec.csv").write_bytes(b"\xff\xfe\x00head_x")

@@ -75,6 +75,15 @@ def test_recognition_needs_labels(store: Store) -> None:
         RecognitionJob(unlabeled, CONFIG)
 
 
+def test_one_class_is_none_to_tell_apart(store: Store) -> None:
+    alike = np.flatnonzero(np.asarray(store.labels) == 0)
+    dataset = SkeletonDataset(store, alike, LAYOUT, PreprocessingConfig())
+    with pytest.raises(
+        DataError, match=rf"all {len(alike)} training recordings of .* show '{store.classes[0]}'"
+    ):
+        RecognitionJob(dataset, CONFIG)
+
+
 class UnlabeledStore:
     """A store whose second recording has no label."""
 

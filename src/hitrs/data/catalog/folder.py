@@ -57,7 +57,7 @@ from hitrs.data.formats.registry import (
     reader_defects,
 )
 from hitrs.data.recording import Recording, fit_segments
-from hitrs.errors import DataError, counted
+from hitrs.errors import DataError, counted, did_you_mean
 from hitrs.files import LEFT_OUT, walk_files
 from hitrs.skeleton.layout import Layout, get_layout
 
@@ -293,7 +293,8 @@ def _absent(table: Path, names: Mapping[str, str], rows: Sequence[LabelRow | Seg
     more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
     if len(missing) == len(rows):
         raise DataError(f"{table} names files that are not in the folder: {some}{more}.")
-    return [f"{table.name} names files that are not in the folder, and are left out: {some}{more}"]
+    near = did_you_mean(missing[0].file, names)
+    return [f"{table.name} names files that are not in the folder, and are left out: {some}{more}{near}"]
 
 
 def _layout(files: Sequence[Path], format: str | None, columns: str | None) -> Layout:

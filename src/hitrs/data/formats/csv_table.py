@@ -43,7 +43,7 @@ from hitrs.data.formats.frames import regular_rate
 from hitrs.data.formats.people import join_joints, seat
 from hitrs.data.formats.text_rows import MAX_LINE, TextLines
 from hitrs.data.recording import Recording
-from hitrs.errors import DataError, located
+from hitrs.errors import DataError, did_you_mean, located
 from hitrs.files import atomic_file, explained_writes, harmless_cell
 from hitrs.skeleton import Layout, get_layout, list_layouts
 from hitrs.skeleton.names import find_joints, known_names
@@ -232,9 +232,14 @@ def _guess_layout(path: Path, header: Header, keys: Sequence[str]) -> Layout:
         return get_layout(nearest)
     hint = ";"
     if len(odd[nearest]) < len(have) / 2:
-        missing, unknown = odd[nearest] - have, odd[nearest] & have
-        lists = [", ".join(sorted(names)[:5]) or "none" for names in (missing, unknown)]
-        hint = f". Nearest is {nearest} (missing: {lists[0]}; unknown: {lists[1]}). Correct the columns, or"
+        missing, unknown = odd[nearest] - have, sorted(odd[nearest] & have)
+        said = [f"it also has {', '.join(sorted(missing)[:5])}"] if missing else []
+        if unknown:
+            names = ", ".join(header.spelled.get(key, key) for key in unknown[:5])
+            near = did_you_mean(unknown[0], map(normal, get_layout(nearest).joints))
+            said.append(f"it does not know {names}{near}")
+        told = "; ".join(said)
+        hint = f". Nearest is {nearest}: {told}{'' if told.endswith('?') else '.'} Correct the columns, or"
     raise DataError(
         f"{path}: no named layout has exactly these {len(keys)} joints in {dims}-D{hint} give the layout "
         f"({', '.join(list_layouts())}, or your own .yaml file)."
@@ -254,6 +259,12 @@ def _order(path: Path, header: Header, keys: Sequence[str], layout: Layout) -> d
             meant = {keys[place]: number for number, place in enumerate(places) if place is not None}
             known = {**{key: n for key, n in known.items() if n not in meant.values()}, **meant}
     joint_names = {number: key for key, number in known.items()}
+    if sum(key not in known for key in keys) > len(keys) / 2:
+        other = _guess_layout(path, header, keys)
+        raise DataError(
+            f"{path}: its joints are those of layout '{other.name}', not of '{layout.name}'; leave the "
+            "layout out, or name this one."
+        )
     long = header.landmark is not None
     names = list(known) if long else [f"{layout.joints[n]}_{axis}" for n in joint_names for axis in axes]
     for key in keys:

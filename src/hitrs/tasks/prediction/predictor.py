@@ -9,6 +9,7 @@ import numpy as np
 
 from hitrs.data.interpolation import interpolate
 from hitrs.data.recording import Recording
+from hitrs.data.space import measure_space
 from hitrs.errors import DataError, not_finite
 from hitrs.schema import read_settings
 from hitrs.tasks.deployed import DeployedModel
@@ -31,7 +32,7 @@ class Continuation:
     """Mean change of bone lengths in the last predicted frame, in this unit."""
     unit: str
     """What the recording is measured in: the unit of the training data, into which it was converted if it had
-    another; "unclear" where the model does not know it. "pixels" in 2-D."""
+    another; its own where the model scales bodies itself; "unclear" where nothing tells. "pixels" in 2-D."""
     joints: JointsSeen
     """How many of the model's joints the recording has, and shows."""
 
@@ -176,10 +177,17 @@ class Predictor(DeployedModel):
             notes=(*given.notes, f"frames from {cut} on are predicted"),
         )
         truth = given if cut < given.n_frames else None
-        return Continuation(whole, cut, truth, float(drift), self._unit(given), self.joints_seen(given))
+        measured_in = self._unit(given, unit)
+        return Continuation(whole, cut, truth, float(drift), measured_in, self.joints_seen(given))
 
-    def _unit(self, recording: Recording) -> str:
-        return "pixels" if recording.layout.dims == 2 else self.card.space.unit
+    def _unit(self, recording: Recording, stated: str | None) -> str:
+        """What a recording that the model can use is measured in."""
+        if recording.layout.dims == 2:
+            return "pixels"
+        if self.card.preprocessing.scale != "body":
+            return self.card.space.unit
+        mapped = self.mapped(recording)  # the model scales bodies: whatever unit it came in, it still has
+        return stated or measure_space(mapped.positions, mapped.valid, self.layout).unit
 
     def _continued(self, observed: Recording) -> Frames:
         """What the model predicts behind the frames that it looks at, in the recording's own joints."""

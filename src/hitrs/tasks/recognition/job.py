@@ -30,7 +30,7 @@ class RecognitionJob:
         encoder: a pre-trained encoder with its ``card``, or None to start from scratch.
         validation: recordings to validate on while training, or None.
     Raises:
-        DataError: if a recording has no label.
+        DataError: if a recording has no label, or all have the same.
     """
 
     def __init__(
@@ -47,6 +47,7 @@ class RecognitionJob:
         if (dataset.labels < 0).any():
             missing = int(dataset.indices[np.argmax(dataset.labels < 0)])
             raise DataError(f"recording {dataset.store.name(missing)} of {dataset.store.path} has no label")
+        dataset.check_classes()
         self.dataset, self.config, self.validation = dataset, config, validation
         self.settings: RecognitionConfig = config.section("recognition")
         settings = self.settings

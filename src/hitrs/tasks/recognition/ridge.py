@@ -49,9 +49,12 @@ def ridge_recognizer(encoder: HiTRS, labeled: SkeletonDataset, config: RunConfig
         encoder: with its ``card``; it is part of the result.
         labeled: recordings to learn from.
         config: its sections ``probe`` (augmented copies) and ``augment`` are used.
+    Raises:
+        DataError: if all recordings have the same label.
 
     >>> ridge_recognizer(encoder, dataset, load_config("light")).save_pretrained("recognizer")
     """
+    labeled.check_classes()
     views = train_views(encoder, labeled, config, pooled_features)
     classes = tuple(labeled.store.classes)
     trained = {
