@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hitrs.data.remote import RemoteShards
 from hitrs.errors import DataError
 from hitrs.models.card import PRETRAINING, ModelCard
 from hitrs.models.config import ModelConfig
@@ -98,6 +99,14 @@ class PretrainJob:
 
     def __len__(self) -> int:
         return sum(len(part) for part in self.usable)
+
+    @functools.cached_property
+    def shards(self) -> RemoteShards | None:
+        """Of one data set; of several, recordings are drawn at random wherever they lie."""
+        if len(self.datasets) > 1:
+            return None
+        (dataset,), (usable,) = self.datasets, self.usable
+        return dataset.store.remote_shards(dataset.indices[usable])
 
     def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
         """Augmented bodies: positions (S, T, J, C), valid (S, T, J), lengths (S,), identity (S,), generator,
