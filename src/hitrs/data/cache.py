@@ -100,11 +100,12 @@ class Cache:
         return locked(self.folder, f"the cache {self.folder}", name=f".lock-{what}", wait=3600.0)
 
     def _make_room(self, size: int) -> None:
-        files = [
-            (entry.stat().st_mtime_ns, entry.stat().st_size, entry.path, entry.name)
-            for entry in os.scandir(self.folder)
-            if not entry.name.startswith((".lock", ".holder"))
-        ]
+        files = []
+        for entry in os.scandir(self.folder):
+            with suppress(FileNotFoundError):  # another process has finished or removed it just now
+                if not entry.name.startswith((".lock", ".holder")):
+                    state = entry.stat()
+                    files.append((state.st_mtime_ns, state.st_size, entry.path, entry.name))
         excess = sum(bytes_of for _, bytes_of, _, _ in files) + size - self.limit
         for _, bytes_of, path, name in sorted(files):
             if excess <= 0:
