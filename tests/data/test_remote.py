@@ -19,6 +19,7 @@ from hitrs.data.cache import Cache
 from hitrs.data.cleaning.apply import clean_store
 from hitrs.data.remote import RemoteFiles, StoreAddress, address_of
 from hitrs.data.store import Store, write_store
+from hitrs.data.writer import header_checksum
 from hitrs.errors import ConfigError, DataError, WriteError
 from remote_stores import CountingFileSystem, bulk_bytes, sharded_store
 
@@ -378,8 +379,6 @@ def test_a_store_that_is_replaced_while_it_is_used(
 def test_a_header_that_lists_too_little(
     tmp_path: Path, store: Store, system: type[CountingFileSystem]
 ) -> None:
-    from hitrs.data.writer import header_checksum
-
     system.upload(tmp_path / "store")
     header = json.loads((tmp_path / "store" / "store.json").read_text())
     del header["files"]["fps.npy"], header["sha256"]
@@ -391,6 +390,21 @@ def test_a_header_that_lists_too_little(
     system().pipe_file("/store/store.json", b"{")
     with pytest.raises(DataError, match=r"counted://store/store.json is cut short or damaged"):
         Store.open("counted://store")
+
+
+def test_a_checksum_leads_nowhere_else(
+    tmp_path: Path, store: Store, system: type[CountingFileSystem]
+) -> None:
+    system.upload(tmp_path / "store")
+    (tmp_path / "precious").write_text("of somebody else")
+    header = json.loads((tmp_path / "store" / "store.json").read_text())
+    header["files"]["fps.npy"]["sha256"] = "../precious"
+    del header["sha256"]
+    content = json.dumps({"sha256": header_checksum(header), **header})
+    system().pipe_file("/store/store.json", content.encode())
+    with pytest.raises(DataError, match=r"malformed: the checksum of fps.npy is none"):
+        Store.open("counted://store")
+    assert (tmp_path / "precious").read_text() == "of somebody else"
 
 
 def test_several_threads_share_a_cache_and_fetch_once(

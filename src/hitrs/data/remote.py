@@ -39,6 +39,7 @@ _PIECE = 1 << 24
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # of one letter is a drive of Windows
 _PASSING = {408, 425, 429}
 """Codes of HTTP of the four hundreds that are no refusal."""
+_SHA256 = re.compile("[0-9a-f]{64}")
 _Answer = TypeVar("_Answer")
 
 
@@ -110,6 +111,8 @@ class RemoteFiles:
         if name not in self.facts:
             raise DataError(f"the store {self.path} is malformed: its store.json does not list {name}")
         sha256, size = self.facts[name]["sha256"], self.facts[name]["bytes"]
+        if not _SHA256.fullmatch(sha256):  # it becomes the name of a file, and comes from elsewhere
+            raise DataError(f"the store {self.path} is malformed: the checksum of {name} is none")
         if sha256 not in self._sound:
             self.cache.drop_damaged(sha256, size)
         if not self.cache.use(sha256):
