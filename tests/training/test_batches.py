@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hitrs.training.batches import batches_for, make_batch, prefetched, seed_of, shuffled
+from hitrs.training.batches import batches_for, make_batch, prefetched, seed_of
 from hitrs.training.config import OptimConfig
+from hitrs.training.order import shuffled
 from hitrs.transforms.random import KeyedGenerator
 
 

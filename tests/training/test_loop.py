@@ -13,12 +13,13 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 from hitrs.errors import ConfigError, TrainingError
-from hitrs.training.batches import seed_of, shuffled
+from hitrs.training.batches import seed_of
 from hitrs.training.checkpoint import list_checkpoints
 from hitrs.training.config import OptimConfig
 from hitrs.training.log import read_metrics
 from hitrs.training.loop import Interrupted, fit
 from hitrs.training.optimizer import learning_rate
+from hitrs.training.order import shuffled
 from hitrs.transforms.random import KeyedGenerator
 
 

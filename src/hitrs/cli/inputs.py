@@ -36,12 +36,14 @@ def recordings(
         skipped: told what cannot be read.
         tell: called with what else of a folder is left out.
     """
+    from hitrs.data.remote import address_of
     from hitrs.tasks.inputs import as_recording, known_layout
 
     layout, columns = known_layout(reading.layout, model), reading.columns
     for path in paths:
         with skipped.one(), ExitStack() as stack:
-            if not path.is_dir():
+            address = address_of(path)
+            if address is None and not path.is_dir():
                 yield str(path), read(path, model, reading)
                 continue
             store = opened_store(path, model, layout, columns, stack)
@@ -49,7 +51,10 @@ def recordings(
                 if LEFT_OUT in note:  # what is said of labels and splits does not matter here
                     tell(f"note        {path}: {note}")
             for recording in store:
-                yield str(path / _called(recording)), as_recording(recording, model, fps=reading.fps)
+                yield (
+                    str((address or path) / _called(recording)),
+                    as_recording(recording, model, fps=reading.fps),
+                )
             for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
                 skipped.add(f"{path / item['source']}: {item['reason']}")
 

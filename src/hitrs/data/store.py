@@ -23,8 +23,6 @@ not caught. Pickling a store (for a worker process) opens the same files again.
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import chain, islice, repeat
@@ -36,31 +34,22 @@ import numpy as np
 from hitrs.data.conversion import Conversion
 from hitrs.data.encoding import FLOAT, Dtype, bulk_files, check_dtype, decode, stored_type
 from hitrs.data.recording import CATEGORIES, Recording, Segment
+from hitrs.data.remote import RemoteFiles, RemoteShards, StoreAddress, address_of
 from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
 from hitrs.data.space import Space, measure_space, sample, typical_space
+from hitrs.data.store_files import ADVICE, LocalFiles, StoreFiles, files_of, read_header
 from hitrs.data.writer import (
     COLUMN_TYPES,
-    FORMAT,
     PARTS,
     TEXTS,
-    VERSIONS,
     Protocol,
     category_column,
     category_names,
     finish_store,
-    header_checksum,
     split_column,
 )
-from hitrs.errors import ConfigError, DataError, did_you_mean
-from hitrs.files import (
-    atomic_folder,
-    check_ordinary,
-    made_here,
-    read_json,
-    recover_folder,
-    sha256_of,
-)
-from hitrs.schema import number, section, text, texts, whole
+from hitrs.errors import DataError, did_you_mean
+from hitrs.files import atomic_folder, recover_folder
 from hitrs.skeleton.layout import Layout, get_layout
 
 BULK_LIMIT = 1 << 30
@@ -69,7 +58,6 @@ SHORT_COLUMN = 1 << 20
 """Columns up to so many bytes are read instead of mapped."""
 SHARD_RECORDINGS = 1024
 """``write_store`` begins a new shard after so many."""
-_ADVICE = "Import the data again to make a new store."
 
 
 class Store:
@@ -82,13 +70,15 @@ class Store:
 
     def __init__(
         self,
-        path: Path,
+        files: StoreFiles,
         header: dict[str, Any],
         conversion: Conversion | None = None,
         without: tuple[str, ...] = (),
     ) -> None:
-        self.path, self._header = path, header
-        self.layout = Layout.from_dict(header["layout"], f"{path / 'store.json'}: layout")
+        self._files, self._header = files, header
+        self.path: Path | StoreAddress = files.path
+        """Its folder, or its address on another machine."""
+        self.layout = Layout.from_dict(header["layout"], f"{self.path / 'store.json'}: layout")
         self.classes: tuple[str, ...] = tuple(header["classes"])
         self.protocols: tuple[str, ...] = tuple(header["protocols"])
         self.meta: dict[str, Any] = header["meta"]
@@ -129,40 +119,26 @@ class Store:
         self._bulk: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # of the shards that were used
 
     @staticmethod
-    def open(path: str | Path, verify: bool | None = None) -> Store:
+    def open(path: str | Path | StoreAddress, verify: bool | None = None) -> Store:
         """Open a store after checking its version, file sizes and checksums.
 
         Args:
-            path: the store's folder.
+            path: the store's folder, or its address on another machine (see ``remote``).
             verify: whether to hash the bulk data too; by default where it is at most 1 GiB. The index always
-                is.
+                is. At an address shards are, each when it is fetched; to ``verify`` it fetches all.
 
         Raises:
             DataError: if there is no store at this path, or it is of another version, cut short or damaged.
         """
-        path = Path(path)
-        header = read_header(path)
-        files = header["files"]
-        for name, expected in files.items():
-            try:
-                check_ordinary(path / name)
-                size = (path / name).stat().st_size
-            except OSError as error:
-                raise DataError(
-                    f"the store {path} lacks its file {name}: {error.strerror}. {_ADVICE}"
-                ) from error
-            if size != expected["bytes"]:
-                raise DataError(
-                    f"the store {path} is cut short or damaged: {name} has {size} bytes, expected "
-                    f"{expected['bytes']}. {_ADVICE}"
-                )
-        bulk = {name for name in files if name.startswith(f"{FOLDER}/")}
+        files = files_of(path)
+        header = read_header(files)
+        facts = header["files"]
+        bulk = {name for name in facts if name.startswith(f"{FOLDER}/")}
         if verify is None:
-            verify = sum(files[name]["bytes"] for name in bulk) <= BULK_LIMIT
-        for name, expected in files.items():
-            if (verify or name not in bulk) and sha256_of(path / name) != expected["sha256"]:
-                raise DataError(f"the store {path} is damaged: {name} does not match its checksum. {_ADVICE}")
-        store = Store(path, header)
+            total = sum(facts[name]["bytes"] for name in bulk)
+            verify = isinstance(files, LocalFiles) and total <= BULK_LIMIT
+        files.check([name for name in facts if verify or name not in bulk])
+        store = Store(files, header)
         store._check_columns(header)
         return store
 
@@ -238,7 +214,9 @@ class Store:
     @property
     def raw(self) -> Store | None:
         """The store that a cleaned one was made from, with the values as they were read; otherwise None."""
-        return Store.open(self.path / "raw", verify=False) if (self.path / "raw").exists() else None
+        raw = self.path / "raw"
+        there = "cleaning" in self.meta if isinstance(raw, StoreAddress) else raw.exists()
+        return Store.open(raw, verify=False) if there else None
 
     @cached_property
     def space(self) -> Space:
@@ -265,12 +243,25 @@ class Store:
 
     def converted(self, conversion: Conversion) -> Store:
         """The same store, whose positions are converted as they are read."""
-        return Store(self.path, self._header, conversion, self._without)
+        return Store(self._files, self._header, conversion, self._without)
 
     @property
     def shards(self) -> list[int]:
         """Recordings of each shard, in which they lie on disk one after another."""
         return np.diff(np.searchsorted(self._rows, self._shard_ends), prepend=0).tolist()
+
+    def remote_shards(self, indices: np.ndarray) -> RemoteShards | None:
+        """Where some recordings lie, if that is another machine; None: here, where any order is as good."""
+        files = self._files
+        if not isinstance(files, RemoteFiles):
+            return None
+        names = [self._bulk_names(shard) for shard in range(len(self._shards))]
+        return RemoteShards(
+            np.searchsorted(self._shard_ends, self._rows[indices], side="right"),
+            np.array([sum(files.facts[name]["bytes"] for name in each) for each in names]),
+            files.cache.limit,
+            lambda shards: files.prefetch([name for shard in shards for name in names[shard]]),
+        )
 
     @property
     def empty_classes(self) -> tuple[str, ...]:
@@ -291,7 +282,7 @@ class Store:
                 raise DataError(f"the store {self.path} has no class '{name}'{near}")
         if len(left_out) == len(self._header["classes"]):
             raise DataError(f"every class of {self.path} is left out; leave one at least")
-        return Store(self.path, self._header, self._conversion, left_out)
+        return Store(self._files, self._header, self._conversion, left_out)
 
     def _leave_out(self, names: Sequence[str]) -> None:
         kept = [name not in names for name in self.classes]
@@ -355,30 +346,25 @@ class Store:
         frames, persons = self._shape(index)
         return shard, slice(start, start + frames * persons)
 
+    def _bulk_names(self, shard: int) -> list[str]:
+        return [f"{FOLDER}/{self._shards[shard]}/{name}" for name in bulk_files(self.dtype)]
+
     def _mapped(self, shard: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions (R, J, C) and validity bits (R, bytes) of a shard."""
-        folder = f"{FOLDER}/{self._shards[shard]}"
-        files = [f"{folder}/{name}" for name in bulk_files(self.dtype)]
+        names = self._bulk_names(shard)
         if shard not in self._bulk:
             joints, dims = self.layout.n_joints, self.layout.dims
-            positions, valid = (self._bytes(name, mapped=True) for name in files)
+            positions, valid = (self._bytes(name, mapped=True) for name in names)
+            for other in [n for n in self._bulk if not all(map(self._files.keeps, self._bulk_names(n)))]:
+                self._bulk.pop(other, None)
             self._bulk[shard] = (
                 positions.view(stored_type(self.dtype)).reshape(-1, joints, dims),
                 valid.reshape(-1, (joints + 7) // 8),
             )
-        for name, array in zip(files, self._bulk[shard], strict=True):
-            try:
-                size = os.stat(self.path / name).st_size
-            except OSError as error:
-                raise DataError(
-                    f"the store {self.path} has lost its file {name} ({error.strerror})."
-                ) from error
-            if size < array.nbytes:
-                raise DataError(
-                    f"the store {self.path} was cut short while it was open: {name} has {size} bytes, "
-                    f"expected {array.nbytes}. {_ADVICE}"
-                )
-        return self._bulk[shard]
+        arrays = self._bulk[shard]
+        for name, array in zip(names, arrays, strict=True):
+            self._files.in_use(name, array.nbytes)
+        return arrays
 
     def _check_columns(self, header: Mapping[str, Any]) -> None:
         """Columns fit each other and the header; checksums only tell that nobody has changed them since."""
@@ -401,7 +387,7 @@ class Store:
         start, stop, label = self._segments.reshape(-1, 3).T
         widths = (stored_type(self.dtype).itemsize * joints * dims, (joints + 7) // 8)
         bulk = [
-            (self.path / FOLDER / name / file).stat().st_size == size * (above - below)
+            header["files"][f"{FOLDER}/{name}/{file}"]["bytes"] == size * (above - below)
             for name, below, above in zip(self._shards, ends, ends[1:], strict=False)
             for file, size in zip(bulk_files(self.dtype), widths, strict=True)
         ]
@@ -424,7 +410,7 @@ class Store:
             ),
         ):
             if not fits:
-                raise DataError(f"the store {self.path} is malformed: its {what} do not fit. {_ADVICE}")
+                raise DataError(f"the store {self.path} is malformed: its {what} do not fit. {ADVICE}")
 
     def _string(self, kind: str, index: int) -> str:
         text, offsets = self._text[kind]
@@ -436,24 +422,24 @@ class Store:
         return tuple(header[category_names(name)]), self._column(category_column(name))
 
     def _column(self, name: str) -> np.ndarray:
-        file = self.path / f"{name}.npy"
+        file = self._files.file(f"{name}.npy")
         try:
             short = file.stat().st_size <= SHORT_COLUMN
             column = np.asarray(np.load(file, mmap_mode=None if short else "r", allow_pickle=False))
         except Exception as error:  # numpy reads the head of a file as an expression
             raise DataError(
-                f"the store {self.path} is damaged: cannot read {file.name} ({error}). {_ADVICE}"
+                f"the store {self.path} is damaged: cannot read {name}.npy ({error}). {ADVICE}"
             ) from error
         expected = COLUMN_TYPES.get(name, "<i8" if name == "segments" else "i1")
         if column.dtype != expected or column.ndim != (2 if name == "segments" else 1):
             raise DataError(
-                f"the store {self.path} is malformed: {file.name} is no column of {expected}. {_ADVICE}"
+                f"the store {self.path} is malformed: {name}.npy is no column of {expected}. {ADVICE}"
             )
         column.setflags(write=False)
         return column
 
     def _bytes(self, name: str, mapped: bool = False) -> np.ndarray:
-        file = self.path / name
+        file = self._files.file(name)
         size = file.stat().st_size
         if size == 0 or (size <= SHORT_COLUMN and not mapped):  # an empty file cannot be mapped
             return np.fromfile(file, np.uint8)
@@ -559,6 +545,11 @@ def _as_recordings(items: Iterable[Recording | np.ndarray], layout: Layout | Non
 
 def check_destination(target: Path, overwrite: bool) -> None:
     """DataError unless ``target`` is free: nothing there, an empty folder, or a store to overwrite."""
+    if (address := address_of(target)) is not None:
+        raise DataError(
+            f"a store is written to a folder of this machine, not to {address}; copy that there when it is "
+            "done (`aws s3 cp --recursive`, `gsutil cp -r`)."
+        )
     recover_folder(target)
     if not target.exists() or (target.is_dir() and not any(target.iterdir())):
         return
@@ -572,73 +563,12 @@ def check_destination(target: Path, overwrite: bool) -> None:
         )
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The checked content of a store's ``store.json``; DataError where there is none or it is not usable."""
-    file = path / "store.json"
-    recover_folder(path)
-    if not path.exists():
-        raise DataError(f"there is no store at {path}: the folder does not exist.")
-    if not file.is_file():
-        kind = made_here(path) or "it has no store.json. `hitrs import SRC DST` makes a store from data files"
-        raise DataError(f"{path} is not a store: {kind}.")
-    try:
-        header = read_json(file)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} is cut short or damaged: {error}. {_ADVICE}") from error
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise DataError(f"{path} is not a store: {file.name} is something else.")
-    if header.get("version") not in VERSIONS.values():
-        known = " and ".join(map(str, VERSIONS.values()))
-        raise DataError(
-            f"the store {path} has format version {header.get('version')}, this version of hitrs reads "
-            f"{known}. {_ADVICE}"
-        )
-    if header.get("sha256") != header_checksum(header):
-        raise DataError(f"the store {path} is damaged: {file.name} does not match its checksum. {_ADVICE}")
-    try:
-        _check_header(header)
-    except (KeyError, ConfigError) as error:
-        raise DataError(f"the store {path} is malformed: {file.name}: {error}. {_ADVICE}") from error
-    return header
-
-
-def _check_header(header: Mapping[str, Any]) -> None:
-    """Types and bounds of everything, and no file outside of the store; KeyError or ConfigError."""
-    dtype = header.get("dtype", FLOAT)
-    text(dtype, "dtype")
-    if VERSIONS.get(dtype) != header["version"]:
-        raise ConfigError(f"positions are stored as '{dtype}', which is not that of the format version")
-    if dtype != FLOAT:
-        number(header["rounding"], "rounding")
-    for key in ("recordings", "joints_total", "joints_seen"):
-        whole(header[key], key, most=1 << 62)
-    for key in ("classes", "protocols", *(category_names(name) for name in CATEGORIES)):
-        if key in header or not key.endswith("_names"):
-            texts(header[key], key, most=1 << 32)
-    for key in ("layout", "meta", "files"):
-        section(header[key], key)
-    for name, facts in header["files"].items():
-        if not re.fullmatch(r"(shards/\w+/)?\w+\.\w+", name):
-            raise ConfigError(f"'{name}' is no file of a store")
-        section(facts, name)
-        whole(facts["bytes"], name, most=1 << 62)
-        text(facts["sha256"], name)
-    if not isinstance(header["shards"], list):
-        raise ConfigError("shards must be a list")
-    for shard in header["shards"]:
-        if not isinstance(shard, list) or len(shard) != 2:
-            raise ConfigError("a shard must be a name and a number of rows")
-        whole(shard[1], "rows of a shard", 1, 1 << 62)
-        for file in bulk_files(dtype):
-            if f"{FOLDER}/{shard[0]}/{file}" not in header["files"]:
-                raise ConfigError(f"shard '{shard[0]}' has no {file}")
-
-
 def _reopen(
     path: str, fingerprint: str, conversion: Conversion | None, without: tuple[str, ...] = ()
 ) -> Store:
     """Open a pickled store without hashing it again."""
-    header = read_header(Path(path))
+    files = files_of(path)
+    header = read_header(files)
     if header["sha256"] != fingerprint:
         raise DataError(f"the store {path} was replaced by another one while it was in use.")
-    return Store(Path(path), header, conversion, without)
+    return Store(files, header, conversion, without)

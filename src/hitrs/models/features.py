@@ -165,7 +165,8 @@ def collect(
     if was_training:  # going through all parts of a model takes a tenth of recognizing a recording
         module.eval()
     device = next(module.parameters()).device
-    order = np.argsort(dataset.frames, kind="stable")
+    # of a store on another machine each shard is fetched once
+    order = np.lexsort((dataset.frames,) if dataset.shards is None else (dataset.frames, dataset.shards.of))
     parts = []
     for which in _batches(order, dataset, batch_size, max_frames):
         batch = dataset.batch(which)

@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hitrs.errors import DataError
+from hitrs.data.cache import SIZE_VARIABLE
+from hitrs.data.remote import RemoteShards
+from hitrs.errors import ConfigError, DataError
 from hitrs.models.card import PRETRAINING, ModelCard
 from hitrs.models.config import ModelConfig
 from hitrs.models.convolutions import convolution_settings
@@ -64,6 +66,7 @@ class PretrainJob:
         weights: of each data set; by default the root of its number of recordings.
     Raises:
         DataError: if no recording of a data set is long enough.
+        ConfigError: if the cache cannot hold several stores of other machines.
     """
 
     def __init__(
@@ -79,12 +82,26 @@ class PretrainJob:
         if weights is None:
             weights = [len(part) ** 0.5 for part in self.usable]
         self.ends = np.cumsum(weights) / np.sum(weights)
+        self.shards = self._shards()
         layout = self.data.layout
         space = datasets[0].space
         self.card = ModelCard(config.model, layout, config.preprocessing, space=space)
         torch.manual_seed(seed_of(config.pretrain.optim.seed, "weights"))
         encoder = HiTRS.untrained(config.model, layout, config.preprocessing)
         self.module = PretextObjective(encoder, config.pretext)
+
+    def _shards(self) -> RemoteShards | None:
+        """Where the recordings lie, if that is another machine."""
+        if len(self.datasets) == 1:
+            (dataset,), (usable,) = self.datasets, self.usable
+            return dataset.store.remote_shards(dataset.indices[usable])
+        remote = [part.shards for part in self.datasets if part.shards is not None]
+        if remote and (size := sum(int(shards.sizes.sum()) for shards in remote)) > remote[0].limit:
+            raise ConfigError(
+                "of several stores recordings are drawn at random, so that the cache must hold all of those "
+                f"on other machines, {size / 1e6:,.1f} MB: allow it that ({SIZE_VARIABLE}), or copy them here"
+            )
+        return None
 
     def _long_enough(self, part: SkeletonDataset, first: int) -> np.ndarray:
         """Numbers of its recordings, which stand from ``first`` on, that pre-training can use."""

@@ -10,13 +10,13 @@ import hashlib
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 
 from hitrs.training.config import OptimConfig
+from hitrs.training.order import shuffled, shuffled_by_shard
 from hitrs.transforms.random import KeyedGenerator
 
 _Made = TypeVar("_Made")
@@ -26,7 +26,11 @@ class Batches(Protocol):
     """The part of a job that makes batches."""
 
     def __len__(self) -> int:
-        """Recordings in the training part."""
+        """Recordings in the training part.
+
+        A job whose recordings may lie on another machine has a property ``shards``, too, which tells where
+        (``ModelInputs.shards``): they come shard by shard then.
+        """
 
     def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
         """A batch of recordings; where an accelerator computes, called in a thread of its own.
@@ -43,7 +47,12 @@ def make_batch(
     """Inputs of a process's forward pass ``number``, counted from the start of the run."""
     first = (number * processes + process) * config.batch_size
     items = np.arange(first, first + config.batch_size)
-    which = shuffled(len(job), first, config.batch_size, config.seed)
+    shards = getattr(job, "shards", None)  # jobs of other packages have none
+    if shards is None:
+        which = shuffled(len(job), first, config.batch_size, config.seed)
+    else:
+        window = int(config.shuffle_mib * 2**20)
+        which = shuffled_by_shard(shards, first, config.batch_size, config.seed, window)
     return job.inputs(which, KeyedGenerator.from_seed(seed_of(config.seed, "data"), items))
 
 
@@ -84,21 +93,3 @@ def seed_of(*parts: int | str) -> int:
     """A 63-bit seed from any parts, the same on every platform."""
     digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
-
-
-def shuffled(count: int, first: int, size: int, seed: int) -> np.ndarray:
-    """Items ``first`` .. ``first + size`` of an endless stream of ``count`` items shuffled in each round."""
-    items = np.arange(first, first + size)
-    rounds = items // count
-    chosen = np.empty(size, np.int64)
-    for r in np.unique(rounds):
-        chosen[rounds == r] = _order(count, int(r), seed)[items[rounds == r] % count]
-    return chosen
-
-
-@lru_cache(maxsize=2)  # a batch may lie in two rounds; a million recordings take 20 ms to shuffle
-def _order(count: int, number: int, seed: int) -> np.ndarray:
-    """The order of round ``number``, (count,), read-only."""
-    order = np.random.default_rng([seed, number]).permutation(count)
-    order.setflags(write=False)
-    return order

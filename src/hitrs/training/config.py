@@ -43,6 +43,9 @@ class OptimConfig:
     frames: a seventh more time, two thirds of the memory; all: a third more time, a third of the memory."""
     seed: int = 0
     """Source of all randomness of the run."""
+    shuffle_mib: float = 1024.0
+    """Of a store on another machine, recordings are shuffled among shards of so many MiB; the cache holds
+    twice as much. A smaller store comes in the order that it would have on this machine."""
     log_every: int = 10
     """Steps between two lines of the log."""
     eval_every: int = 0
@@ -55,7 +58,7 @@ class OptimConfig:
         for name in ("steps", "batch_size", "accumulation_steps", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"optim.{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("lr", "max_grad_norm"):
+        for name in ("lr", "max_grad_norm", "shuffle_mib"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"optim.{name} must be above 0, got {getattr(self, name)}")
         for name in ("final_lr", "weight_decay", "warmup_steps", "eval_every"):

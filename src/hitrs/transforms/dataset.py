@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
 import torch
 
 from hitrs.data.recording import Recording
+from hitrs.data.remote import RemoteShards
 from hitrs.data.space import Space, measure_space, sample, typical_space
 from hitrs.data.store import Store
 from hitrs.errors import DataError, counted
@@ -20,6 +22,9 @@ from hitrs.transforms.batch import Batch, collate
 from hitrs.transforms.config import AugmentConfig, PreprocessingConfig
 from hitrs.transforms.preprocessing import preprocess
 from hitrs.transforms.random import KeyedGenerator
+
+SAMPLED_SHARDS = 4
+"""A store on another machine is measured by recordings of so many shards."""
 
 
 class ModelInputs(ABC):
@@ -46,6 +51,11 @@ class ModelInputs(ABC):
     @abstractmethod
     def name(self, i: int) -> str:
         """What messages call a recording."""
+
+    @property
+    def shards(self) -> RemoteShards | None:
+        """Where the recordings lie on another machine, from which they come shard by shard; None: here."""
+        return None
 
     def batch(self, which: Sequence[int] | np.ndarray) -> Batch:
         """Recordings ``which`` (counting from 0 to len - 1), preprocessed, before augmentation and stream."""
@@ -157,7 +167,14 @@ class SkeletonDataset(ModelInputs):
     @property
     def space(self) -> Space:
         """What its recordings are measured in, in the model's layout, by a sample of them."""
-        return typical_space(measure_space(*self.arrays(i), self.layout) for i in sample(len(self)))
+        among = np.arange(len(self)) if self.shards is None else self.shards.few(SAMPLED_SHARDS)
+        return typical_space(
+            measure_space(*self.arrays(int(i)), self.layout) for i in among[sample(len(among))]
+        )
+
+    @cached_property
+    def shards(self) -> RemoteShards | None:
+        return self.store.remote_shards(self.indices)
 
     def arrays(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         index = int(self.indices[i])

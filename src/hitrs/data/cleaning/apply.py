@@ -13,8 +13,10 @@ from typing import Any
 from hitrs.data.cleaning.operations import Operation
 from hitrs.data.encoding import Dtype, check_dtype
 from hitrs.data.recording import Recording
+from hitrs.data.remote import address_of
 from hitrs.data.shards import FOLDER, ShardWriter, remove_indices, shard_name
-from hitrs.data.store import SHARD_RECORDINGS, Store, check_destination, read_header
+from hitrs.data.store import SHARD_RECORDINGS, Store, check_destination
+from hitrs.data.store_files import files_of, read_header
 from hitrs.data.writer import PARTS, finish_store
 from hitrs.errors import DataError
 from hitrs.files import atomic_folder, explained_writes
@@ -48,6 +50,11 @@ def clean_store(
         DataError: if the source is no store, the destination is not free, an operation cannot be applied to a
             recording, or writing fails. Nothing is left behind then.
     """
+    if (address := address_of(src)) is not None:
+        raise DataError(
+            f"cleaning keeps the raw values beside the cleaned ones: copy the store {address} to a folder of "
+            "this machine first."
+        )
     source, target = Path(src), Path(dst)
     store = Store.open(source)
     here, there = source.resolve(), target.resolve()
@@ -86,8 +93,8 @@ def clean_store(
             dtype=dtype,
         )
         remove_indices(folder)
-        raw = store.path / RAW
-        _link_store(raw if raw.is_dir() else store.path, folder / RAW, target)
+        raw = source / RAW
+        _link_store(raw if raw.is_dir() else source, folder / RAW, target)
     return Store.open(target, verify=False)
 
 
@@ -122,7 +129,7 @@ def _meta(store: Store, steps: list[dict[str, Any]]) -> dict[str, Any]:
 
 def _link_store(source: Path, folder: Path, target: Path) -> None:
     """The files of a store under another folder, without taking space where hard links are possible."""
-    for name in ("store.json", *read_header(source)["files"]):
+    for name in ("store.json", *read_header(files_of(source))["files"]):
         place = folder / name
         with explained_writes(target):
             place.parent.mkdir(parents=True, exist_ok=True)

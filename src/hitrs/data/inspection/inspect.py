@@ -43,6 +43,7 @@ from hitrs.data.inspection.motion import (
 from hitrs.data.inspection.result import PAPER_LENGTH, SHORT, Inspection
 from hitrs.data.space import UNCLEAR, Space, measure_space, typical_space
 from hitrs.data.store import Store, write_store
+from hitrs.data.store_files import is_store
 from hitrs.errors import DataError
 from hitrs.files import made_here, recover_folder
 from hitrs.skeleton.layout import Layout
@@ -312,7 +313,7 @@ def opened(
     """
     path = Path(path)
     recover_folder(path)
-    if (path / "store.json").is_file():
+    if is_store(path):
         if any(option is not None for option in (layout, format, columns)):
             raise DataError(f"{path} is a store: it knows its layout; options for files do not apply to it.")
         yield Store.open(path)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hitrs.data.remote import RemoteShards
 from hitrs.errors import DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
@@ -146,6 +147,10 @@ class DetectionJob:
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    @property
+    def shards(self) -> RemoteShards | None:
+        return self.dataset.shards
 
     def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
         """An augmented batch of chunks and the labels of their frames (B, T)."""

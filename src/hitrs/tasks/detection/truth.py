@@ -18,6 +18,7 @@ import numpy as np
 from hitrs.data.catalog.label_files import read_segments, to_segments
 from hitrs.data.recording import Recording, Segment, fit_segments
 from hitrs.data.store import Store
+from hitrs.data.store_files import is_store
 from hitrs.errors import DataError, located
 from hitrs.tasks.detection.files import read_pku
 from hitrs.tasks.detection.segments import Proposal
@@ -88,7 +89,7 @@ def read_truth(path: Path, classes: Sequence[str]) -> Labeler:
         DataError: if the file cannot be read; the result for a recording that has no labels in it, or for
             labels that are reversed, outside of the recording, or of an unknown class.
     """
-    if path.is_dir():
+    if path.is_dir() or is_store(path):
         segments_of = _of_store(path)
     elif path.suffix.lower() == ".csv":
         segments_of = _of_table(path)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
 
 from hitrs.data.interpolation import interpolate
+from hitrs.data.remote import RemoteShards
 from hitrs.errors import DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
@@ -84,6 +86,10 @@ class PredictionJob:
 
     def __len__(self) -> int:
         return len(self.recordings)
+
+    @cached_property
+    def shards(self) -> RemoteShards | None:
+        return self.dataset.store.remote_shards(self.recordings)
 
     def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
         """Windows, preprocessed by what is observed and augmented: positions (B, T + H, J, C), valid."""

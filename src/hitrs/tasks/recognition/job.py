@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hitrs.data.remote import RemoteShards
 from hitrs.errors import ConfigError, DataError
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import HiTRS
@@ -76,6 +77,10 @@ class RecognitionJob:
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    @property
+    def shards(self) -> RemoteShards | None:
+        return self.dataset.shards
 
     def inputs(self, which: np.ndarray, generator: KeyedGenerator) -> tuple[Any, ...]:
         """An augmented batch and its labels (B,)."""
