@@ -1,7 +1,7 @@
 # Everything lands in .venv. `make demo` and `make test` need nothing but Python 3.10 or newer.
 # Another interpreter: make setup PYTHON=python3.12
 PYTHON ?= python3
-PYTEST_ARGS ?= -n auto --maxprocesses 8
+PYTEST_ARGS ?= -n auto --maxprocesses 8 --dist worksteal
 
 BIN := .venv/bin
 READY := .venv/.ready

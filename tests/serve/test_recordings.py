@@ -138,11 +138,10 @@ def test_what_there_is_not(served: Served, what: str, method: str, status: int) 
     assert told["error"]
 
 
-def test_a_task_without_a_model_is_named(served: Served) -> None:
-    missing = next(verb for verb in ("predict", "detect") if verb not in served.ask("models")[1])
-    status, told = served.ask(missing, b"", file="a.npz")
+def test_a_task_without_a_model_is_named(serve) -> None:
+    status, told = serve("recognition").ask("predict", b"", file="a.npz")
     assert status == 404
-    assert "is served; start `hitrs serve` with one" in told["error"]
+    assert "no model for prediction is served; start `hitrs serve` with one" in told["error"]
 
 
 def test_too_large_is_refused_before_and_while_it_comes(serve, clip: Path) -> None:

@@ -268,7 +268,7 @@ def test_csv_of_unknown_joints_or_bytes(tmp_path: Path) -> None:
         read_csv(csv(tmp_path, ",".join(flat) + "\n" + ",".join("1" * len(flat))))
     typo = [f"{joint}_{axis}".replace("knee_x", "kne_x") for joint in KINECT.joints for axis in "xyz"]
     typo[-1] = "rihgt_foot_z"
-    told = "Nearest is kinect20: it does not know left_kne, rihgt_foot, right_kne; did you mean 'left_knee'?"
+    told = "Nearest is kinect20: it does not know left_kne, right_kne, rihgt_foot; did you mean 'left_knee'?"
     file = csv(tmp_path, ",".join(typo) + "\n" + ",".join("1" * len(typo)))
     with pytest.raises(DataError, match=re.escape(told + " Correct the columns, or give the layout")):
         read_csv(file)
