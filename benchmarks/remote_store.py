@@ -202,7 +202,7 @@ def main() -> None:
             print(f"{name}: {rows[-1][1]}", flush=True)
 
         def cache(name: str, limit: int) -> None:
-            os.environ |= {"HITRS_CACHE_DIR": str(folder / name), "HITRS_CACHE_SIZE": str(limit)}
+            os.environ |= {"HITRS_CACHE": str(folder / name), "HITRS_CACHE_SIZE": str(limit)}
 
         row("local disk", here, size)
         cache("tenth", tenth)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hitrs.data import cache
 from hitrs.data.video import environment, streams
 
 FAKE = Path(__file__).with_name("fake_video_process.py")
@@ -15,7 +16,7 @@ MP4 = b"\0\0\0\x18ftypisom" + bytes(64)
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
     """``fake(kind)`` makes the pose process one of this kind; the folder in which it counts its starts."""
-    monkeypatch.setenv(environment.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
     counts = tmp_path / "counts"
     counts.mkdir()
 

@@ -158,8 +158,13 @@ def read_json(path: Path) -> Any:
         ValueError: if it is not JSON, or nested so deeply that it cannot be read.
     """
     check_ordinary(path)
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value of a text; ValueError if it is not JSON, or nested so deeply that it cannot be read."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

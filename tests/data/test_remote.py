@@ -28,7 +28,7 @@ POSITIONS = "shards/00003/positions.f32"
 
 @pytest.fixture(autouse=True)
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[CountingFileSystem]]:
-    monkeypatch.setenv("HITRS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HITRS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(remote, "PATIENCE", 0.3)
     monkeypatch.setattr(remote, "PATIENCE_AT_FIRST", 0.3)
     CountingFileSystem.reset()
@@ -42,7 +42,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def cached(tmp_path: Path) -> list[Path]:
-    return [file for file in (tmp_path / "cache").iterdir() if len(file.name) == 64]
+    return [file for file in (tmp_path / "cache" / "stores").iterdir() if len(file.name) == 64]
 
 
 def cached_bytes(tmp_path: Path) -> int:
@@ -180,7 +180,7 @@ def test_a_long_outage_is_told_and_nothing_is_lost(
         there.positions(0)
     with pytest.raises(DataError, match=r"counted://store/store.json could not be had"):
         Store.open("counted://store")
-    assert not list((tmp_path / "cache").glob("*.part"))
+    assert not list((tmp_path / "cache" / "stores").glob("*.part"))
     system.disturb = None
     assert np.array_equal(there.positions(0), store.positions(0))
 
@@ -358,9 +358,9 @@ def test_a_full_disk_is_told(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        with pytest.raises(WriteError, match=r"the disk is full.*HITRS_CACHE_DIR names another folder"):
+        with pytest.raises(WriteError, match=r"the disk is full.*HITRS_CACHE names another folder"):
             there.positions(0)
-    assert not list((tmp_path / "cache").glob("*.part"))
+    assert not list((tmp_path / "cache" / "stores").glob("*.part"))
     assert np.array_equal(there.positions(0), store.positions(0))
 
 
@@ -452,7 +452,7 @@ def test_what_a_killed_process_left_is_removed(
             os.kill(os.getpid(), signal.SIGKILL)
         Cache(Path(sys.argv[1]), 10**6).add("0" * 64, 8, fetch)
     """
-    folder = tmp_path / "cache"
+    folder = tmp_path / "cache" / "stores"
     assert subprocess.run([sys.executable, "-c", code, folder], check=False).returncode < 0
     assert list(folder.glob("*.part"))
     there = Store.open(system.upload(tmp_path / "store"))

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::R
 
 @pytest.fixture(autouse=True)
 def small_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HITRS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HITRS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(remote, "PATIENCE", 0.5)
     monkeypatch.setattr(remote, "PATIENCE_AT_FIRST", 0.5)
 

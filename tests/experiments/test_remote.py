@@ -23,7 +23,7 @@ from remote_stores import CountingFileSystem, bulk_bytes, sharded_store
 
 @pytest.fixture(autouse=True)
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[type[CountingFileSystem]]:
-    monkeypatch.setenv("HITRS_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HITRS_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(remote, "PATIENCE", 0.3)
     CountingFileSystem.reset()
     yield CountingFileSystem
@@ -77,7 +77,7 @@ def test_a_round_reads_each_shard_once_through_a_small_cache_and_goes_on_after_a
         if name.startswith("shards/") and (tmp_path / "cut" / "checkpoints").exists():
             raise ConnectionResetError("the other machine is away")
 
-    for file in (tmp_path / "cache").iterdir():
+    for file in (tmp_path / "cache" / "stores").iterdir():
         file.unlink()
     system.disturb = away
     with pytest.raises(DataError, match=r"could not be had for 0 s: ConnectionResetError.*--resume"):

@@ -186,7 +186,8 @@ def test_files_have_the_mode_that_the_user_wants(tmp_path: Path) -> None:
     ("key", "value"),
     [
         ("step", None), ("step", -1), ("step", 2.5), ("seconds", "x"), ("seconds", float("nan")),
-        ("averages", 3), ("averages", {"loss": [1.0, 0]}), ("averages", {"loss": None}), ("files", 7),
+        ("passes", "2"), ("passes", 0), ("averages", 3), ("averages", {"loss": [1.0, 0]}),
+        ("averages", {"loss": None}), ("files", 7),
         ("scalars", []),
     ],
 )  # fmt: skip

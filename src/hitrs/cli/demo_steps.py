@@ -6,7 +6,8 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,15 +64,19 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     parts = ("store", "pretrained", "tuned", "scratch", "untrimmed", "detector", "predictor")
     store, pretrained, tuned, scratch, untrimmed, detector, predictor = (out / part for part in parts)
     seconds: dict[str, float] = {}
-    commands: list[str] = []
+
+    @contextmanager
+    def step(*arguments: object) -> Iterator[list[str]]:
+        words = [str(argument) for argument in arguments]
+        name = " ".join(["hitrs", *words])
+        print_line(f"\n$ {name}", style="bold")
+        start = time.monotonic()
+        yield words
+        seconds[name] = time.monotonic() - start
 
     def command(*arguments: object) -> None:
-        words = [str(argument) for argument in arguments]
-        commands.append(" ".join(["hitrs", *words]))
-        print_line(f"\n$ {commands[-1]}", style="bold")
-        start = time.monotonic()
-        run_command(words)
-        seconds[commands[-1]] = time.monotonic() - start
+        with step(*arguments) as words:
+            run_command(words)
 
     command("import", "synthetic", store, "--size", size)
     split = protocol_split(Store.open(store))
@@ -97,12 +102,8 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
     command("finetune", store, *with_task, "prediction", "--out", predictor)
     command("predict", predictor, files[0], "--at", SEEN, "--gif", out / "plots" / "prediction.gif")
 
-    words = ("probe", store, pretrained, "--config", recognition, "--label-fraction", fraction)
-    commands.append(" ".join(["hitrs", *map(str, words)]))
-    print_line(f"\n$ {commands[-1]}", style="bold")
-    start = time.monotonic()
-    labeled, reports = probe(store, pretrained, config=recognition, label_fraction=fraction)
-    seconds[commands[-1]] = time.monotonic() - start
+    with step("probe", store, pretrained, "--config", recognition, "--label-fraction", fraction):
+        labeled, reports = probe(store, pretrained, config=recognition, label_fraction=fraction)
     outcome = DemoOutcome(
         split=split,
         labels=len(labeled.train),
@@ -113,7 +114,7 @@ def run_demo(out: Path, size: str, recognition: str, config: str) -> None:
         },
         files=files,
         detection=_metrics(detector),
-        simplest_detection=_floors(detector)["majority class"]["all"],
+        simplest_detection=_results(detector)["floors"]["majority class"]["all"],
         prediction=_metrics(predictor),
         commands=seconds,
     )
@@ -158,12 +159,11 @@ def _long(store: Store, folder: Path) -> list[Path]:
 
 
 def _metrics(run_folder: Path) -> dict[str, Any]:
-    results = json.loads((run_folder / "results.json").read_text(encoding="utf-8"))
-    return results["metrics"]["all"]
+    return _results(run_folder)["metrics"]["all"]
 
 
-def _floors(run_folder: Path) -> dict[str, Any]:
-    return dict(json.loads((run_folder / "results.json").read_text(encoding="utf-8"))["floors"])
+def _results(run_folder: Path) -> Any:
+    return json.loads((run_folder / "results.json").read_text(encoding="utf-8"))
 
 
 def _frozen(reports: Mapping[str, Metrics]) -> dict[str, dict[str, Any]]:

@@ -101,16 +101,13 @@ def _caption(continuation: Continuation) -> str:
 def _print_errors(continuation: Continuation) -> None:
     import numpy as np
 
-    from hitrs.data.inspection.body import UNITS
     from hitrs.tasks.prediction.metrics import horizons_of
 
     errors = continuation.errors()
     if not len(errors) or np.isnan(errors).all():
         return
     horizons = [h for h in horizons_of(len(errors)) if not np.isnan(errors[h - 1])]
-    unit, scale = continuation.unit, 1.0
-    if unit in UNITS:
-        unit, scale = "mm", 1000 / UNITS[unit]
+    unit, scale = continuation.unit_of_errors()
     print_table(
         ["off by", *(f"frame {h}" for h in horizons)],
         [[unit, *(f"{errors[h - 1] * scale:.1f}" for h in horizons)]],

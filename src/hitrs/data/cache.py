@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -18,13 +19,25 @@ from pathlib import Path
 from hitrs.errors import ConfigError, DataError, WriteError
 from hitrs.files import atomic_file, explained_writes, locked, sha256_of
 
-FOLDER_VARIABLE, SIZE_VARIABLE = "HITRS_CACHE_DIR", "HITRS_CACHE_SIZE"
-"""Variables of the environment that say where the cache is, and how large it may become ("20 GB")."""
+FOLDER_VARIABLE, SIZE_VARIABLE = "HITRS_CACHE", "HITRS_CACHE_SIZE"
+"""Variables of the environment that name the folder of what can be made again, and say how large the copies
+in it may become together ("20 GB")."""
 DEFAULT_SIZE = 10 << 30
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
           "KIB": 1 << 10, "MIB": 1 << 20, "GIB": 1 << 30, "TIB": 1 << 40}  # fmt: skip
 _LOCKS = 16
 """Objects share so many locks: a file for each would be left for each."""
+
+
+def cache_folder() -> Path:
+    """Where what can be made again is kept: the pose environment, poses of videos, copies of stores."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "hitrs"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "hitrs"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hitrs"
 
 
 @dataclass(frozen=True)
@@ -36,13 +49,12 @@ class Cache:
 
     @classmethod
     def of_environment(cls) -> Cache:
-        """The one that the environment names, else ``~/.cache/hitrs`` with 10 GiB.
+        """``stores`` in the cache folder, with 10 GiB unless the environment says otherwise.
 
         Raises:
             ConfigError: for a size that is none.
         """
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        folder = Path(os.environ.get(FOLDER_VARIABLE) or home / "hitrs")
+        folder = cache_folder() / "stores"
         given = os.environ.get(SIZE_VARIABLE, "").strip()
         if not given:
             return cls(folder, DEFAULT_SIZE)

@@ -11,7 +11,6 @@ Who may read, from where and how is a matter of fsspec and the libraries below i
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import random
 import re
@@ -28,6 +27,7 @@ import numpy as np
 
 from hitrs.data.cache import Cache
 from hitrs.errors import ConfigError, DataError, HitrsError
+from hitrs.files import parse_json
 
 PATIENCE = 300.0
 """Seconds for which an object is asked for again and again while it cannot be had."""
@@ -87,11 +87,9 @@ class RemoteFiles:
             DataError: if it cannot be had.
             ValueError: if it is not JSON.
         """
-        text = self._asked(lambda: self._system.cat_file(self._key("store.json")), "store.json", True)
-        try:
-            return json.loads(text)
-        except RecursionError:
-            raise ValueError("it is nested too deeply") from None
+        return parse_json(
+            self._asked(lambda: self._system.cat_file(self._key("store.json")), "store.json", True)
+        )
 
     def check(self, hashed: Sequence[str]) -> None:
         """Fetch those that are to be ``hashed``; what is not is looked for when it is needed.

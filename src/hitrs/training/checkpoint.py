@@ -136,13 +136,14 @@ def _check_state(state: dict[str, Any]) -> None:
     def numbers(*values: Any) -> bool:
         return all(isinstance(value, int | float) and math.isfinite(value) for value in values)
 
-    step, averages = state.get("step"), state.get("averages") or {}
+    step, averages, passes = state.get("step"), state.get("averages") or {}, state.get("passes", 1)
     mean = isinstance(averages, dict) and all(
         isinstance(pair, list) and len(pair) == 2 and numbers(*pair) and pair[1] > 0
         for pair in averages.values()
     )
     for fits, what in (
         (isinstance(step, int) and 0 <= step < 1 << 53, "step"),
+        (isinstance(passes, int) and 0 < passes < 1 << 53, "passes"),
         (numbers(state.get("seconds", 0)), "seconds"),
         (mean, "averages"),
         (isinstance(state.get("files", {}), dict), "files"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hitrs.data import read_recording
+from hitrs.data import cache, read_recording
 from hitrs.data.video import environment
 from hitrs.data.video.streams import ask, pictures, video_writer
 from hitrs.errors import DataError
@@ -20,7 +20,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     except DataError as error:
         pytest.skip(str(error))
     monkeypatch.setenv(environment.PYTHON, python)
-    monkeypatch.setenv(environment.CACHE, str(tmp_path / "cache"))
+    monkeypatch.setenv(cache.FOLDER_VARIABLE, str(tmp_path / "cache"))
 
 
 def made(path: Path, frames: int = 20, width: int = 320, height: int = 240, fps: float = 20.0) -> Path:

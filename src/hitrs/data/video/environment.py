@@ -12,13 +12,12 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from hitrs.data.cache import cache_folder
 from hitrs.errors import DataError
 from hitrs.files import explained_writes, locked
 
 PYTHON = "HITRS_VIDEO_PYTHON"
 """Environment variable that names the Python of an environment of one's own."""
-CACHE = "HITRS_CACHE"
-"""Environment variable that names the folder of what can be made again."""
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 SCRIPT = Path(__file__).with_name("video_process.py")
 SUPPORTED = ((3, 9), (3, 12))
@@ -26,17 +25,6 @@ SUPPORTED = ((3, 9), (3, 12))
 SIZE = "about 300 MB"
 _FOLDER, _READY = "video-env", "ready"
 _SECONDS = 3600  # of one step of the setup
-
-
-def cache_folder() -> Path:
-    """Where what can be made again is kept: the pose environment, and the poses of videos."""
-    if named := os.environ.get(CACHE):
-        return Path(named)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "hitrs"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "hitrs"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "hitrs"
 
 
 def command() -> list[str]:

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
+from hitrs.data.cache import cache_folder
 from hitrs.data.formats.memory import reserve_joints
 from hitrs.data.formats.people import DetectedPerson, arrange
 from hitrs.data.recording import Recording
-from hitrs.data.video.environment import cache_folder
 from hitrs.data.video.estimator import VISIBLE, EstimatedPose, PoseEstimator, PoseFrame, VideoInfo
 from hitrs.data.video.process import ProcessEndedError
 from hitrs.data.video.rate import FrameTimes, frame_times

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hitrs.data.inspection.body import UNITS
 from hitrs.data.interpolation import interpolate
 from hitrs.data.recording import Recording
 from hitrs.data.space import measure_space
@@ -68,6 +69,10 @@ class Continuation:
             "joints": self.joints.to_dict(),
             "notes": list(self.notes),
         }
+
+    def unit_of_errors(self) -> tuple[str, float]:
+        """What people are told errors in, and how many of it one of ``unit`` has: millimeters of a length."""
+        return ("mm", 1000 / UNITS[self.unit]) if self.unit in UNITS else (self.unit, 1.0)
 
     def errors(self) -> np.ndarray:
         """Mean distance between predicted and true joints in every frame for which there is a truth.
@@ -186,8 +191,10 @@ class Predictor(DeployedModel):
             return "pixels"
         if self.card.preprocessing.scale != "body":
             return self.card.space.unit
+        if stated is not None:
+            return stated
         mapped = self.mapped(recording)  # the model scales bodies: whatever unit it came in, it still has
-        return stated or measure_space(mapped.positions, mapped.valid, self.layout).unit
+        return measure_space(mapped.positions, mapped.valid, self.layout).unit
 
     def _continued(self, observed: Recording) -> Frames:
         """What the model predicts behind the frames that it looks at, in the recording's own joints."""

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from hitrs.data.inspection.body import UNITS
 from hitrs.data.recording import Recording
 from hitrs.tasks.prediction.model import PredictionModel
 from hitrs.tasks.prediction.predictor import Predictor
@@ -29,7 +28,7 @@ def prediction_replies(model: PredictionModel, *, as_is: bool) -> Replier:
         said, error = f"predicted from frame {done.start} on", None
         if np.isfinite(errors).any():
             error = float(np.nanmean(errors))
-            unit, scale = ("mm", 1000 / UNITS[done.unit]) if done.unit in UNITS else (done.unit, 1.0)
+            unit, scale = done.unit_of_errors()
             unit = "" if unit == "unclear" else f" {unit}"
             said = f"off by {error * scale:.3g}{unit}, mean of {len(errors)} frames"
         return Reply(known, said, error, predicted=done.recording, start=done.start)
