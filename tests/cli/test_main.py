@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+import time
 from types import ModuleType
 
 import pytest
@@ -89,6 +90,8 @@ def test_python_m_hitrs_is_the_command() -> None:
 def test_an_unknown_command_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["pretarin", "x"]) == 2
     assert "there is no command 'pretarin'; did you mean 'pretrain'?" in capsys.readouterr().err
+    assert main(["xyzzy"]) == 2
+    assert "there is no command 'xyzzy'. Commands:" in capsys.readouterr().err
 
 
 def test_an_unknown_option_names_the_nearest(store: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,6 +137,25 @@ def test_an_interruption_has_its_own_exit_code(verb, capsys: pytest.CaptureFixtu
     verb(run)
     assert main(["try"]) == 130
     assert capsys.readouterr().err.strip() == shown
+
+
+def test_an_interruption_while_an_object_is_destroyed_is_not_lost(
+    verb, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        def __del__(self) -> None:
+            raise KeyboardInterrupt  # as if Ctrl-C came here: Python forgets it
+
+    def run() -> None:
+        """Go on for a while."""
+        Interrupted()
+        time.sleep(20)
+
+    verb(run)
+    hook = sys.unraisablehook
+    assert main(["try"]) == 130
+    assert capsys.readouterr().err.strip() == "stopped"
+    assert sys.unraisablehook is hook
 
 
 def test_a_full_disk_is_said(verb, capsys: pytest.CaptureFixture[str]) -> None:

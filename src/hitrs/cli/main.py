@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from hitrs import __version__
 from hitrs.cli.console import print_error, print_line, set_command
+from hitrs.cli.signals import interrupts_kept
 from hitrs.errors import HitrsError, did_you_mean
 from hitrs.process import arrange
 
@@ -73,9 +74,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; its exit code: 0, 1 for an error, 2 for wrong usage, 130 if interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = run_command(arguments)
-        sys.stdout.flush()
-        return code
+        with interrupts_kept():
+            code = run_command(arguments)
+            sys.stdout.flush()
+            return code
     except HitrsError as error:
         print_error(f"error: {error}")
         return 1
@@ -106,7 +108,7 @@ def run_command(arguments: list[str]) -> int:
         return 0
     verb, rest = arguments[0], arguments[1:]
     if verb not in COMMANDS:
-        hint = did_you_mean(verb, COMMANDS)
+        hint = did_you_mean(verb, COMMANDS) or "."
         print_error(f"error: there is no command '{verb}'{hint} Commands: {', '.join(COMMANDS)}.")
         return 2
     set_command(arguments)

@@ -1,13 +1,39 @@
-"""How commands end that run until they are told to."""
+"""Ctrl-C and SIGTERM: how commands end that run until they are told to, and that none of them is lost."""
 
 from __future__ import annotations
 
+import _thread
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Timer
 from typing import NoReturn
 
 from hitrs.cli.console import print_line
+
+_AGAIN_SECONDS = 0.01
+
+
+@contextmanager
+def interrupts_kept() -> Iterator[None]:
+    """A Ctrl-C that comes while an object is destroyed comes again a moment later.
+
+    Python cannot raise an exception there: it prints the exception and forgets it, and the command goes on.
+    """
+    before = sys.unraisablehook
+
+    def hook(unraisable: sys.UnraisableHookArgs) -> None:
+        if isinstance(unraisable.exc_value, KeyboardInterrupt):
+            Timer(_AGAIN_SECONDS, _thread.interrupt_main).start()
+        else:
+            before(unraisable)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager
