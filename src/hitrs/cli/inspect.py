@@ -20,6 +20,7 @@ def run(
     layout: Name = None,
     format: Name = None,
     columns: Columns = None,
+    at_most: int | None = None,
 ) -> None:
     """Look at every recording; lines that begin with ! need attention.
 
@@ -31,8 +32,9 @@ def run(
         layout: joint layout of files that do not say it themselves, a name or a layout file.
         format: format of files that cannot be found by content.
         columns: of tables without a header, what their columns are, as x,y,z (docs/data.md).
+        at_most: of a larger store so many recordings are looked into, evenly spread; by default 100,000.
     """
-    from hitrs.data.inspection.inspect import inspect_store, opened
+    from hitrs.data.inspection.inspect import AT_MOST, inspect_store, opened
     from hitrs.skeleton import get_layout
 
     if html is not None and html.suffix.lower() not in (".html", ".htm"):
@@ -40,8 +42,9 @@ def run(
     with opened(source, None if layout is None else get_layout(layout), format, columns) as store:
         with progress_bar("inspecting") as bar:
             task = bar.task_ids[0]
-            bar.update(task, total=len(store))
-            inspection = inspect_store(store, lambda done: bar.update(task, completed=done))
+            most = AT_MOST if at_most is None else at_most
+            bar.update(task, total=min(len(store), most))
+            inspection = inspect_store(store, lambda done: bar.update(task, completed=done), most)
         if html is not None:
             from hitrs.viz.inspection import write_inspection  # here, as matplotlib takes a second to import
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Collection
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -135,7 +135,8 @@ class ShardWriter:
         files = {name: writer.close() for name, writer in self.writers.items()}
         index = Index(tuple(self.facts), files, quarantined)
         text = HashedWriter(self.part / INDEX, self.target)
-        text.write(json.dumps(asdict(index)).encode())
+        facts = [vars(each) for each in index.facts]  # asdict takes longer than all else that is written
+        text.write(json.dumps({"facts": facts, "files": files, "quarantined": quarantined}).encode())
         text.close()
         with explained_writes(self.target):
             added = add_folder(self.part, self.folder)

@@ -212,6 +212,11 @@ class Store:
         return tuple(text.split("\n")) if text else ()
 
     @property
+    def with_notes(self) -> np.ndarray:
+        """Indices of the recordings of which there are notes."""
+        return np.flatnonzero(np.diff(self._text["notes"][1]))
+
+    @property
     def raw(self) -> Store | None:
         """The store that a cleaned one was made from, with the values as they were read; otherwise None."""
         raw = self.path / "raw"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from drawn import make
 
 from hitrs.data import Recording, Segment, Store, inspect_store, write_store
+from hitrs.errors import ConfigError
 from hitrs.skeleton import get_layout
 
 KINECT = get_layout("kinect20")
@@ -231,6 +233,28 @@ def test_a_class_that_nobody_trains_and_one_that_nobody_shows(tmp_path: Path) ->
     assert any(
         line.startswith("! classes") and "no training recording shows b" in line for line in found.lines()
     )
+
+
+def test_of_a_larger_store_some_are_looked_into_and_it_is_said(tmp_path: Path) -> None:
+    first, frozen = person("first", label="a"), person("frozen", seed=3, label="b")
+    still = changed(frozen, positions=np.broadcast_to(frozen.positions[0], frozen.positions.shape))
+    items = [first, person("one", seed=1), still, replace(first, name="copy"), person("last", seed=2)]
+    protocols = {"p": lambda recording: "test" if recording.name == "copy" else "train"}
+    store = store_of(tmp_path, *items, protocols=protocols)
+    told = []
+    found = inspect_store(store, told.append, at_most=2)
+    assert told == [1, 2]
+    assert (found.recordings, found.looked_into, found.frozen, found.unit_agreement) == (5, 2, (), 1)
+    assert (found.classes, found.copies) == ({"a": 2, "b": 0}, (("first", "copy"),))  # of all of them
+    assert found.duplicates == {"p": ("copy",)}
+    assert any(
+        line.startswith("! looked into   2 of them, evenly spread (--at-most 5") for line in found.lines()
+    )
+    whole = inspect_store(store, at_most=5)
+    assert (whole.looked_into, whole.frozen) == (5, ("frozen",))
+    assert not any("looked into" in line for line in whole.lines())
+    with pytest.raises(ConfigError, match="at least one recording has to be looked into, not 0"):
+        inspect_store(store, at_most=0)
 
 
 def test_rates_sizes_and_units_that_differ(tmp_path: Path) -> None:

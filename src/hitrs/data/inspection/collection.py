@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections import defaultdict
+from collections.abc import Callable, Collection
 
 import numpy as np
 
@@ -41,34 +41,33 @@ def _per_recording(store: Store, count: Callable[[np.ndarray], int]) -> dict[str
 
 def class_counts(store: Store) -> dict[str, int]:
     """Recordings, or labeled segments of untrimmed ones, of each class."""
-    return _tally(store, range(len(store)))
+    return _tally(store, np.arange(len(store)))
 
 
 def untrained_classes(store: Store) -> dict[str, tuple[str, ...]]:
     """Protocol -> classes that its test part shows and its training part does not."""
     untrained = {}
     for protocol in store.protocols:
-        train = _tally(store, store.split(protocol, "train").tolist())
-        test = _tally(store, store.split(protocol, "test").tolist())
+        train, test = (_tally(store, store.split(protocol, part)) for part in ("train", "test"))
         untrained[protocol] = tuple(name for name in store.classes if test[name] and not train[name])
     return untrained
 
 
-def _tally(store: Store, indices: Iterable[int]) -> dict[str, int]:
-    counts = Counter[str]()
-    segmented = store.segment_counts
-    for index in indices:
-        if store.labels[index] >= 0:
-            counts[store.classes[store.labels[index]]] += 1
-        if segmented[index]:
-            counts.update(segment.label for segment in store.segments(index))
-    return {name: counts[name] for name in store.classes}
+def _tally(store: Store, indices: np.ndarray) -> dict[str, int]:
+    labels = np.asarray(store.labels)[indices]
+    counts = np.bincount(labels[labels >= 0], minlength=len(store.classes))
+    number = {name: place for place, name in enumerate(store.classes)}
+    for index in indices[store.segment_counts[indices] > 0].tolist():
+        for segment in store.segments(index):
+            counts[number[segment.label]] += 1
+    return dict(zip(store.classes, counts.tolist(), strict=True))
 
 
 def shared_subjects(store: Store, protocol: str) -> tuple[str, ...]:
     """Subjects that stand in both parts (in a cross-view protocol that is meant)."""
     train, test = (
-        set(store.subjects[store.split(protocol, part)].tolist()) - {-1} for part in ("train", "test")
+        set(np.unique(store.subjects[store.split(protocol, part)]).tolist()) - {-1}
+        for part in ("train", "test")
     )
     return tuple(sorted((store.subject_names[s] for s in train & test), key=natural_order))
 
@@ -76,7 +75,7 @@ def shared_subjects(store: Store, protocol: str) -> tuple[str, ...]:
 def summarize_notes(store: Store) -> dict[str, int]:
     """What readers and cleaning noted -> in how many recordings; different numbers make no difference."""
     groups: dict[str, set[int]] = defaultdict(set)
-    for index in range(len(store)):
+    for index in store.with_notes.tolist():
         for note in store.notes(index):
             groups[re.sub(r"\d+(\.\d+)?", "N", note)].add(index)
     # A note that says the same of all recordings is shown with its numbers.
@@ -99,10 +98,12 @@ part of the body's spread (its mean distance from that point): about a millimete
 
 def exact_duplicates(store: Store, left_out: Collection[int]) -> list[list[int]]:
     """Groups of recordings of the same content; ``left_out`` are those without any (nobody is seen)."""
-    groups = defaultdict(list)
-    for index, digest in enumerate(store.digests.tolist()):
-        groups[digest].append(index)
-    return [group for group in groups.values() if len(group) > 1 and group[0] not in left_out]
+    order = np.argsort(store.digests, kind="stable")
+    digests = store.digests[order]
+    starts = np.concatenate([[0], np.flatnonzero(digests[1:] != digests[:-1]) + 1, [len(order)]])
+    several = np.flatnonzero(np.diff(starts) > 1)
+    groups = [order[starts[n] : starts[n + 1]].tolist() for n in several.tolist()]
+    return sorted(group for group in groups if not any(index in left_out for index in group))
 
 
 def trace_of(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
@@ -113,27 +114,28 @@ def trace_of(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return np.asarray(np.abs(seen - seen.mean(0, dtype=np.float64)).mean(0))
 
 
-def near_duplicates(store: Store, traces: np.ndarray) -> list[tuple[int, int]]:
+def near_duplicates(store: Store, which: np.ndarray, traces: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of recordings that are the same but for a shift and rounding, and are not exact duplicates.
 
-    Only recordings of the same shape whose traces (N, C) agree are read and compared.
+    Only recordings ``which`` are compared, and read if they are of the same shape and their traces (N, C) agree.
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for index in np.flatnonzero(~np.isnan(traces).any(1) & (traces > 0).any(1)).tolist():
-        groups[int(store.frames[index]), int(store.persons[index])].append(index)
+    for place in np.flatnonzero(~np.isnan(traces).any(1) & (traces > 0).any(1)).tolist():
+        groups[int(store.frames[which[place]]), int(store.persons[which[place]])].append(place)
     pairs = []
-    for indices in groups.values():
-        ordered = sorted(indices, key=lambda index: float(traces[index, 0]))
+    for places in groups.values():
+        ordered = sorted(places, key=lambda place: float(traces[place, 0]))
         first = traces[ordered, 0]
         spread = traces[ordered].mean(1)
         ends = np.searchsorted(first, first + CLOSE * spread, side="right")
-        for place, end in enumerate(ends.tolist()):
-            one = ordered[place]
+        for rank, end in enumerate(ends.tolist()):
+            one = ordered[rank]
             # A crowd of near traces (bodies that hold still alike) is not compared pair by pair.
-            for other in ordered[place + 1 : min(end, place + 20)]:
-                close = np.abs(traces[one] - traces[other]).max() <= CLOSE * spread[place]
-                if close and store.digests[one] != store.digests[other] and _same(store, one, other):
-                    pairs.append((min(one, other), max(one, other)))
+            for other in ordered[rank + 1 : min(end, rank + 20)]:
+                close = np.abs(traces[one] - traces[other]).max() <= CLOSE * spread[rank]
+                a, b = sorted((int(which[one]), int(which[other])))
+                if close and store.digests[a] != store.digests[b] and _same(store, a, b):
+                    pairs.append((a, b))
     return sorted(pairs)
 
 

@@ -44,7 +44,7 @@ from hitrs.data.inspection.result import PAPER_LENGTH, SHORT, Inspection
 from hitrs.data.space import UNCLEAR, Space, measure_space, typical_space
 from hitrs.data.store import Store, write_store
 from hitrs.data.store_files import is_store
-from hitrs.errors import DataError
+from hitrs.errors import ConfigError, DataError
 from hitrs.files import made_here, recover_folder
 from hitrs.skeleton.layout import Layout
 
@@ -129,17 +129,35 @@ MOSTLY = 0.5
 """A recording lacks most of its joints from this share on."""
 
 
-def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: None) -> Inspection:
-    """Look at every recording of a store, one at a time.
+AT_MOST = 100_000
+"""Recordings that are looked into unless more are asked for: half a minute to some minutes."""
+
+
+def inspect_store(
+    store: Store, progress: Callable[[int], None] = lambda done: None, at_most: int = AT_MOST
+) -> Inspection:
+    """Look at the recordings of a store, one at a time.
+
+    >>> found = inspect_store(Store.open("stores/mine"))
+    >>> found.body_size, found.unit
+    (1.71, 'meters')
 
     Args:
-        progress: is called with the number of recordings that were looked at so far.
+        progress: is called with the number of recordings that were looked into so far.
+        at_most: so many are looked into, evenly spread; lengths, labels, protocols, exact copies and notes are
+            of all of them.
+
+    Raises:
+        ConfigError: if ``at_most`` is below 1.
     """
+    if at_most < 1:
+        raise ConfigError(f"at least one recording has to be looked into, not {at_most} (--at-most)")
+    which = np.unique(np.linspace(0, len(store) - 1, min(len(store), at_most)).astype(np.int64))
     findings = []
-    for index in range(len(store)):
+    for index in which.tolist():
         findings.append(examine(store.positions(index), store.valid(index), store.layout))
-        progress(index + 1)
-    names = [store.name(index) for index in range(len(store))]
+        progress(len(findings))
+    names = [store.name(index) for index in which.tolist()]
 
     def where(value: Callable[[Findings], Any]) -> dict[str, Any]:
         """Recording -> value, where that is not nothing."""
@@ -147,12 +165,13 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
             name: result for name, finding in zip(names, findings, strict=True) if (result := value(finding))
         }
 
-    nobody = {index for index, finding in enumerate(findings) if not finding.bodies}
-    without = nobody | {index for index, finding in enumerate(findings) if finding.zero}
-    present = [finding for index, finding in enumerate(findings) if index not in without]
+    looked_at = list(zip(which.tolist(), findings, strict=True))
+    nobody = {index for index, finding in looked_at if not finding.bodies}
+    without = nobody | {index for index, finding in looked_at if finding.zero}
+    present = [finding for index, finding in looked_at if index not in without]
     space = typical_space(finding.space for finding in present)
     copies = exact_duplicates(store, without)
-    near = near_duplicates(store, np.stack([finding.trace for finding in findings]))
+    near = near_duplicates(store, which, np.stack([finding.trace for finding in findings]))
     duplicates = {p: _named(store, np.setdiff1d(store.duplicates(p), list(without))) for p in store.protocols}
     missing = np.sum([finding.missing for finding in findings], axis=0)
     seen_bodies = sum(finding.bodies for finding in findings)
@@ -164,6 +183,7 @@ def inspect_store(store: Store, progress: Callable[[int], None] = lambda done: N
         dtype=store.dtype,
         rounding=store.rounding,
         recordings=len(store),
+        looked_into=len(which),
         frames=int(store.frames.sum(dtype=np.int64)),
         shortest=int(store.frames.min()),
         median_length=float(np.median(store.frames)),
@@ -286,9 +306,10 @@ def _rates(store: Store) -> dict[str, int]:
 def _near_leaks(
     store: Store, protocol: str, pairs: list[tuple[int, int]], exact: tuple[str, ...]
 ) -> tuple[str, ...]:
-    train, test = (set(store.split(protocol, part).tolist()) for part in ("train", "test"))
-    leaked = {b for pair in pairs for a, b in (pair, pair[::-1]) if a in train and b in test}
-    return tuple(name for name in _named(store, sorted(leaked)) if name not in set(exact))
+    each = np.array([*pairs, *(pair[::-1] for pair in pairs)], np.int64).reshape(-1, 2)
+    train, test = (store.split(protocol, part) for part in ("train", "test"))
+    leaked = np.unique(each[np.isin(each[:, 0], train) & np.isin(each[:, 1], test), 1])
+    return tuple(name for name in _named(store, leaked) if name not in set(exact))
 
 
 def _tally(numbers: np.ndarray, names: tuple[str, ...]) -> dict[str, int]:

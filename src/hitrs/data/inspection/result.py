@@ -32,6 +32,8 @@ class Inspection:
     rounding: float
     """By how much a coordinate may be off because of that, at most."""
     recordings: int
+    looked_into: int
+    """So many of them, evenly spread; what is found in a recording's movement is of these alone."""
     frames: int
     shortest: int
     median_length: float
@@ -143,7 +145,7 @@ class Inspection:
 
     @property
     def somebody(self) -> bool:
-        return len(self.nobody) < self.recordings
+        return len(self.nobody) < self.looked_into
 
     def lines(self) -> list[str]:
         """Plain lines for people, findings that need attention marked with "!"."""
@@ -167,6 +169,7 @@ class Inspection:
         return [
             f"  data set      {self.dataset}, layout {self.layout}, content {self.fingerprint[:12]}",
             f"  recordings    {self.recordings} with {counted(self.frames, 'frame')} in all",
+            *self._sampled(),
             f"  lengths       {self.shortest} to {counted(self.longest, 'frame')}, "
             f"median {self.median_length:g}; {self.short} have at most {SHORT}, "
             f"{self.below_paper} fewer than {PAPER_LENGTH}",
@@ -181,6 +184,14 @@ class Inspection:
                 f"  protocol      {name}: {a} train, {b} test{self._shared(name)}"
                 for name, (a, b) in self.protocols.items()
             ),
+        ]
+
+    def _sampled(self) -> list[str]:
+        if self.looked_into == self.recordings:
+            return []
+        return [
+            f"! looked into   {self.looked_into} of them, evenly spread (--at-most {self.recordings}: all); counts "
+            "of what is wrong in the movement, and body size, unit and axis, are of these"
         ]
 
     def _shared(self, protocol: str) -> str:
