@@ -117,7 +117,8 @@ def trace_of(positions: np.ndarray, valid: np.ndarray) -> np.ndarray:
 def near_duplicates(store: Store, which: np.ndarray, traces: np.ndarray) -> list[tuple[int, int]]:
     """Pairs of recordings that are the same but for a shift and rounding, and are not exact duplicates.
 
-    Only recordings ``which`` are compared, and read if they are of the same shape and their traces (N, C) agree.
+    Only recordings ``which`` are compared, and read if they are of the same shape and their traces (N, C)
+    agree.
     """
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place in np.flatnonzero(~np.isnan(traces).any(1) & (traces > 0).any(1)).tolist():

@@ -144,8 +144,8 @@ def inspect_store(
 
     Args:
         progress: is called with the number of recordings that were looked into so far.
-        at_most: so many are looked into, evenly spread; lengths, labels, protocols, exact copies and notes are
-            of all of them.
+        at_most: so many are looked into, evenly spread; lengths, labels, protocols, exact copies and notes
+            are of all of them.
 
     Raises:
         ConfigError: if ``at_most`` is below 1.

@@ -190,8 +190,8 @@ class Inspection:
         if self.looked_into == self.recordings:
             return []
         return [
-            f"! looked into   {self.looked_into} of them, evenly spread (--at-most {self.recordings}: all); counts "
-            "of what is wrong in the movement, and body size, unit and axis, are of these"
+            f"! looked into   {self.looked_into} of them, evenly spread (--at-most {self.recordings}: all); "
+            "counts of what is wrong in the movement, and body size, unit and axis, are of these"
         ]
 
     def _shared(self, protocol: str) -> str:
