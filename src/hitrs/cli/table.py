@@ -43,11 +43,12 @@ def run(
     table = read_plan(plan)
     runner = Runner(table, stores, runs, results)
     patterns = () if show else only or ("*",)
-    for cell in (cell for p in patterns for cell in table.cells if fnmatch.fnmatch(cell.name, p)):
+    wanted = [cell for p in patterns for cell in table.cells if fnmatch.fnmatch(cell.name, p)]
+    for number, cell in enumerate(wanted, 1):
         if runner.finished(cell):
             print_line(f"{cell.name}: finished before")
             continue
-        print_line(f"{cell.name}: running")
+        print_line(f"{cell.name}: running, {number} of {len(wanted)}")
         for method, metrics in runner.run(cell).metrics.items():
             print_line(f"{cell.name}: {method}: {describe_metrics(get_task(cell.task), metrics)}")
     finished = read_results(runner.results)

@@ -282,5 +282,5 @@ def _misfit(name: str, shape: Sequence[int], expected: Layout, *, named: bool) -
     layouts = [get_layout(known) for known in list_layouts()]
     fitting = [layout.name for layout in layouts if (layout.n_joints, layout.dims) == (joints, coords)]
     if fitting:
-        return f"{misfit}; name the data's layout, which could be {' or '.join(fitting)}"
-    return f"{misfit}; no known layout has as many: describe yours in a layout file and name that"
+        return f"{misfit}; name the data's layout (--layout), which could be {' or '.join(fitting)}"
+    return f"{misfit}; no known layout has as many: describe yours in a layout file and name that (--layout)"
