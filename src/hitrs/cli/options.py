@@ -55,8 +55,7 @@ class Where:
     engine: Annotated[EngineName, arg(metavar="{local,ray}")] = "local"
     """On this machine, or on a Ray cluster (docs/large.md), of which every machine sees the same files."""
     ray_address: Annotated[str | None, arg(metavar="HOST:PORT")] = None
-    """Of the Ray cluster; if left out the one of RAY_ADDRESS or of this machine, else a Ray is started for the
-    command."""
+    """Of the Ray cluster; if left out the one of RAY_ADDRESS or of this machine, else a Ray is started."""
 
     def open(self, workers: int | None = None) -> Engine:
         """The engine; ``workers``: processes of this machine, None: as many as it has by itself."""

@@ -5,13 +5,16 @@ What is to be done is a function and its items; commands do not know where it ru
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Literal
 
 from hitrs.engine.base import Engine, Step, Stopped
 from hitrs.engine.local import LocalEngine
 from hitrs.errors import ConfigError
 
-__all__ = ["Engine", "EngineName", "LocalEngine", "Step", "Stopped", "open_engine"]
+__all__ = ["Engine", "EngineName", "LocalEngine", "Step", "Stopped", "current_engine", "open_engine", "using"]
 
 EngineName = Literal["local", "ray"]
 
@@ -39,3 +42,25 @@ def open_engine(
     from hitrs.engine.cluster import RayEngine
 
     return RayEngine(address, workers)
+
+
+_current: ContextVar[Engine | None] = ContextVar("engine", default=None)
+
+
+@contextmanager
+def using(engine: Engine) -> Iterator[None]:
+    """What goes through many recordings meanwhile, as evaluation does, goes through them on this engine.
+
+    >>> with open_engine("ray") as engine, using(engine):
+    ...     evaluation = hitrs.evaluate("motion", "runs/tuned")
+    """
+    token = _current.set(engine)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def current_engine() -> Engine:
+    """The engine of ``using``; without it this process."""
+    return _current.get() or LocalEngine()

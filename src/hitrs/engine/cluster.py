@@ -65,7 +65,7 @@ class RayEngine(Engine):
 
     def close(self) -> None:
         if self._ours:
-            self._ray.shutdown()
+            self._ray.shutdown(wait_for_processes=True)
 
     def map(
         self,
@@ -238,7 +238,11 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
                 ray.shutdown()
                 raise ConfigError("--workers is for one machine; a Ray cluster has as many CPUs as it has")
             return
-    ray.init("local", num_cpus=workers, object_store_memory=_STORE_BYTES, include_dashboard=False, **quiet)
+    options = {"num_cpus": workers, "object_store_memory": _STORE_BYTES, "include_dashboard": False}
+    try:
+        ray.init("local", **options, **quiet)
+    except Exception as error:  # also a plain one, where the machine is too busy for it to start in time
+        raise EngineError(f"Ray did not start on this machine: {_on_one_line(error)}") from error
 
 
 def _check_reachable(address: str) -> None:
