@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from hitrs.cli.options import Reading
 from hitrs.errors import DataError, LayoutError
@@ -51,6 +54,17 @@ class Given:
         if isinstance(self.content, Path):
             return read(self.content, model, reading)
         return as_recording(self.content, model, fps=reading.fps)
+
+    def fingerprint(self) -> str:
+        """The same as long as the input is: of a file size and time, of a recording its content."""
+        if isinstance(self.content, Exception):
+            return f"{self.name}\0{self.content}"
+        if isinstance(self.content, Path):
+            state = self.content.stat() if self.content.exists() else None
+            return f"{self.name}\0{state and (state.st_size, state.st_mtime_ns)}"
+        digest = hashlib.sha256(np.ascontiguousarray(self.content.positions))
+        digest.update(np.packbits(self.content.valid))
+        return f"{self.name}\0{self.content.metadata()}\0{digest.hexdigest()}"
 
     @property
     def size(self) -> int:
