@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import time
 from collections import deque
@@ -18,6 +19,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
+from pickle import PicklingError
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -77,7 +79,13 @@ class RayEngine(Engine):
     ) -> Iterator[Result]:
         ray, numbers, left = self._ray, count(), iter(items)
         work = _Work(function, __version__, os.getcwd(), tuple(needs))
-        told = [ray.put(work)], uuid4().hex  # in a list it is fetched once by each process
+        try:
+            told = [ray.put(work)], uuid4().hex  # in a list it is fetched once by each process
+        except (TypeError, AttributeError, PicklingError) as error:
+            raise EngineError(
+                f"what is to be done cannot be sent to other machines ({_on_one_line(error)}); an exported "
+                "model computes on this machine: leave --engine out, or name the model that it was made of"
+            ) from error
         board = ray.remote(num_cpus=0, max_restarts=-1)(_Board).remote()
         call = ray.remote(num_cpus=1, num_returns=2, max_retries=RETRIES)(_call)
         waiting: deque[_Pending] = deque()
@@ -279,4 +287,6 @@ def _explain(error: Any) -> NoReturn:
 
 
 def _on_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")
+    """What Ray says, without the traceback that it may quote."""
+    text = re.sub(r"Traceback.*\n(?=\S*Error: )", "", str(error), flags=re.DOTALL)
+    return " ".join(text.split()).rstrip(".")
