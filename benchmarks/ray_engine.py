@@ -2,8 +2,8 @@
 
 Writes NTU-like ``.skeleton`` files and imports them with two processes of the local engine and two workers of
 a Ray that runs already (``RAY_ADDRESS``, which must be set): seconds of each, and whether the stores are the
-same; again with a worker killed at five moments, and with the command killed and given again; then with one file
-a hundred times larger than the others, with the largest process of each engine. Linux. Needs Ray.
+same; again with a worker killed at five moments, and with the command killed and given again; then with one
+file a hundred times larger than the others, with the largest process of each engine. Linux. Needs Ray.
 """
 
 from __future__ import annotations

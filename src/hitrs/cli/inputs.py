@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hitrs.data.store import Store
     from hitrs.skeleton import Layout
 
-AT_ONCE, BYTES_AT_ONCE = 256, 32 << 20
+AT_ONCE, BYTES_AT_ONCE = 256, 8 << 20
 """Inputs that are worked on together: so many recordings, or bytes, are in memory."""
 
 
@@ -62,8 +62,8 @@ class Given:
         if isinstance(self.content, Path):
             state = self.content.stat() if self.content.exists() else None
             return f"{self.name}\0{state and (state.st_size, state.st_mtime_ns)}"
-        digest = hashlib.sha256(np.ascontiguousarray(self.content.positions))
-        digest.update(np.packbits(self.content.valid))
+        digest = hashlib.sha256(np.ascontiguousarray(self.content.positions).data)
+        digest.update(np.packbits(self.content.valid).data)
         return f"{self.name}\0{self.content.metadata()}\0{digest.hexdigest()}"
 
     @property

@@ -94,12 +94,15 @@ class RayEngine(Engine):
             while True:
                 for item in islice(left, max(0, self._capacity() - len(waiting))):
                     number = next(numbers)
-                    waiting.append(_Pending(number, item, *call.remote(*told, board, number, item)))
+                    waiting.append(_Pending(number, str(item), *call.remote(*told, board, number, item)))
                 if not waiting:
                     return
                 running = {each.steps: each for each in waiting if not each.done}
-                ready = ray.wait(list(running), timeout=_POLL_SECONDS)[0] if running else []
-                for ref in ready:  # an error need not wait for its turn
+                refs = list(running)
+                if refs:
+                    ray.wait(refs, timeout=_POLL_SECONDS)
+                    refs, _ = ray.wait(refs, num_returns=len(refs), timeout=0)
+                for ref in refs:  # an error need not wait for its turn
                     steps += self._get(ref, running[ref])
                     running.pop(ref).done = True
                 if ray.wait([asked], timeout=0)[0]:
@@ -146,7 +149,7 @@ class _Pending:
     """An item that was handed to the cluster."""
 
     number: int
-    item: Any
+    item: str
     steps: Any
     """Reference to the number of its steps: there when the item is done."""
     result: Any
