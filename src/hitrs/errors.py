@@ -64,6 +64,10 @@ class CheckpointError(HitrsError):
     """A model directory or checkpoint cannot be read or does not fit."""
 
 
+class EngineError(HitrsError):
+    """The processes or machines that were to do some work were lost, or cannot do it."""
+
+
 class TrainingError(HitrsError):
     """Training cannot go on, for example because the loss is no longer finite."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -19,16 +21,27 @@ from hitrs.cli.console import (
     print_table,
     progress_bar,
 )
-from hitrs.cli.inputs import recordings
-from hitrs.cli.options import AS_FILES_SAY, AsJson, Files, ModelArgument, ReadingOptions
+from hitrs.cli.inputs import Portion, inputs, portions
+from hitrs.cli.options import (
+    AS_FILES_SAY,
+    HERE,
+    AsJson,
+    EngineOptions,
+    Files,
+    ModelArgument,
+    Reading,
+    ReadingOptions,
+)
 from hitrs.cli.video import check_video, write_video
-from hitrs.errors import ConfigError, located
+from hitrs.engine import Step
+from hitrs.errors import ConfigError, DataError, LayoutError, located
 
 if TYPE_CHECKING:
     import numpy as np
 
     from hitrs.data.recording import Recording
     from hitrs.tasks.detection.detection import Detection
+    from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.online import OnlineDetector
     from hitrs.tasks.detection.segments import Proposal
 
@@ -50,6 +63,7 @@ def run(
     truth: Annotated[Path | None, arg(metavar="LABELS")] = None,
     online: bool = False,
     as_json: AsJson = False,
+    where: EngineOptions = HERE,
 ) -> None:
     """Find the actions in recordings of any length. Frames count from 0; `stop` is the first one behind.
 
@@ -73,17 +87,18 @@ def run(
         online: frame by frame, by past frames only; also tells the time per frame and, where the truth is
             known, how many frames after its start an action is named.
         as_json: print the segments as JSON.
+        where: where files are read and looked at.
     """
     from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.detection.detector import Detector
     from hitrs.tasks.detection.files import write_csv, write_json, write_pku
-    from hitrs.tasks.detection.truth import read_truth, to_proposals
+    from hitrs.tasks.detection.truth import read_truth
 
     if camera is not None:
         unfit = {
             "files": files, "layout": reading.layout, "columns": reading.columns, "fps": reading.fps,
             "resample": resample, "out": out, "format": format, "timeline": timeline, "video": video,
-            "truth": truth, "left-out": left_out,
+            "truth": truth, "left-out": left_out, "engine": where != HERE,
         }  # fmt: skip
         if wrong := [name for name, value in unfit.items() if value]:
             raise ConfigError(f"--camera does not go with {' or '.join(wrong)}")
@@ -97,31 +112,28 @@ def run(
         raise ConfigError("name at least one file to find actions in, or a camera (--camera 0)")
     check_video(video, files)
     detector = Detector(model)
-    stepper = detector.online(as_is=True) if online else None  # recordings are prepared before
+    stepper = detector.online(as_is=True) if online else None
     labels = None if truth is None else read_truth(truth, detector.classes)
+    looking = Looking(detector, reading, labels, resample, online, online or timeline is not None)
     detections: list[Detection] = []
     truths: list[list[Proposal] | None] = []
     seconds: list[float] = []
     told: list[np.ndarray] = []
     skipped, print_unless_json = Skipped(left_out), print_nothing if as_json else print_line
-    with pose_estimator(reading.pose), progress_bar("detecting") as bar, frames_progress(bar):
-        for _, recording in recordings(files, detector.layout, reading, skipped, print_unless_json):
-            with skipped.one():
-                recording = recording if labels is None else labels(recording)
-                recording = detector.recording(recording, resample=resample, as_is=reading.as_is)
-                own = None
-                if recording.segments and (online or timeline is not None):
-                    with located(f"recording '{recording.name}'"):
-                        own = to_proposals(recording.segments, recording.n_frames, detector.classes)
-                if stepper is None:
-                    result = detector.detect(recording)
-                else:
-                    result, taken, labels_told = run_online(stepper, recording)
-                    seconds += taken
-                    told.append(labels_told)
-                detections.append(result)
-                truths.append(own)
-            bar.advance(bar.task_ids[0])
+    given = portions(inputs(files, detector.layout, reading, print_unless_json))
+    with where.open() as engine, progress_bar("detecting") as bar, frames_progress(bar):
+        for answers in engine.map(
+            partial(find, looking), given, progress=lambda n: bar.update(bar.task_ids[0], completed=n)
+        ):
+            for answer in answers:
+                if isinstance(answer, str):
+                    skipped.add(answer)
+                    continue
+                detections.append(answer.detection)
+                truths.append(answer.truth)
+                seconds += answer.seconds
+                if answer.told is not None:
+                    told.append(answer.told)
     if as_json:
         print_json([detection.to_dict() for detection in detections])
     elif detections:
@@ -160,6 +172,67 @@ def run(
         write_video(files[0], reading.pose, spans, found.fps, video)
         print_unless_json(f"video       {video}")
     skipped.raise_if_any(len(detections))
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How recordings are looked at."""
+
+    detector: Detector
+    reading: Reading
+    labels: Callable[[Recording], Recording] | None
+    """Gives recordings the labels of another file."""
+    resample: bool
+    online: bool
+    compare: bool
+    """Whether their own labels are wanted, too."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in a recording."""
+
+    detection: Detection
+    truth: list[Proposal] | None
+    """Its own labels."""
+    seconds: list[float]
+    """Online, what each frame took."""
+    told: np.ndarray | None
+    """Online, the class of each frame."""
+
+
+def find(looking: Looking, portion: Portion, step: Step) -> list[Found | str]:
+    """Read some inputs and find the actions in them, or why that cannot be done."""
+    from hitrs.data.video.estimator import pose_estimator
+
+    # recordings are prepared before
+    stepper = looking.detector.online(as_is=True) if looking.online else None
+    answers: list[Found | str] = []
+    with pose_estimator(looking.reading.pose):
+        for each in portion.given:
+            try:
+                recording = each.recording(looking.detector.layout, looking.reading)
+                answers.append(_found(looking, recording, stepper))
+            except (DataError, LayoutError) as error:
+                answers.append(str(error))
+            step()
+    return answers
+
+
+def _found(looking: Looking, recording: Recording, stepper: OnlineDetector | None) -> Found:
+    from hitrs.tasks.detection.truth import to_proposals
+
+    detector = looking.detector
+    recording = recording if looking.labels is None else looking.labels(recording)
+    recording = detector.recording(recording, resample=looking.resample, as_is=looking.reading.as_is)
+    own = None
+    if recording.segments and looking.compare:
+        with located(f"recording '{recording.name}'"):
+            own = to_proposals(recording.segments, recording.n_frames, detector.classes)
+    if stepper is None:
+        return Found(detector.detect(recording), own, [], None)
+    result, taken, told = run_online(stepper, recording)
+    return Found(result, own, taken, told)
 
 
 def run_online(online: OnlineDetector, recording: Recording) -> tuple[Detection, list[float], np.ndarray]:

@@ -8,7 +8,8 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import note_to, print_json, print_line, print_table
-from hitrs.cli.options import AsJson, Name, StoreArgument
+from hitrs.cli.options import HERE, AsJson, EngineOptions, Name, StoreArgument
+from hitrs.engine import using
 from hitrs.errors import ConfigError
 
 Picture = Annotated[Path | None, arg(metavar="FILE")]
@@ -26,6 +27,7 @@ def run(
     early: bool = False,
     confusion: Picture = None,
     as_json: AsJson = False,
+    where: EngineOptions = HERE,
 ) -> None:
     """How good a model is on the test part, by the figures of its task.
 
@@ -44,6 +46,7 @@ def run(
         early: also the accuracy after 10%, 20%, ... of each recording; for one recognizer.
         confusion: draw the confusion matrix to this file (.png, .svg or .pdf).
         as_json: print everything as JSON, with the confusion matrix.
+        where: where recognizers and detectors look at the recordings.
     """
     from hitrs.experiments.evaluation import evaluate
     from hitrs.skeleton import get_layout
@@ -53,13 +56,14 @@ def run(
         raise ConfigError(f"--views must be at least 1, got {views}")
     layout = get_layout(seen_as) if seen_as else None
     notes: list[str] = []
-    done = evaluate(
-        store,
-        models,
-        protocol=protocol,
-        options=EvalOptions(views, layout, early or None),
-        notify=note_to(notes) if as_json else print_line,
-    )
+    with where.open() as engine, using(engine):
+        done = evaluate(
+            store,
+            models,
+            protocol=protocol,
+            options=EvalOptions(views, layout, early or None),
+            notify=note_to(notes) if as_json else print_line,
+        )
     if confusion is not None and "confusion" not in done.metrics["all"]:
         raise ConfigError(f"--confusion does not apply to {done.task}, which {models[0]} is for")
     if as_json:

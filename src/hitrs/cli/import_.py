@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import frames_progress, print_line, progress_bar
-from hitrs.cli.options import Columns, DtypeOption, Name, Size
+from hitrs.cli.options import HERE, Columns, DtypeOption, EngineOptions, Name, Size
 from hitrs.errors import ConfigError
 from hitrs.files import atomic_folder
 
@@ -43,6 +43,7 @@ def run(
     strict: bool = False,
     workers: Annotated[int | None, arg(metavar="N")] = None,
     part: Annotated[str | None, arg(metavar="K/N")] = None,
+    where: EngineOptions = HERE,
     max_memory: Annotated[float | None, arg(metavar="GIB")] = None,
     size: Annotated[Size | None, arg(metavar="{tiny,small,default,large}")] = None,
     untrimmed: bool = False,
@@ -74,6 +75,7 @@ def run(
         workers: processes that read; all cores if left out.
         max_memory: GiB that a process may take for one file (4 if left out); larger files are left out.
         part: read only part K of N, on one of N machines that share DST; then finish without this option.
+        where: where files are read.
         size: synthetic: how many recordings (`default` if left out).
         untrimmed: synthetic: several actions in a recording, with labeled segments.
         seed: synthetic: of everything random (0 if left out).
@@ -94,6 +96,7 @@ def run(
         "workers": workers,
         "part": part,
         "max_memory": max_memory,
+        "engine": where.engine if where != HERE else None,
     }
     synthetic = {"size": size, "untrimmed": untrimmed or None, "seed": seed}
     unfit = files if src == SYNTHETIC else synthetic
@@ -123,9 +126,11 @@ def run(
             overwrite=overwrite,
         )
         job = ImportJob(src, dst, options)
+        if where.engine == "local":
+            workers = workers or _workers(job.n_files)
         with _kept(job):
-            with progress_bar("reading") as bar, frames_progress(bar):
-                job.run(workers or _workers(job.n_files), share, lambda done, of: _show(bar, done, of))
+            with where.open(workers) as engine, progress_bar("reading") as bar, frames_progress(bar):
+                job.run(part=share, progress=lambda done, of: _show(bar, done, of), engine=engine)
             if share is not None:
                 print_line(
                     f"part {part} is done; when all are, `hitrs import {src} {dst}` without --part finishes"

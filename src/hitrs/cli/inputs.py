@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hitrs.cli.console import Skipped
+import numpy as np
+
 from hitrs.cli.options import Reading
-from hitrs.errors import DataError
+from hitrs.errors import DataError, LayoutError
 from hitrs.files import LEFT_OUT
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
     from hitrs.data.store import Store
     from hitrs.skeleton import Layout
+
+AT_ONCE, BYTES_AT_ONCE = 256, 8 << 20
+"""Inputs that are worked on together: so many recordings, or bytes, are in memory."""
 
 
 def read(path: Path, model: Layout, reading: Reading) -> Recording:
@@ -26,37 +32,105 @@ def read(path: Path, model: Layout, reading: Reading) -> Recording:
     return as_recording(path, model, layout=layout, columns=reading.columns, fps=reading.fps)
 
 
-def recordings(
-    paths: Sequence[Path], model: Layout, reading: Reading, skipped: Skipped, tell: Callable[[str], None]
-) -> Iterator[tuple[str, Recording]]:
-    """(what to call it, recording) of files, folders and stores, without those that cannot be read.
+@dataclass(frozen=True)
+class Given:
+    """One of the inputs."""
+
+    name: str
+    """What to call it."""
+    content: Path | Recording | DataError | LayoutError
+    """A file, which is read where the work is done; a recording of a folder or store; why there is none."""
+
+    def recording(self, model: Layout, reading: Reading) -> Recording:
+        """The recording, read.
+
+        Raises:
+            DataError, LayoutError: if there is none.
+        """
+        from hitrs.tasks.inputs import as_recording
+
+        if isinstance(self.content, Exception):
+            raise self.content
+        if isinstance(self.content, Path):
+            return read(self.content, model, reading)
+        return as_recording(self.content, model, fps=reading.fps)
+
+    def fingerprint(self) -> str:
+        """The same as long as the input is: of a file size and time, of a recording its content."""
+        if isinstance(self.content, Exception):
+            return f"{self.name}\0{self.content}"
+        if isinstance(self.content, Path):
+            state = self.content.stat() if self.content.exists() else None
+            return f"{self.name}\0{state and (state.st_size, state.st_mtime_ns)}"
+        digest = hashlib.sha256(np.ascontiguousarray(self.content.positions).data)
+        digest.update(np.packbits(self.content.valid).data)
+        return f"{self.name}\0{self.content.metadata()}\0{digest.hexdigest()}"
+
+    @property
+    def size(self) -> int:
+        """Bytes, about."""
+        if isinstance(self.content, Path):
+            return self.content.stat().st_size if self.content.is_file() else 0
+        return 0 if isinstance(self.content, Exception) else self.content.positions.nbytes
+
+
+@dataclass(frozen=True)
+class Portion:
+    """Inputs that are worked on together."""
+
+    given: tuple[Given, ...]
+
+    def __str__(self) -> str:
+        return f"{self.given[0].name} to {self.given[-1].name}"
+
+
+def portions(
+    given: Iterable[Given], most: int = AT_ONCE, most_bytes: int = BYTES_AT_ONCE
+) -> Iterator[Portion]:
+    """Successive inputs, at most so many and, unless a single one, so many bytes."""
+    taken: list[Given] = []
+    size = 0
+    for each in given:
+        if taken and (len(taken) == most or size + each.size > most_bytes):
+            yield Portion(tuple(taken))
+            taken, size = [], 0
+        taken.append(each)
+        size += each.size
+    if taken:
+        yield Portion(tuple(taken))
+
+
+def inputs(
+    paths: Sequence[Path], model: Layout, reading: Reading, tell: Callable[[str], None]
+) -> Iterator[Given]:
+    """What is in files, folders and stores, one after another; files are not read yet.
 
     Args:
         model: the layout of the model, which files have that do not say theirs, unless ``reading`` does.
-        skipped: told what cannot be read.
         tell: called with what else of a folder is left out.
     """
     from hitrs.data.remote import address_of
-    from hitrs.tasks.inputs import as_recording, known_layout
+    from hitrs.tasks.inputs import known_layout
 
     layout, columns = known_layout(reading.layout, model), reading.columns
     for path in paths:
-        with skipped.one(), ExitStack() as stack:
-            address = address_of(path)
-            if address is None and not path.is_dir():
-                yield str(path), read(path, model, reading)
-                continue
-            store = opened_store(path, model, layout, columns, stack)
-            for note in store.meta.get("notes", ()):
-                if LEFT_OUT in note:  # what is said of labels and splits does not matter here
-                    tell(f"note        {path}: {note}")
-            for recording in store:
-                yield (
-                    str((address or path) / _called(recording)),
-                    as_recording(recording, model, fps=reading.fps),
-                )
-            for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
-                skipped.add(f"{path / item['source']}: {item['reason']}")
+        address = address_of(path)
+        if address is None and not path.is_dir():
+            yield Given(str(path), path)
+            continue
+        try:
+            with ExitStack() as stack:
+                store = opened_store(path, model, layout, columns, stack)
+                for note in store.meta.get("notes", ()):
+                    if LEFT_OUT in note:  # what is said of labels and splits does not matter here
+                        tell(f"note        {path}: {note}")
+                for recording in store:
+                    yield Given(str((address or path) / _called(recording)), recording)
+                for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
+                    reason = DataError(f"{path / item['source']}: {item['reason']}")
+                    yield Given(str(path / item["source"]), reason)
+        except (DataError, LayoutError) as error:
+            yield Given(str(path), error)
 
 
 def _called(recording: Recording) -> str:

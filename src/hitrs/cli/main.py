@@ -44,6 +44,7 @@ COMMANDS = {
     "finetune": Command("hitrs.cli.finetune", "train the model of a task, pre-trained or from scratch"),
     "evaluate": Command("hitrs.cli.evaluate", "test a model, or several recognizers together"),
     "table": Command("hitrs.cli.table", "run a plan of experiments cell by cell, and print its table"),
+    "embed": Command("hitrs.cli.embed", "features of recordings by a frozen encoder, as Parquet"),
     "recognize": Command("hitrs.cli.recognize", "name the actions in files"),
     "detect": Command("hitrs.cli.detect", "find the actions in recordings of any length"),
     "predict": Command("hitrs.cli.predict", "continue a recording by the frames that come next"),

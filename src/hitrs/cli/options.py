@@ -8,6 +8,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from tyro.conf import Positional, arg
 
+from hitrs.engine import Engine, EngineName, open_engine
 from hitrs.errors import ConfigError
 
 StoreArgument = Annotated[Positional[Path], arg(metavar="STORE")]
@@ -47,6 +48,23 @@ class Reading:
             raise ConfigError(f"--fps must be above 0, got {self.fps}")
 
 
+@dataclass(frozen=True)
+class Where:
+    """Where the work is done."""
+
+    engine: Annotated[EngineName, arg(metavar="{local,ray}")] = "local"
+    """On this machine, or on a Ray cluster (docs/large.md), of which every machine sees the same files."""
+    ray_address: Annotated[str | None, arg(metavar="HOST:PORT")] = None
+    """Of the Ray cluster; if left out the one of RAY_ADDRESS or of this machine, else a Ray is started."""
+
+    def open(self, workers: int | None = None) -> Engine:
+        """The engine; ``workers``: processes of this machine, None: as many as it has by itself."""
+        return open_engine(self.engine, workers=workers, address=self.ray_address)
+
+
+EngineOptions = Annotated[Where, arg(name="")]
+HERE = Where()
+"""Without an option."""
 ReadingOptions = Annotated[Reading, arg(name="")]
 Size: TypeAlias = Literal["tiny", "small", "default", "large"]
 AS_FILES_SAY = Reading()

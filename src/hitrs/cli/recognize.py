@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,18 +19,38 @@ from hitrs.cli.console import (
     print_table,
     progress_bar,
 )
-from hitrs.cli.inputs import recordings
-from hitrs.cli.options import AS_FILES_SAY, AsJson, Files, ModelArgument, ReadingOptions
+from hitrs.cli.inputs import Portion, inputs, portions
+from hitrs.cli.options import (
+    AS_FILES_SAY,
+    HERE,
+    AsJson,
+    EngineOptions,
+    Files,
+    ModelArgument,
+    Reading,
+    ReadingOptions,
+)
 from hitrs.cli.video import check_video, write_video
-from hitrs.errors import ConfigError
+from hitrs.engine import Step
+from hitrs.errors import ConfigError, DataError, LayoutError
 from hitrs.files import write_json
 
 if TYPE_CHECKING:
     from hitrs.data.recording import Recording
     from hitrs.tasks.recognition.recognizer import Recognition, Recognizer
 
-_AT_ONCE = 256
-"""So many recordings are in memory."""
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of an input."""
+
+    name: str
+    """What it is called."""
+    result: Recognition | None = None
+    reason: str = ""
+    """Why there is no result."""
+    recording: Recording | None = None
+    """As the model saw it, where that is wanted."""
 
 
 def run(
@@ -44,6 +64,7 @@ def run(
     as_json: AsJson = False,
     gif: Annotated[Path | None, arg(metavar="PICTURE")] = None,
     video: Annotated[Path | None, arg(metavar="VIDEO")] = None,
+    where: EngineOptions = HERE,
 ) -> None:
     """Name the action in each recording; everything that the model needs done to it before is done.
 
@@ -61,8 +82,8 @@ def run(
         as_json: print a JSON list with the probabilities of all classes.
         gif: write the moving skeleton with the predicted class to this .gif (or .mp4); for a single file.
         video: write the video with skeleton and class to this .mp4; for a single video.
+        where: where files are read and recognized.
     """
-    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.recognition.files import write_csv
     from hitrs.tasks.recognition.recognizer import Recognizer
 
@@ -82,16 +103,18 @@ def run(
     recognizer = Recognizer(model)
     skipped = Skipped(left_out)
     told = print_nothing if as_json else print_line
-    given = recordings(files, recognizer.layout, reading, skipped, told)
-    usable = _usable(given, recognizer, skipped, reading.as_is)
+    given = portions(inputs(files, recognizer.layout, reading, told))
+    work = partial(recognize, recognizer, reading, gif is not None or video is not None)
     recognized: list[tuple[str, Recognition]] = []
     last: Recording | None = None
-    with pose_estimator(reading.pose), progress_bar("recognizing") as bar, frames_progress(bar):
-        while batch := list(islice(usable, _AT_ONCE)):
-            results = recognizer.recognize([recording for _, recording in batch])
-            recognized += [(name, result) for (name, _), result in zip(batch, results, strict=True)]
-            last = batch[-1][1]
-            bar.advance(bar.task_ids[0], len(batch))
+    with where.open() as engine, progress_bar("recognizing") as bar, frames_progress(bar):
+        for answers in engine.map(work, given, progress=lambda n: bar.update(bar.task_ids[0], completed=n)):
+            for answer in answers:
+                if answer.result is None:
+                    skipped.add(answer.reason)
+                else:
+                    recognized.append((answer.name, answer.result))
+                    last = answer.recording
     rows = [{"file": name, **result.to_dict()} for name, result in recognized]
     if as_json:
         print_json(rows)
@@ -123,16 +146,32 @@ def run(
     skipped.raise_if_any(len(recognized))
 
 
-def _usable(
-    given: Iterator[tuple[str, Recording]], recognizer: Recognizer, skipped: Skipped, as_is: bool
-) -> Iterator[tuple[str, Recording]]:
-    """The recordings that the model can use, in its layout."""
-    for name, recording in given:
-        usable = None
-        with skipped.one():
-            usable = recognizer.recording(recording, as_is=as_is)
-        if usable is not None:
-            yield name, usable
+def recognize(
+    recognizer: Recognizer, reading: Reading, keep: bool, portion: Portion, step: Step
+) -> list[Answer]:
+    """Read and recognize some inputs.
+
+    Args:
+        keep: whether the recordings are wanted, too.
+    """
+    from hitrs.data.video.estimator import pose_estimator
+
+    usable: list[Recording | str] = []
+    with pose_estimator(reading.pose):
+        for each in portion.given:
+            try:
+                recording = each.recording(recognizer.layout, reading)
+                usable.append(recognizer.recording(recording, as_is=reading.as_is))
+            except (DataError, LayoutError) as error:
+                usable.append(str(error))
+            step()
+    results = iter(recognizer.recognize([each for each in usable if not isinstance(each, str)]))
+    return [
+        Answer(each.name, reason=found)
+        if isinstance(found, str)
+        else Answer(each.name, next(results), recording=found if keep else None)
+        for each, found in zip(portion.given, usable, strict=True)
+    ]
 
 
 def _row(name: str, result: Recognition, shown: int) -> list[str]:

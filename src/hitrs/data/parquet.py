@@ -83,7 +83,7 @@ def write_parquet(
     Example:
         >>> write_parquet(Store.open("stores/mine"), "mine.parquet")
     """
-    pa, pq = _pyarrow()
+    pa, pq = load_pyarrow()
     target = Path(path)
     splits = {SPLIT + protocol: _parts(store, protocol) for protocol in store.protocols}
     about = {
@@ -210,7 +210,7 @@ def read_parquet(
         >>> store = read_parquet("mine.parquet", "stores/mine")
         >>> own = read_parquet("from_pandas.parquet", "stores/own", layout="kinect20")
     """
-    _, pq = _pyarrow()
+    _, pq = load_pyarrow()
     path, target = Path(path), Path(dst)
     check_destination(target, overwrite)
     with _explained(path):
@@ -471,7 +471,8 @@ def _segments(where: str, given: Any) -> tuple[Segment, ...]:
     return tuple(segments)
 
 
-def _pyarrow() -> tuple[Any, Any]:
+def load_pyarrow() -> tuple[Any, Any]:
+    """pyarrow and pyarrow.parquet; DataError where they are missing."""
     try:
         import pyarrow
         import pyarrow.parquet

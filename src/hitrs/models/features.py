@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hitrs.engine import LocalEngine, Step, current_engine
 from hitrs.errors import DataError, not_finite
 from hitrs.models.card import ModelCard
 from hitrs.models.encoder import Clips, Frames, HiTRS, unpack
@@ -167,10 +169,10 @@ def collect(
     device = next(module.parameters()).device
     # of a store on another machine each shard is fetched once
     order = np.lexsort((dataset.frames,) if dataset.shards is None else (dataset.frames, dataset.shards.of))
-    parts = []
-    for which in _batches(order, dataset, batch_size, max_frames):
-        batch = dataset.batch(which)
-        parts.append(function((change(batch) if change else batch).to(device)).float().cpu().numpy())
+    work = partial(_of_batch, function, dataset, change, device)
+    # a change may draw random numbers, batch after batch
+    engine = current_engine() if change is None else LocalEngine()
+    parts = list(engine.map(work, _batches(order, dataset, batch_size, max_frames)))
     if was_training:
         module.train()
     joined = np.concatenate(parts)
@@ -180,6 +182,20 @@ def collect(
     if not finite.all():
         raise not_finite(dataset.name(int(finite.argmin())))
     return result
+
+
+@torch.no_grad()
+def _of_batch(
+    function: Callable[[Batch], Tensor],
+    dataset: ModelInputs,
+    change: Callable[[Batch], Batch] | None,
+    device: torch.device,
+    which: np.ndarray,
+    step: Step,
+) -> np.ndarray:
+    """``function`` of some recordings of a data set."""
+    batch = dataset.batch(which)
+    return function((change(batch) if change else batch).to(device)).float().cpu().numpy()
 
 
 def _batches(

@@ -23,7 +23,7 @@ from hitrs.data import Store, import_dataset
 from hitrs.data.importing import ImportJob, ImportOptions
 from hitrs.data.importing import job as job_module
 from hitrs.data.importing.plan import divide, working_folder
-from hitrs.data.importing.workers import ImportTask, read_shard
+from hitrs.data.importing.workers import ImportTask
 from hitrs.errors import DataError, WriteError
 from hitrs.files import HashedWriter, explained_writes
 
@@ -281,17 +281,19 @@ def test_a_process_that_is_ended_keeps_what_was_read(
             raise BrokenProcessPool
 
     def submit(
-        pool: ProcessPoolExecutor, run: Callable[[ImportTask], None], task: ImportTask
+        pool: ProcessPoolExecutor, call: Callable[..., None], function: Callable[..., None], task: ImportTask
     ) -> Future[None]:
         future = Ended() if task.folder.name == "00002" else Future[None]()
         if not isinstance(future, Ended):
-            read_shard(task, lambda: None, lambda: False)
+            function(task, lambda: None)
         future.set_result(None)
         return future
 
     with monkeypatch.context() as patched:
         patched.setattr(ProcessPoolExecutor, "submit", submit)
-        with pytest.raises(DataError, match="What was finished is kept: the same command goes on"):
+        with pytest.raises(
+            DataError, match=r"ended from outside.*What was read is kept in .*: the same command goes on"
+        ):
             import_dataset(corpus, tmp_path / "store", workers=2)
     assert not (working_folder(tmp_path / "store") / "shards" / "00002").exists()
     read: list[int] = []

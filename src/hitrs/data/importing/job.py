@@ -27,17 +27,19 @@ from hitrs.data.importing.plan import (
     divide,
     import_lock,
     open_plan,
+    plan_file,
     plan_lock,
     working_folder,
 )
-from hitrs.data.importing.workers import ImportTask, Refused, run_tasks
+from hitrs.data.importing.workers import ImportTask, Refused, read_shard
 from hitrs.data.parquet import SUFFIX as PARQUET
 from hitrs.data.recording import Recording
 from hitrs.data.shards import FOLDER, read_index, shard_name
 from hitrs.data.store import Store, check_destination
 from hitrs.data.video.estimator import pose_estimator
 from hitrs.data.writer import finish_store
-from hitrs.errors import DataError, HitrsError, WriteError
+from hitrs.engine import Engine, LocalEngine
+from hitrs.errors import DataError, EngineError, HitrsError, WriteError
 from hitrs.files import made_here, replace_folder
 from hitrs.skeleton import Layout, get_layout, map_positions
 
@@ -89,6 +91,7 @@ class ImportJob:
         workers: int = 1,
         part: tuple[int, int] | None = None,
         progress: Callable[[int, int], None] = lambda done, of: None,
+        engine: Engine | None = None,
     ) -> None:
         """Read the files that were not read yet.
 
@@ -98,6 +101,7 @@ class ImportJob:
             workers: processes.
             part: (k, n): only the k-th of n parts (k from 1), for n machines that share the folder.
             progress: called now and then with the files that are done, and how many there are to do.
+            engine: where the work is done in place of ``workers`` processes of this machine.
 
         Raises:
             DataError: of a file that cannot be read, if the import is strict: nothing is left behind then,
@@ -107,11 +111,13 @@ class ImportJob:
         with ExitStack() as held:
             held.enter_context(import_lock(self.target, part))
             self._open()
-            self._run(workers, part, progress)
+            self._run(engine or LocalEngine(workers), part, progress)
             if part is None:
                 self._lock = held.pop_all()
 
-    def _run(self, workers: int, part: tuple[int, int] | None, progress: Callable[[int, int], None]) -> None:
+    def _run(
+        self, engine: Engine, part: tuple[int, int] | None, progress: Callable[[int, int], None]
+    ) -> None:
         which = range(len(self.parts)) if part is None else range(part[0] - 1, len(self.parts), part[1])
         missing = [n for n in which if read_index(self._shard(n)) is None]
         total = sum(len(self.parts[n]) for n in which)
@@ -135,13 +141,19 @@ class ImportJob:
         try:
             for n in missing:  # one that is there but damaged
                 shutil.rmtree(self._shard(n), ignore_errors=True)
-            run_tasks(tasks, workers, lambda done: progress(before + done, total))
+            needs = (self.source, plan_file(self.target))
+            for _ in engine.map(
+                read_shard, tasks, progress=lambda done: progress(before + done, total), needs=needs
+            ):
+                pass
         except Refused:
             if part is None:
                 shutil.rmtree(self.folder, ignore_errors=True)
             raise
         except WriteError as error:
             raise WriteError(f"{error} {self._kept()}") from error
+        except EngineError as error:
+            raise DataError(f"{error} {self._kept()}") from error
 
     def _open(self) -> None:
         """To be called by whoever holds the lock: the destination may have changed since one looked."""
@@ -219,6 +231,7 @@ def import_dataset(
     options: ImportOptions | None = None,
     *,
     workers: int = 1,
+    engine: Engine | None = None,
     **more: Any,
 ) -> Store:
     """Read a data set from the folder ``src``, write it to a new store ``dst`` and open that.
@@ -229,6 +242,7 @@ def import_dataset(
         options: which files, and how they are read.
         workers: processes that read. With more than one a script must start its work under
             ``if __name__ == "__main__":``, as always where Python starts processes.
+        engine: where the work is done instead, for example a Ray cluster (``hitrs.engine.open_engine``).
         more: fields of ``ImportOptions`` by name, in place of those of ``options``.
 
     Example:
@@ -239,7 +253,7 @@ def import_dataset(
             can be read, or writing fails.
     """
     job = ImportJob(src, dst, replace(options or ImportOptions(), **more))
-    job.run(workers)
+    job.run(workers, engine=engine)
     return job.finish()
 
 

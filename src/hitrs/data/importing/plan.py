@@ -35,6 +35,11 @@ def working_folder(target: Path) -> Path:
     return target.parent / f"{target.name}.importing"
 
 
+def plan_file(target: Path) -> Path:
+    """What is there while an import is."""
+    return working_folder(target) / _FILE
+
+
 def open_plan(target: Path, root: Path, sources: Sequence[SourceFile], options: Mapping[str, Any]) -> Path:
     """The working folder of an import: a new one, or that of an interrupted run of the same import.
 

@@ -8,10 +8,13 @@ recording in one piece.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
+from hitrs.engine import Step, current_engine
 from hitrs.models.encoder import Clips, slot_table
 from hitrs.tasks.detection.model import DetectionModel
 from hitrs.transforms.batch import Batch, Bodies
@@ -22,25 +25,28 @@ CHUNK_FRAMES = 2048
 """Frames of a chunk, about; in the paper's size some 50 MB a body."""
 
 
-@torch.no_grad()
 def predict(model: DetectionModel, dataset: ModelInputs) -> list[np.ndarray]:
     """Probabilities (T, K + 1) of the frames of every recording of ``dataset``, background last.
 
     A frame in which nobody has been seen for as many frames as lie between two clips, itself included, is
     background: the scores of the model mean nothing there.
     """
-    device, was_training = next(model.parameters()).device, model.training
+    was_training = model.training
     model.eval()
-    probabilities = []
-    for i in range(len(dataset)):
-        batch = dataset.batch([i])
-        scores = chunked_scores(model, batch.to(device))[0].float()
-        rows = scores.softmax(-1).cpu().numpy()  # (T, K + 1)
-        visible = batch.valid[0].any(-1).any(0).numpy()  # (T,)
-        rows[without_people(visible, model.clip_times.step)] = background(len(model.card.classes))
-        probabilities.append(rows)
+    probabilities = list(current_engine().map(partial(_of_recording, model, dataset), range(len(dataset))))
     model.train(was_training)
     return probabilities
+
+
+@torch.no_grad()
+def _of_recording(model: DetectionModel, dataset: ModelInputs, i: int, step: Step) -> np.ndarray:
+    """Probabilities (T, K + 1) of the frames of one recording."""
+    batch = dataset.batch([i])
+    scores = chunked_scores(model, batch.to(next(model.parameters()).device))[0].float()
+    rows = scores.softmax(-1).cpu().numpy()
+    visible = batch.valid[0].any(-1).any(0).numpy()  # (T,)
+    rows[without_people(visible, model.clip_times.step)] = background(len(model.card.classes))
+    return rows
 
 
 def without_people(visible: np.ndarray, frames: int) -> np.ndarray:
