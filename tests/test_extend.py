@@ -64,12 +64,7 @@ def test_the_page_runs(tmp_path: Path) -> None:
             (tmp_path / name).write_text(text, encoding="utf-8")
     blocks = RUN.findall(PAGE)
     assert {language for language, _ in blocks} == {"bash", "python"}
-    for language, text in blocks:
-        words = [shlex.split(line, comments=True) for line in text.splitlines()]
-        for arguments in (
-            [["-c", text]] if language == "python" else [["-m", *line] for line in words if line]
-        ):
-            run(arguments, tmp_path)
+    run(script([*blocks, ("python", REDRAW)]), tmp_path)
 
     store = Store.open(tmp_path / "studio.store")
     assert store.classes == ("nod", "wave")
@@ -85,7 +80,6 @@ def test_the_page_runs(tmp_path: Path) -> None:
     assert "masked_velocity: 0.5" in (tmp_path / "velocity" / "config.yaml").read_text(encoding="utf-8")
     assert load_pretrained(tmp_path / "velocity")[1]["tasks.masked_velocity.head.weight"].shape == (3, 32)
     assert (tmp_path / "velocity" / "plots" / "training.png").is_file()
-    run(["-c", REDRAW], tmp_path)
     assert "<!-- Velocity of masked joints (frame) -->" in (tmp_path / "training.svg").read_text()
 
 
@@ -98,18 +92,31 @@ plot_training(read_metrics(Path("velocity/metrics.jsonl")), Path("training.svg")
 """
 
 
-def run(arguments: list[str], folder: Path) -> None:
-    """The interpreter with these arguments in a folder, with what :func:`install` wrote there on its path."""
+def script(blocks: list[tuple[str, str]]) -> str:
+    """What runs blocks one after another; an interpreter for each would take longer than what they do."""
+    lines = ["from hitrs.cli.main import main"]
+    for language, text in blocks:
+        if language == "python":
+            lines.append(f"exec({text!r}, {{}})")
+            continue
+        for words in filter(None, (shlex.split(line, comments=True) for line in text.splitlines())):
+            assert words[0] == "hitrs"
+            lines.append(f"assert main({words[1:]!r}) == 0, {shlex.join(words)!r}")
+    return "\n".join(lines)
+
+
+def run(code: str, folder: Path) -> None:
+    """The interpreter with this code in a folder, with what :func:`install` wrote there on its path."""
     path = os.pathsep.join([str(folder / "site"), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
-        [sys.executable, *arguments],
+        [sys.executable, "-c", code],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "error"},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{shlex.join(arguments)}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
 
 
 def test_the_pretext_task_of_the_page_needs_no_pass_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
