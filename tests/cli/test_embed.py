@@ -54,7 +54,7 @@ def test_recordings_are_what_the_encoder_makes_of_them(
     model: str, given: list[Recording], tmp_path: Path, said: Callable[..., str]
 ) -> None:
     files = sorted((tmp_path / "files").iterdir())
-    assert "recordings of 3 recordings" in said("embed", model, *files, tmp_path / "out.parquet")
+    assert "out.parquet (3 recordings)" in said("embed", model, *files, tmp_path / "out.parquet")
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["file"].to_pylist() == [str(file) for file in files]
     assert table["name"].to_pylist() == ["a", "b", "c"]
@@ -70,10 +70,11 @@ def test_recordings_are_what_the_encoder_makes_of_them(
     assert about["format"] == "hitrs-embedding"
     assert about["shape"] == [encoder.video_width]
     for source in ("files", "store"):
-        said("embed", model, tmp_path / source, tmp_path / "again.parquet")
-        assert np.array_equal(features(tmp_path / "again.parquet"), features(tmp_path / "out.parquet"))
+        again = tmp_path / f"{source}.parquet"
+        said("embed", model, tmp_path / source, again)
+        assert np.array_equal(features(again), features(tmp_path / "out.parquet"))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "again.parquet", "files", "out.parquet", "store",
+        "files", "files.parquet", "out.parquet", "store", "store.parquet",
     ]  # fmt: skip
 
 
@@ -82,8 +83,9 @@ def test_clips_and_frames_tell_where_they_are(
 ) -> None:
     encoder = HiTRS.from_pretrained(model)
     for of, width in (("clips", encoder.clip_width), ("frames", encoder.joints * encoder.config.width)):
-        said("embed", model, tmp_path / "store", tmp_path / f"{of}.parquet", "--of", of)
+        shown = said("embed", model, tmp_path / "store", tmp_path / f"{of}.parquet", "--of", of)
         table = pq.read_table(tmp_path / f"{of}.parquet")
+        assert f"({len(table)} {of} of 3 recordings)" in shown
         assert features(tmp_path / f"{of}.parquet").shape == (len(table), width)
         starts, stops, frames = (np.array(table[name]) for name in ("start", "stop", "frames"))
         assert (starts >= 0).all()
@@ -105,6 +107,7 @@ def test_it_goes_on_where_it_was_interrupted(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     said: Callable[..., str],
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     said("embed", model, tmp_path / "store", tmp_path / "whole.parquet")
     monkeypatch.setattr(embed, "portions", lambda given: portions(given, most=1))
@@ -121,12 +124,21 @@ def test_it_goes_on_where_it_was_interrupted(
     monkeypatch.setattr(embed, "write_portion", counted)
     command = ["embed", model, str(tmp_path / "store"), str(tmp_path / "out.parquet")]
     assert main(command) == 130
+    kept = f"stopped; what was encoded is kept in {tmp_path / 'out.parquet.embedding'}"
+    assert f"{kept}, the same command goes on" in capsys.readouterr().err
     assert not (tmp_path / "out.parquet").exists()
     seen.clear()
     assert main(command) == 0
     assert [Path(name).name for name in seen] == ["c"]
     assert np.allclose(features(tmp_path / "out.parquet"), features(tmp_path / "whole.parquet"), atol=1e-5)
     assert not (tmp_path / "out.parquet.embedding").exists()
+
+
+def test_a_file_that_is_there_stays(model: str, given: list[Recording], tmp_path: Path, fails) -> None:
+    (tmp_path / "out.parquet").write_bytes(b"mine")
+    said = fails("embed", model, tmp_path / "files" / "a.npz", tmp_path / "out.parquet")
+    assert said == f"{tmp_path / 'out.parquet'} exists already; choose another place"
+    assert (tmp_path / "out.parquet").read_bytes() == b"mine"
 
 
 def test_what_cannot_be_used_is_told(model: str, given: list[Recording], tmp_path: Path, fails) -> None:

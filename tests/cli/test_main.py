@@ -5,10 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
+import hitrs
 from hitrs import __version__
 from hitrs.cli.main import COMMANDS, Command, main
 from hitrs.errors import DataError
@@ -161,6 +164,23 @@ def test_an_interruption_while_an_object_is_destroyed_is_not_lost(
         signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err.strip() == "stopped"
     assert sys.unraisablehook is hook
+
+
+def test_warnings_of_the_package_are_notes(verb, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    said = {}
+
+    def run() -> None:
+        """Warn as two packages would."""
+        for file in (hitrs.cli.main.__file__, str(tmp_path / "other.py")):
+            said[file] = warnings.formatwarning("trying on", UserWarning, file, 7, "code")
+
+    verb(run)
+    before = warnings.formatwarning
+    assert main(["try"]) == 0
+    ours, others = said.values()
+    assert ours == "note: trying on\n"
+    assert "other.py:7: UserWarning: trying on" in others
+    assert warnings.formatwarning is before
 
 
 def test_a_full_disk_is_said(verb, capsys: pytest.CaptureFixture[str]) -> None:

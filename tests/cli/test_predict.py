@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from factories import LAYOUT, small_store
-from hitrs.data import read_recording, write_npz
+from hitrs.data import read_recording, write_npz, write_store
 from hitrs.data.formats.csv_table import write_csv
 from hitrs.data.recording import Recording
 from hitrs.skeleton import Layout, get_layout
@@ -146,6 +146,18 @@ def test_finetune_and_evaluate(tmp_path: Path, said, fails) -> None:
     long = ("--predict.head.observed", 60, "--predict.head.context", 6)
     out = ("--out", tmp_path / "other")
     assert "64 frames" in fails("finetune", store, "--task", "prediction", "--config", config, *out, *long)
+
+
+def test_a_test_part_that_is_too_short_is_told_before_training(tmp_path: Path, fails) -> None:
+    items = [moving(30, name="long"), moving(11, name="short")]
+    protocols = {"p": lambda recording: "train" if recording.name == "long" else "test"}
+    write_store(tmp_path / "store", items, protocols=protocols)
+    config = tmp_path / "quick.yaml"
+    config.write_text("predict: {head: {observed: 8, predicted: 4, context: 0}, optim: {steps: 3}}\n")
+    words = ("--task", "prediction", "--config", config, "--out", tmp_path / "run")
+    said = fails("finetune", tmp_path / "store", *words)
+    assert said.startswith(f"no test recording of {tmp_path / 'store'} has the 12 frames")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_encoder_that_a_predictor_would_drop_is_refused(

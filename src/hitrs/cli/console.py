@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -54,6 +55,25 @@ def note_to(notes: list[str]) -> Callable[[str], None]:
             notes.append(line)
 
     return keep
+
+
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Warnings of this package are sentences for people: without the place in its code."""
+    package, before = str(Path(__file__).parents[1]), warnings.formatwarning
+
+    def shown(
+        message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+    ) -> str:
+        if filename.startswith(package):
+            return f"note: {printable(str(message))}\n"
+        return before(message, category, filename, lineno, line)
+
+    warnings.formatwarning = shown
+    try:
+        yield
+    finally:
+        warnings.formatwarning = before
 
 
 def print_json(value: Any) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,8 @@ def run(
     *sources, out = files
     if not sources:
         raise ConfigError(f"name at least one file to encode, before {out}")
+    if out.exists():
+        raise ConfigError(f"{out} exists already; choose another place")
     load_pyarrow()
     embedder = Embedder(model)
     encoding = Encoding(embedder, of, reading, out.parent / f"{out.name}.embedding")
@@ -74,7 +77,7 @@ def run(
             if not path.exists():
                 yield path, portion
 
-    with locked(encoding.folder, f"the file {out}"):
+    with locked(encoding.folder, f"the file {out}"), kept_in(encoding.folder):
         with where.open() as engine, progress_bar("encoding") as bar, frames_progress(bar):
             for _ in engine.map(
                 partial(write_portion, encoding),
@@ -83,14 +86,26 @@ def run(
                 needs=[encoding.folder],
             ):
                 pass
-        used, reasons = join_parts(parts, out)
+        used, rows, reasons = join_parts(parts, out)
         shutil.rmtree(encoding.folder, ignore_errors=True)
     skipped = Skipped(left_out)
     for reason in reasons:
         skipped.add(reason)
     if used:
-        print_line(f"features    {out} ({of} of {counted(used, 'recording')})")
+        what = "" if of == "recordings" else f"{rows} {of} of "
+        print_line(f"features    {out} ({what}{counted(used, 'recording')})")
     skipped.raise_if_any(used)
+
+
+@contextmanager
+def kept_in(folder: Path) -> Iterator[None]:
+    """An interruption says where finished parts are."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"stopped; what was encoded is kept in {folder}, the same command goes on"
+        ) from None
 
 
 @dataclass(frozen=True)

@@ -127,8 +127,9 @@ def inputs(
                 for recording in store:
                     yield Given(str((address or path) / _called(recording)), recording)
                 for item in store.meta.get("quarantined", ()):  # a folder's files that could not be read
-                    reason = DataError(f"{path / item['source']}: {item['reason']}")
-                    yield Given(str(path / item["source"]), reason)
+                    source, reason = str(path / item["source"]), item["reason"]
+                    told = reason if reason.startswith(source) else f"{source}: {reason}"
+                    yield Given(source, DataError(told))
         except (DataError, LayoutError) as error:
             yield Given(str(path), error)
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from hitrs import __version__
-from hitrs.cli.console import print_error, print_line, set_command
+from hitrs.cli.console import print_error, print_line, set_command, warnings_as_notes
 from hitrs.cli.signals import interrupts_kept
 from hitrs.errors import HitrsError, did_you_mean
 from hitrs.process import arrange
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; its exit code: 0, 1 for an error, 2 for wrong usage, 130 if interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
-        with interrupts_kept():
+        with interrupts_kept(), warnings_as_notes():
             code = run_command(arguments)
             sys.stdout.flush()
             return code

@@ -74,7 +74,7 @@ def run(
     followed = {"start", "steps", "data", *(["convolutions"] if convolutions else [])}  # nothing is trained
     behind = get_task("recognition").behind(told, floors, followed)
     if behind:
-        behind = f"{behind}; `hitrs finetune {store} --from {model}` trains the encoder further"
+        behind = f"{behind}; `hitrs finetune {split.store.path} --from {model}` trains the encoder further"
     if as_json:
         facts = {
             "protocol": split.protocol,
@@ -86,7 +86,7 @@ def run(
         print_json(facts)
         return
     counts = f"{len(split.train)} training recordings, tested on {len(split.test)}"
-    print_line(f"{split.protocol} of {store}: read from {counts}")
+    print_line(f"{split.protocol} of {split.store.path}: read from {counts}")
     names = {"knn": f"{settings.probe.k}-NN", "knn, all levels": f"{settings.probe.k}-NN, all levels"}
     print_table(*accuracy_table({names.get(n) or METHODS.get(n, n): report for n, report in reports.items()}))
     if behind:

@@ -49,7 +49,12 @@ def run(
             print_line(f"{cell.name}: finished before")
             continue
         print_line(f"{cell.name}: running, {number} of {len(wanted)}")
-        for method, metrics in runner.run(cell).metrics.items():
+        try:
+            result = runner.run(cell)
+        except KeyboardInterrupt as stop:
+            said = str(stop) or "stopped; finished cells are kept, the same command goes on"
+            raise KeyboardInterrupt(said) from None
+        for method, metrics in result.metrics.items():
             print_line(f"{cell.name}: {method}: {describe_metrics(get_task(cell.task), metrics)}")
     finished = read_results(runner.results)
     print_line(markdown_table(finished))

@@ -35,6 +35,7 @@ _POLL_SECONDS = 0.2
 _REPORT_SECONDS = 0.5
 _CONNECT_SECONDS = 10.0
 _STOP_SECONDS = 30.0
+_TOKEN = "; if it was said there that tokens are asked for, set RAY_AUTH_MODE=token here, too"
 _STORE_BYTES = 512 << 20
 """Ray's store of results where Ray is started for a command; what does not fit goes to the disk."""
 
@@ -241,7 +242,7 @@ def _connect(ray: Any, address: str | None, workers: int | None) -> None:
             ray.init(where or "auto", **quiet)
         except ConnectionError as error:
             if where is not None:
-                raise EngineError(_unreachable(where, error)) from error
+                raise EngineError(_unreachable(where, error) + _TOKEN) from error
         except (RuntimeError, ValueError) as error:  # other versions of Ray or Python there
             raise EngineError(f"the Ray cluster cannot be used from here: {_on_one_line(error)}") from error
         else:

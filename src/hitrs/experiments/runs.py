@@ -252,6 +252,8 @@ def finetune(
     )
     train, held_out = labels.choose(data, labeled_part(data, protocol, usable, downstream), downstream)
     split = tested_part(whole, protocol, downstream.usable(whole))
+    if split is not None:
+        downstream.check_test(split, config)
     layout = training_layout(data, config.layout) if encoder is None else encoder.card.layout
     known = SkeletonDataset(data, train, layout, config.preprocessing)
     validation = SkeletonDataset(data, held_out, layout, config.preprocessing) if len(held_out) else None

@@ -229,6 +229,13 @@ class Task(ABC):
         """(N,) bool: recordings that have what training and testing need; by default all."""
         return np.ones(len(store), bool)
 
+    def check_test(self, split: ProtocolSplit, config: RunConfig) -> None:  # noqa: B027  a hook
+        """Refuse, before anything is trained, a test part that could not be measured; by default none.
+
+        Raises:
+            DataError: if it is one.
+        """
+
     @property
     def selects(self) -> bool:
         """Whether it asks for something that not every recording has."""

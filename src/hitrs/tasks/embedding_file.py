@@ -85,17 +85,17 @@ def write_part(
         pq.write_table(pa.table(columns, schema=schema), part, compression="zstd", write_page_checksum=True)
 
 
-def join_parts(parts: Sequence[Path], out: Path) -> tuple[int, list[str]]:
-    """Make one file of parts, which replaces an older one when it is complete; without a row there is none.
+def join_parts(parts: Sequence[Path], out: Path) -> tuple[int, int, list[str]]:
+    """Make one file of parts, which appears when it is complete; without a row there is none.
 
     Returns:
-        how many recordings have features, and why the others have none.
+        how many recordings have features, how many rows they are, and why the others have none.
 
     Raises:
         DataError: if a part cannot be read, or writing fails.
     """
     pa, pq = load_pyarrow()
-    recordings, left_out = 0, []
+    recordings, rows, left_out = 0, 0, []
     try:
         schema = pq.read_schema(parts[0])
         with (
@@ -112,6 +112,7 @@ def join_parts(parts: Sequence[Path], out: Path) -> tuple[int, list[str]]:
                 table = pq.read_table(path)
                 left_out += json.loads(table.schema.metadata[LEFT_OUT])
                 recordings += len(set(zip(table["file"].to_pylist(), table["name"].to_pylist(), strict=True)))
+                rows += len(table)
                 if len(table):
                     writer.write_table(table.replace_schema_metadata())
     except (pa.ArrowException, KeyError, ValueError) as error:
@@ -121,4 +122,4 @@ def join_parts(parts: Sequence[Path], out: Path) -> tuple[int, list[str]]:
         ) from error
     if not recordings:
         out.unlink()
-    return recordings, left_out
+    return recordings, rows, left_out

@@ -64,6 +64,9 @@ class PredictionTask(Task):
             return settings
         return dataclasses.replace(settings, stream="joint", frames=0, tubelet=1)
 
+    def check_test(self, split: ProtocolSplit, config: RunConfig) -> None:
+        protocol_windows(split.store, split.test, config.section(self.name).head.span)
+
     def check_encoder(self, card: ModelCard, config: RunConfig) -> None:
         settings, context = card.preprocessing, config.section(self.name).head.context
         alone = "leave --from out, and the decoder works without an encoder"
