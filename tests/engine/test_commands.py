@@ -56,9 +56,10 @@ def test_features(cluster: RayEngine, place: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow", reason="pyarrow is not installed: `pip install pyarrow`")
     for of in ("recordings", "frames"):
         command = ["embed", str(place / "recognizer"), str(place / "store")]
-        assert main([*command, str(tmp_path / "a.parquet"), "--of", of]) == 0
-        assert main([*command, str(tmp_path / "b.parquet"), "--of", of, "--engine", "ray"]) == 0
-        assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
+        here, there = tmp_path / f"{of}.parquet", tmp_path / f"{of}-by-ray.parquet"
+        assert main([*command, str(here), "--of", of]) == 0
+        assert main([*command, str(there), "--of", of, "--engine", "ray"]) == 0
+        assert here.read_bytes() == there.read_bytes()
 
 
 def test_what_cannot_be_sent(
