@@ -106,13 +106,20 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+def memory() -> tuple[int, int]:
+    """MB of this process: its own, and those of mapped files, which the system may have back (Linux)."""
+    found = psutil.Process().memory_info()
+    mapped = getattr(found, "shared", 0)
+    return round((found.rss - mapped) / 1e6), round(mapped / 1e6)
+
+
 def used(path: Path) -> dict[str, Any]:
     """What opening and reading take in a process that has imported everything."""
-    process, before = psutil.Process(), psutil.Process().memory_full_info()
+    before = memory()
     start = time.perf_counter()
     store = Store.open(path)
     opened = time.perf_counter() - start
-    after = process.memory_full_info()
+    after = memory()
     rng = np.random.default_rng(0)
     done, start = 0, time.perf_counter()
     while (took := time.perf_counter() - start) < SECONDS:
@@ -131,16 +138,17 @@ def used(path: Path) -> dict[str, Any]:
     while (took := time.perf_counter() - start) < SECONDS:
         dataset.batch(shuffled(len(dataset), done * BATCH, BATCH, seed=0))
         done += 1
-    end = process.memory_full_info()
+    end = memory()
     return {
         "opening: seconds": round(opened, 2),
-        "opening: MB that the process keeps": round((after.uss - before.uss) / 1e6, 1),
-        "opening: MB of mapped files": round((after.rss - after.uss - before.rss + before.uss) / 1e6, 1),
+        "opening: MB of its own": after[0] - before[0],
+        "opening: MB of mapped files": after[1] - before[1],
         f"random batches of {BATCH} a second, read": round(reads),
         "data set of all: seconds": round(made, 2),
         "shuffling a round: seconds": round(shuffle, 2),
         f"batches of {BATCH} a second, preprocessed": round(done / took),
-        "training: MB that the process keeps": round((end.uss - before.uss) / 1e6, 1),
+        "all of this: MB of its own": end[0] - before[0],
+        "all of this: MB of mapped files": end[1] - before[1],
     }
 
 

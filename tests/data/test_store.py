@@ -587,3 +587,18 @@ def test_a_store_without_some_classes(small: Store) -> None:
     assert pickle.loads(pickle.dumps(without)).classes == without.classes
     with pytest.raises(DataError, match="every class of"):
         without.without_classes(without.classes)
+
+
+def test_only_so_many_shards_stay_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hitrs.data.store.SHARD_RECORDINGS", 2)
+    monkeypatch.setattr("hitrs.data.store.MAPPED_SHARDS", 2)
+    store = write_store(tmp_path / "store", [make(f"r{number}", frames=4 + number) for number in range(9)])
+    assert len(store.shards) == 5
+    first = store.positions(0)
+    expected = first.copy()
+    for index in (0, 8, 3, 5, 0, 7, 1):
+        again = Store.open(store.path)
+        assert np.array_equal(store.positions(index), again.positions(index))
+        assert np.array_equal(store.valid(index), again.valid(index))
+        assert len(store._bulk) <= 2
+    assert np.array_equal(first, expected)  # what was handed out stays

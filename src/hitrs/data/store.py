@@ -56,6 +56,8 @@ BULK_LIMIT = 1 << 30
 """Bulk data larger than this (in bytes) is hashed on request only: hashing takes about a second per GiB."""
 SHORT_COLUMN = 1 << 20
 """Columns up to so many bytes are read instead of mapped."""
+MAPPED_SHARDS = 16_384
+"""So many shards of a folder stay mapped, two files each: Linux lets a process map 65,530 unless set."""
 SHARD_RECORDINGS = 1024
 """``write_store`` begins a new shard after so many."""
 
@@ -356,17 +358,22 @@ class Store:
 
     def _mapped(self, shard: int) -> tuple[np.ndarray, np.ndarray]:
         """Positions (R, J, C) and validity bits (R, bytes) of a shard."""
-        names = self._bulk_names(shard)
-        if shard not in self._bulk:
+        names, files = self._bulk_names(shard), self._files
+        arrays = self._bulk.get(shard)
+        if arrays is None:
             joints, dims = self.layout.n_joints, self.layout.dims
             positions, valid = (self._bytes(name, mapped=True) for name in names)
-            for other in [n for n in self._bulk if not all(map(self._files.keeps, self._bulk_names(n)))]:
+            mapped = list(self._bulk)
+            if isinstance(files, RemoteFiles):
+                gone = [other for other in mapped if not all(map(files.keeps, self._bulk_names(other)))]
+            else:
+                gone = mapped[: max(len(mapped) - MAPPED_SHARDS + 1, 0)]
+            for other in gone:
                 self._bulk.pop(other, None)
-            self._bulk[shard] = (
+            arrays = self._bulk[shard] = (
                 positions.view(stored_type(self.dtype)).reshape(-1, joints, dims),
                 valid.reshape(-1, (joints + 7) // 8),
             )
-        arrays = self._bulk[shard]
         for name, array in zip(names, arrays, strict=True):
             self._files.in_use(name, array.nbytes)
         return arrays

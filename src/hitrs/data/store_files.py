@@ -40,9 +40,6 @@ class StoreFiles(Protocol):
     def in_use(self, name: str, size: int) -> None:
         """Told whenever a mapped file is read; DataError where it is no longer so large."""
 
-    def keeps(self, name: str) -> bool:
-        """Whether a mapped file may stay mapped."""
-
 
 class LocalFiles:
     """The files of a store in a folder."""
@@ -96,9 +93,6 @@ class LocalFiles:
                 f"the store {self.path} was cut short while it was open: {name} has {now} bytes, "
                 f"expected {size}. {ADVICE}"
             )
-
-    def keeps(self, name: str) -> bool:
-        return True
 
 
 def files_of(path: str | Path | StoreAddress) -> StoreFiles:
