@@ -164,7 +164,7 @@ def inspected(path: Path) -> dict[str, Any]:
         raise SystemExit(f"hitrs inspect ended with {status}")
     return {
         "hitrs inspect: seconds": round(time.perf_counter() - start, 1),
-        "hitrs inspect: peak MB": round(usage.ru_maxrss * _KILO / 1e6),
+        "hitrs inspect: peak MB, mapped files included": round(usage.ru_maxrss * _KILO / 1e6),
     }
 
 
