@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import _thread
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Timer
@@ -13,6 +13,15 @@ from typing import NoReturn
 from hitrs.cli.console import print_line
 
 _AGAIN_SECONDS = 0.01
+
+
+def _interrupt() -> None:
+    """A Ctrl-C for the main thread, which also wakes it where it waits."""
+    main = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and main is not None:
+        signal.pthread_kill(main, signal.SIGINT)
+    else:  # on Windows
+        signal.raise_signal(signal.SIGINT)
 
 
 @contextmanager
@@ -25,7 +34,7 @@ def interrupts_kept() -> Iterator[None]:
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            Timer(_AGAIN_SECONDS, _thread.interrupt_main).start()
+            Timer(_AGAIN_SECONDS, _interrupt).start()
         else:
             before(unraisable)
 
