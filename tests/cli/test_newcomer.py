@@ -8,28 +8,27 @@ import numpy as np
 import pytest
 
 LABELS = ("rest", "shake")
-RNG = np.random.default_rng(0)
 
 
-def motion(label: str, joints: int, dims: int) -> np.ndarray:
-    """(30, J, C): bodies that shake or do not."""
+def motion(label: str, joints: int, dims: int, seed: int) -> np.ndarray:
+    """(30, J, C): bodies that shake or do not; the same whichever tests ran before."""
     rest = np.arange(joints * dims).reshape(joints, dims) % 7 / 5
     swing = 0.5 * np.sin(np.arange(30))[:, None, None] * (label == "shake")
-    return rest + swing + 0.01 * RNG.normal(size=(30, joints, dims))
+    return rest + swing + 0.01 * np.random.default_rng(seed).normal(size=(30, joints, dims))
 
 
-def numbers(path: Path, label: str) -> None:
-    np.savetxt(path.with_suffix(".txt"), motion(label, 20, 3).reshape(30, 60), fmt="%.5f")
+def numbers(path: Path, label: str, seed: int) -> None:
+    np.savetxt(path.with_suffix(".txt"), motion(label, 20, 3, seed).reshape(30, 60), fmt="%.5f")
 
 
-def array(path: Path, label: str) -> None:
-    np.save(path.with_suffix(".npy"), motion(label, 25, 3))
+def array(path: Path, label: str, seed: int) -> None:
+    np.save(path.with_suffix(".npy"), motion(label, 25, 3, seed))
 
 
-def mice(path: Path, label: str) -> None:
+def mice(path: Path, label: str, seed: int) -> None:
     parts = ["nose", "left_ear", "right_ear", "tail"]
     names = [f"{part},{part},{part}" for part in parts]
-    xy = 100 * motion(label, 4, 2)
+    xy = 100 * motion(label, 4, 2, seed)
     lines = ["scorer" + ",net" * 12, ",".join(["bodyparts", *names]), "coords" + ",x,y,likelihood" * 4]
     for frame, points in enumerate(xy):
         lines.append(",".join([str(frame), *(f"{x:.3f},{y:.3f},0.95" for x, y in points)]))
@@ -58,7 +57,7 @@ def test_from_files_to_a_recognized_action(
             label = LABELS[n % 2]
             folder = tmp_path / part / label if part == "mine" else tmp_path / part
             folder.mkdir(parents=True, exist_ok=True)
-            write(folder / f"{label}{n}", label)
+            write(folder / f"{label}{n}", label, n + 8 * (part == "new"))
     store, found = tmp_path / "mine.store", tmp_path / "found.csv"
     assert "recordings  8" in said("import", tmp_path / "mine", store, *options, "--split", "random")
     said("pretrain", store, "--config", quick, "--out", tmp_path / "pretrained")

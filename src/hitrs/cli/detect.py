@@ -34,7 +34,7 @@ from hitrs.cli.options import (
 )
 from hitrs.cli.video import check_video, write_video
 from hitrs.engine import Step
-from hitrs.errors import ConfigError, DataError, LayoutError, located
+from hitrs.errors import ConfigError, located
 
 if TYPE_CHECKING:
     import numpy as np
@@ -203,23 +203,12 @@ class Found:
 
 def find(looking: Looking, portion: Portion, step: Step) -> list[Found | str]:
     """Read some inputs and find the actions in them, or why that cannot be done."""
-    from hitrs.data.video.estimator import pose_estimator
-
     # recordings are prepared before
     stepper = looking.detector.online(as_is=True) if looking.online else None
-    answers: list[Found | str] = []
-    with pose_estimator(looking.reading.pose):
-        for each in portion.given:
-            try:
-                recording = each.recording(looking.detector.layout, looking.reading)
-                answers.append(_found(looking, recording, stepper))
-            except (DataError, LayoutError) as error:
-                answers.append(str(error))
-            step()
-    return answers
+    return portion.read(looking.detector.layout, looking.reading, partial(_found, looking, stepper), step)
 
 
-def _found(looking: Looking, recording: Recording, stepper: OnlineDetector | None) -> Found:
+def _found(looking: Looking, stepper: OnlineDetector | None, recording: Recording) -> Found:
     from hitrs.tasks.detection.truth import to_proposals
 
     detector = looking.detector

@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -17,12 +16,12 @@ from tyro.conf import Positional, arg
 from hitrs.cli.console import Skipped, frames_progress, print_line, progress_bar
 from hitrs.cli.inputs import Portion, inputs, portions
 from hitrs.cli.options import AS_FILES_SAY, HERE, EngineOptions, ModelArgument, Reading, ReadingOptions
+from hitrs.cli.signals import telling
 from hitrs.engine import Step
-from hitrs.errors import ConfigError, DataError, LayoutError, counted
+from hitrs.errors import ConfigError, counted
 from hitrs.files import locked
 
 if TYPE_CHECKING:
-    from hitrs.data.recording import Recording
     from hitrs.tasks.embedder import Embedder
 
 _SUFFIX = ".parquet"
@@ -77,7 +76,8 @@ def run(
             if not path.exists():
                 yield path, portion
 
-    with locked(encoding.folder, f"the file {out}"), kept_in(encoding.folder):
+    kept = f"stopped; what was encoded is kept in {encoding.folder}, the same command goes on"
+    with locked(encoding.folder, f"the file {out}"), telling(kept):
         with where.open() as engine, progress_bar("encoding") as bar, frames_progress(bar):
             for _ in engine.map(
                 partial(write_portion, encoding),
@@ -95,17 +95,6 @@ def run(
         what = "" if of == "recordings" else f"{rows} {of} of "
         print_line(f"features    {out} ({what}{counted(used, 'recording')})")
     skipped.raise_if_any(used)
-
-
-@contextmanager
-def kept_in(folder: Path) -> Iterator[None]:
-    """An interruption says where finished parts are."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"stopped; what was encoded is kept in {folder}, the same command goes on"
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -139,23 +128,17 @@ class Encoding:
 
 def write_portion(encoding: Encoding, item: tuple[Path, Portion], step: Step) -> None:
     """Encode some inputs and write them as a part."""
-    from hitrs.data.video.estimator import pose_estimator
     from hitrs.tasks.embedding_file import write_part
 
     path, portion = item
-    names: list[str] = []
-    usable: list[Recording] = []
-    left_out: list[str] = []
-    with pose_estimator(encoding.reading.pose):
-        for each in portion.given:
-            try:
-                recording = each.recording(encoding.embedder.layout, encoding.reading)
-                usable.append(encoding.embedder.recording(recording, as_is=encoding.reading.as_is))
-                names.append(each.name)
-            except (DataError, LayoutError) as error:
-                left_out.append(str(error))
-            step()
-    rows = list(zip(names, usable, encoding.embedder.embed(usable, encoding.of), strict=True))
+    embedder, reading = encoding.embedder, encoding.reading
+    prepared = portion.read(embedder.layout, reading, partial(embedder.recording, as_is=reading.as_is), step)
+    names = [
+        each.name for each, found in zip(portion.given, prepared, strict=True) if not isinstance(found, str)
+    ]
+    usable = [found for found in prepared if not isinstance(found, str)]
+    left_out = [found for found in prepared if isinstance(found, str)]
+    rows = list(zip(names, usable, embedder.embed(usable, encoding.of), strict=True))
     about = encoding.about()
     width = 1
     for size in about["shape"]:

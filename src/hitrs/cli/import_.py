@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,13 +11,13 @@ from tyro.conf import Positional, arg
 
 from hitrs.cli.console import frames_progress, print_line, progress_bar
 from hitrs.cli.options import HERE, Columns, DtypeOption, EngineOptions, Name, Size
+from hitrs.cli.signals import telling
 from hitrs.errors import ConfigError
 from hitrs.files import atomic_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from hitrs.data.importing import ImportJob
 
 SYNTHETIC = "synthetic"
 _FEW_FILES = 200
@@ -128,7 +126,7 @@ def run(
         job = ImportJob(src, dst, options)
         if where.engine == "local":
             workers = workers or _workers(job.n_files)
-        with _kept(job):
+        with telling(f"stopped; what was read is kept in {job.folder}, the same command goes on"):
             with where.open(workers) as engine, progress_bar("reading") as bar, frames_progress(bar):
                 job.run(part=share, progress=lambda done, of: _show(bar, done, of), engine=engine)
             if share is not None:
@@ -160,14 +158,3 @@ def _part(text: str | None) -> tuple[int, int] | None:
 
 def _show(bar: Progress, done: int, of: int) -> None:
     bar.update(bar.task_ids[0], completed=done, total=of)
-
-
-@contextmanager
-def _kept(job: ImportJob) -> Iterator[None]:
-    """Say on Ctrl-C that finished work is kept."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"stopped; what was read is kept in {job.folder}, the same command goes on"
-        ) from None

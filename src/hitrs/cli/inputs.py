@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from hitrs.cli.options import Reading
+from hitrs.engine import Step
 from hitrs.errors import DataError, LayoutError
 from hitrs.files import LEFT_OUT
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from hitrs.data.store import Store
     from hitrs.skeleton import Layout
 
+Made = TypeVar("Made")
 AT_ONCE, BYTES_AT_ONCE = 256, 8 << 20
 """Inputs that are worked on together: so many recordings, or bytes, are in memory."""
 
@@ -79,6 +81,22 @@ class Portion:
     """Inputs that are worked on together."""
 
     given: tuple[Given, ...]
+
+    def read(
+        self, model: Layout, reading: Reading, use: Callable[[Recording], Made], step: Step
+    ) -> list[Made | str]:
+        """What ``use`` makes of each recording, or why that cannot be had, in words."""
+        from hitrs.data.video.estimator import pose_estimator
+
+        made: list[Made | str] = []
+        with pose_estimator(reading.pose):
+            for each in self.given:
+                try:
+                    made.append(use(each.recording(model, reading)))
+                except (DataError, LayoutError) as error:
+                    made.append(str(error))
+                step()
+        return made
 
     def __str__(self) -> str:
         return f"{self.given[0].name} to {self.given[-1].name}"

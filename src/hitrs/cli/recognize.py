@@ -32,7 +32,7 @@ from hitrs.cli.options import (
 )
 from hitrs.cli.video import check_video, write_video
 from hitrs.engine import Step
-from hitrs.errors import ConfigError, DataError, LayoutError
+from hitrs.errors import ConfigError
 from hitrs.files import write_json
 
 if TYPE_CHECKING:
@@ -154,17 +154,8 @@ def recognize(
     Args:
         keep: whether the recordings are wanted, too.
     """
-    from hitrs.data.video.estimator import pose_estimator
-
-    usable: list[Recording | str] = []
-    with pose_estimator(reading.pose):
-        for each in portion.given:
-            try:
-                recording = each.recording(recognizer.layout, reading)
-                usable.append(recognizer.recording(recording, as_is=reading.as_is))
-            except (DataError, LayoutError) as error:
-                usable.append(str(error))
-            step()
+    prepare = partial(recognizer.recording, as_is=reading.as_is)
+    usable = portion.read(recognizer.layout, reading, prepare, step)
     results = iter(recognizer.recognize([each for each in usable if not isinstance(each, str)]))
     return [
         Answer(each.name, reason=found)

@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Timer
 from typing import NoReturn
 
 from hitrs.cli.console import print_line
@@ -34,7 +33,7 @@ def interrupts_kept() -> Iterator[None]:
 
     def hook(unraisable: sys.UnraisableHookArgs) -> None:
         if isinstance(unraisable.exc_value, KeyboardInterrupt):
-            Timer(_AGAIN_SECONDS, _interrupt).start()
+            threading.Timer(_AGAIN_SECONDS, _interrupt).start()
         else:
             before(unraisable)
 
@@ -43,6 +42,15 @@ def interrupts_kept() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = before
+
+
+@contextmanager
+def telling(said: str) -> Iterator[None]:
+    """A Ctrl-C says that, unless it has something to say already."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(str(stop) or said) from None
 
 
 @contextmanager

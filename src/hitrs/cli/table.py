@@ -9,6 +9,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from hitrs.cli.console import print_line
+from hitrs.cli.signals import telling
 
 Folder = Annotated[Path, arg(metavar="DIR")]
 
@@ -49,11 +50,8 @@ def run(
             print_line(f"{cell.name}: finished before")
             continue
         print_line(f"{cell.name}: running, {number} of {len(wanted)}")
-        try:
+        with telling("stopped; finished cells are kept, the same command goes on"):
             result = runner.run(cell)
-        except KeyboardInterrupt as stop:
-            said = str(stop) or "stopped; finished cells are kept, the same command goes on"
-            raise KeyboardInterrupt(said) from None
         for method, metrics in result.metrics.items():
             print_line(f"{cell.name}: {method}: {describe_metrics(get_task(cell.task), metrics)}")
     finished = read_results(runner.results)
